@@ -1,0 +1,135 @@
+//! Asks `apxs` where httpd's headers are, has bindgen read them, compiles the
+//! two C files, and tells the linker how the module finds its libpython.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, error::Error};
+
+/// What of httpd and APR the crate uses. A name that is missing here fails to
+/// compile; a name that no one uses any more costs nothing but this line.
+const FUNCTIONS: &[&str] = &[
+    "ap_(hook_(child_init|post_config|handler|translate_name)|log_rerror_|log_error_)",
+    "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context)",
+    "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
+    "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
+    "ap_(construct_url|run_http_scheme|allow_options|get_limit_req_body|get_core_module_config|find_path_info)",
+    "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
+    "ap_(pregcomp|regexec|pregsub)",
+    "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
+    "apr_table_(get|addn|clear|elts)",
+    "apr_brigade_(create|cleanup|insert_file)",
+    "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
+    "apr_(os_file_put|strerror|hash_get)",
+];
+
+const TYPES: &[&str] = &[
+    "request_rec|server_rec|conn_rec|process_rec|module|command_rec|cmd_parms|core_dir_config",
+    "apr_(pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
+    "ap_(filter_t|filter_type|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)",
+];
+
+const CONSTANTS: &[&str] = &[
+    "MODULE_MAGIC_(NUMBER_MAJOR|NUMBER_MINOR|COOKIE)|AP_SERVER_(MAJORVERSION|MINORVERSION|PATCHLEVEL)_NUMBER",
+    "(GLOBAL_ONLY|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
+    "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
+    "APR_(NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos",
+];
+
+fn apxs(variable: &str) -> Result<String, Box<dyn Error>> {
+    let apxs = env::var("APXS").unwrap_or_else(|_| "apxs".into());
+    let output = Command::new(&apxs)
+        .args(["-q", variable])
+        .output()
+        .map_err(|error| format!("{apxs}: {error} (Debian: apache2-dev)"))?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=src/python/module_gil.c");
+    println!("cargo:rerun-if-changed=src/python/layout.c");
+    println!("cargo:rerun-if-env-changed=APXS");
+    pyo3_build_config::use_pyo3_cfgs();
+
+    let mut include = vec![
+        apxs("INCLUDEDIR")?,
+        apxs("APR_INCLUDEDIR")?,
+        apxs("APU_INCLUDEDIR")?,
+    ];
+    include.dedup();
+    let flags: Vec<String> = apxs("EXTRA_CPPFLAGS")?
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    bind_httpd(&include, &flags)?;
+    compile_httpd_layout(&include, &flags);
+    link_python(&pyo3_build_config::get())
+}
+
+fn bind_httpd(include: &[String], flags: &[String]) -> Result<(), Box<dyn Error>> {
+    let mut builder = bindgen::Builder::default()
+        .header("src/ffi/wrapper.h")
+        .clang_args(include.iter().map(|path| format!("-I{path}")))
+        .clang_args(flags)
+        .default_enum_style(bindgen::EnumVariation::Consts)
+        .prepend_enum_name(false)
+        .derive_default(false)
+        .generate_comments(false)
+        .layout_tests(false)
+        .sort_semantically(true)
+        .use_core();
+    for name in FUNCTIONS {
+        builder = builder.allowlist_function(name);
+    }
+    for name in TYPES {
+        builder = builder.allowlist_type(name);
+    }
+    for name in CONSTANTS {
+        builder = builder.allowlist_var(name);
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("httpd.rs");
+    builder.generate()?.write_to_file(out)?;
+    Ok(())
+}
+
+/// Sizes and offsets as the C compiler sees them, for the test that compares
+/// them with what bindgen made.
+fn compile_httpd_layout(include: &[String], flags: &[String]) {
+    let mut build = cc::Build::new();
+    build.file("src/ffi/layout.c").includes(include).warnings(false);
+    for flag in flags {
+        build.flag(flag);
+    }
+    build.compile("mod_wsgi_httpd_layout");
+}
+
+fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<dyn Error>> {
+    let executable = python
+        .executable
+        .clone()
+        .ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
+    let query = "import sys, sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('LIBDIR')); print(sys.base_prefix)";
+    let answer = Command::new(&executable).args(["-c", query]).output()?;
+    let answer = String::from_utf8(answer.stdout)?;
+    let mut lines = answer.lines();
+    let headers = lines.next().ok_or("the interpreter did not name its header folder")?;
+    let library = lines.next().ok_or("the interpreter did not name its library folder")?;
+
+    cc::Build::new()
+        .file("src/python/module_gil.c")
+        .file("src/python/layout.c")
+        .include(headers)
+        .include(format!("{headers}/internal"))
+        .warnings(false)
+        .compile("mod_wsgi_cpython");
+
+    println!("cargo:rustc-env=MOD_WSGI_PYTHON_EXECUTABLE={executable}");
+    println!("cargo:rustc-env=MOD_WSGI_PYTHON_VERSION={}.{}", python.version.major, python.version.minor);
+    // libpython is found where it was at build time, without LD_LIBRARY_PATH.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
+    // httpd unloads and reloads modules at every restart; Python and thread-local destructors
+    // must not lose the code beneath them, so the object stays mapped.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The request body, pulled through httpd's input filters.
+//!
+//! Called by `module/body` with the thread detached from Python: reading blocks
+//! until the client sends. The first read makes httpd send `100 Continue` if the
+//! client waits for it.
+
+use super::{
+    request::Request,
+    status::{APR_EOF, AprError},
+};
+use crate::ffi::{self, inline};
+
+/// The input side of a request.
+pub(crate) struct Input<'r> {
+    request: Request<'r>,
+    /// Made at the first read: most requests have no body.
+    brigade: Option<*mut ffi::apr_bucket_brigade>,
+}
+
+// SAFETY: REQUEST: one thread at a time works on a request and on what belongs to it.
+unsafe impl Send for Input<'_> {}
+
+/// Why the body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyError {
+    /// A filter refused the body and httpd has answered the client itself.
+    Answered,
+    /// The connection failed, timed out, or the client left.
+    Connection(AprError),
+}
+
+impl<'r> Input<'r> {
+    pub(crate) fn new(request: Request<'r>) -> Self {
+        Self { request, brigade: None }
+    }
+
+    fn brigade(&mut self) -> *mut ffi::apr_bucket_brigade {
+        *self.brigade.get_or_insert_with(|| {
+            // SAFETY: REQUEST: the connection and its allocator outlive the request.
+            let allocator = unsafe { (*self.request.connection()).bucket_alloc };
+            // SAFETY: POOL: the brigade is cleaned up with the pool of the request.
+            unsafe { ffi::apr_brigade_create(self.request.pool().as_raw(), allocator) }
+        })
+    }
+
+    /// Appends the next bytes of the body to `into`, at most `want`; blocks until
+    /// there are some. `Ok(true)` says that the body has ended.
+    ///
+    /// # Errors
+    /// See [`BodyError`]. The connection is not used again after one.
+    pub(crate) fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        let brigade = self.brigade();
+        // SAFETY: REQUEST: the member points to the first of the request's input filters.
+        let filters = unsafe { (*self.request.as_raw()).input_filters };
+        // SAFETY: REQUEST; the brigade is empty.
+        let status = unsafe {
+            ffi::ap_get_brigade(filters, brigade, ffi::AP_MODE_READBYTES, ffi::APR_BLOCK_READ, want as ffi::apr_off_t)
+        };
+        let outcome = if status == 0 { take_data(brigade, into) } else { Err(failure(status)) };
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
+        if outcome.is_err() {
+            self.request.close_connection_afterwards();
+        }
+        outcome
+    }
+}
+
+fn failure(status: ffi::apr_status_t) -> BodyError {
+    if status == ffi::AP_FILTER_ERROR { BodyError::Answered } else { BodyError::Connection(AprError(status)) }
+}
+
+/// Copies the data buckets of `brigade`; `Ok(true)` if the end of the stream is among them.
+fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+    // SAFETY: the brigade is alive: its owner is `read`.
+    let sentinel = unsafe { inline::brigade_sentinel(brigade) };
+    // SAFETY: as above.
+    let mut bucket = unsafe { inline::brigade_first(brigade) };
+    while bucket != sentinel {
+        // SAFETY: a bucket of a brigade that is alive.
+        if unsafe { inline::bucket_is_eos(bucket) } {
+            return Ok(true);
+        }
+        // SAFETY: as above.
+        if !unsafe { inline::bucket_is_metadata(bucket) } {
+            // SAFETY: as above.
+            match unsafe { inline::bucket_read(bucket, ffi::APR_BLOCK_READ) } {
+                // SAFETY: the bytes live as long as the bucket, which lives until the cleanup.
+                Ok((data, length)) if length > 0 => into.extend_from_slice(unsafe { core::slice::from_raw_parts(data, length) }),
+                Ok(_) => {}
+                Err(status) if status == APR_EOF => return Ok(true),
+                Err(status) => return Err(failure(status)),
+            }
+        }
+        // SAFETY: the ring of a brigade leads to the sentinel in the end.
+        bucket = unsafe { (*bucket).link.next };
+    }
+    Ok(false)
+}

@@ -1,0 +1,150 @@
+//! The response on its way down httpd's output filters, as bucket brigades.
+//!
+//! Called by `module/response` with the thread detached from Python: passing a
+//! brigade may block for as long as the client reads slowly.
+
+use super::{request::Request, status::AprError};
+use crate::ffi::{self, inline};
+
+/// What follows the data of a brigade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Nothing: more is to come, and httpd may wait for it.
+    More,
+    /// The client shall have all of it now.
+    Flush,
+    /// The response is complete.
+    End,
+}
+
+/// Part of a file, sent without passing through the memory of this process where httpd can.
+pub(crate) struct FilePart {
+    /// A descriptor that becomes httpd's: it is closed with the request's pool.
+    pub(crate) descriptor: std::os::fd::OwnedFd,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// `WSGIEnableSendfile`.
+    pub(crate) sendfile: bool,
+}
+
+/// The output side of a request.
+pub(crate) struct Output<'r> {
+    request: Request<'r>,
+    brigade: *mut ffi::apr_bucket_brigade,
+}
+
+// SAFETY: REQUEST: one thread at a time works on a request and on what belongs to it.
+unsafe impl Send for Output<'_> {}
+
+impl<'r> Output<'r> {
+    pub(crate) fn new(request: Request<'r>) -> Self {
+        // SAFETY: REQUEST: the connection and its allocator outlive the request.
+        let allocator = unsafe { (*request.connection()).bucket_alloc };
+        // SAFETY: POOL: the brigade is cleaned up with the pool of the request.
+        let brigade = unsafe { ffi::apr_brigade_create(request.pool().as_raw(), allocator) };
+        Self { request, brigade }
+    }
+
+    fn allocator(&self) -> *mut ffi::apr_bucket_alloc_t {
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { (*self.brigade).bucket_alloc }
+    }
+
+    fn append(&mut self, bucket: *mut ffi::apr_bucket) {
+        // SAFETY: a bucket just made belongs to no brigade.
+        unsafe { inline::brigade_insert_tail(self.brigade, bucket) };
+    }
+
+    fn append_tail(&mut self, tail: Tail) {
+        let bucket = match tail {
+            Tail::More => return,
+            // SAFETY: the allocator outlives the request.
+            Tail::Flush => unsafe { ffi::apr_bucket_flush_create(self.allocator()) },
+            // SAFETY: the allocator outlives the request.
+            Tail::End => unsafe { ffi::apr_bucket_eos_create(self.allocator()) },
+        };
+        self.append(bucket);
+    }
+
+    /// Passes the brigade down the filters and leaves it empty.
+    fn pass(&mut self) -> Result<(), AprError> {
+        // SAFETY: REQUEST: the member points to the first of the request's output filters.
+        let filters = unsafe { (*self.request.as_raw()).output_filters };
+        // SAFETY: REQUEST; the filters consume the buckets.
+        let status = unsafe { ffi::ap_pass_brigade(filters, self.brigade) };
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { ffi::apr_brigade_cleanup(self.brigade.cast()) };
+        if status == 0 { Ok(()) } else { Err(AprError(status)) }
+    }
+
+    /// Sends `data`, then `tail`. The bytes need not outlive the call: a filter
+    /// that keeps them for later copies them (`apr_bucket_setaside`).
+    ///
+    /// # Errors
+    /// What the filters return: the client is gone, or too slow.
+    pub(crate) fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), AprError> {
+        if !data.is_empty() {
+            // SAFETY: the bytes live until `pass` has returned, which is what "transient" asks for.
+            let bucket = unsafe {
+                ffi::apr_bucket_transient_create(data.as_ptr().cast(), data.len() as ffi::apr_size_t, self.allocator())
+            };
+            self.append(bucket);
+        }
+        self.append_tail(tail);
+        self.pass()
+    }
+
+    /// Sends part of a file and the end of the response.
+    ///
+    /// # Errors
+    /// What the filters return.
+    pub(crate) fn send_file(&mut self, part: FilePart) -> Result<(), AprError> {
+        use std::os::fd::IntoRawFd;
+        let pool = self.request.pool();
+        let mut descriptor = part.descriptor.into_raw_fd();
+        pool.on_clear(move || {
+            // SAFETY: the descriptor was handed to httpd, and its pool ends here.
+            unsafe { libc::close(descriptor) };
+        });
+        let mut flags = ffi::APR_FOPEN_READ as i32;
+        if part.sendfile {
+            flags |= ffi::APR_FOPEN_SENDFILE_ENABLED as i32;
+        }
+        let mut file = core::ptr::null_mut();
+        // SAFETY: POOL; APR copies the descriptor's number. The file is never closed by APR (no cleanup is set).
+        let status = unsafe { ffi::apr_os_file_put(&mut file, &mut descriptor, flags, pool.as_raw()) };
+        if status != 0 {
+            return Err(AprError(status));
+        }
+        // SAFETY: the file and the pool outlive the brigade.
+        let bucket = unsafe {
+            ffi::apr_brigade_insert_file(self.brigade, file, part.offset as i64, part.length as i64, pool.as_raw())
+        };
+        if !self.request.mmap_allowed() {
+            // SAFETY: the bucket just made is a file bucket.
+            unsafe { ffi::apr_bucket_file_enable_mmap(bucket, 0) };
+        }
+        self.append_tail(Tail::End);
+        self.pass()
+    }
+
+    /// Ends a response that is not complete so that the client can tell: httpd's
+    /// HTTP filter leaves out the final chunk when it sees the error bucket of a
+    /// broken backend, HTTP/2 resets the stream, and the connection is closed.
+    pub(crate) fn cut(&mut self) {
+        self.request.close_connection_afterwards();
+        // SAFETY: REQUEST; the allocator outlives the request.
+        let bucket = unsafe {
+            ffi::ap_bucket_error_create(
+                ffi::HTTP_BAD_GATEWAY as i32,
+                core::ptr::null(),
+                self.request.pool().as_raw(),
+                self.allocator(),
+            )
+        };
+        self.append(bucket);
+        self.append_tail(Tail::End);
+        // A failure to pass it on means that the connection is gone already.
+        let _ = self.pass();
+    }
+}

@@ -1,0 +1,249 @@
+//! Directives as rows of a table: name, where it may stand, how many words it
+//! takes, and a closure that sets one field.
+//!
+//! One C function serves every row: `command_rec.cmd_data` points back to it.
+
+use super::{
+    arguments,
+    boundary::guard,
+    pool::{Pool, PoolStr},
+    request::Request,
+    server::Server,
+};
+use crate::ffi;
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+/// A module's two kinds of settings, and how they are merged.
+pub(crate) trait Configuration: 'static {
+    /// Settings of a server or virtual host.
+    type Server: Default;
+    /// Settings that directories, locations and `.htaccess` files refine. `Copy`: they live in pools and have nothing to drop.
+    type Directory: Copy + Default;
+
+    /// What a virtual host gets: its own settings over those of the main server.
+    fn merge_server(main: &Self::Server, host: &Self::Server) -> Self::Server;
+    /// What the inner section gets.
+    fn merge_directory(outer: &Self::Directory, inner: &Self::Directory) -> Merged<Self::Directory>;
+}
+
+/// The result of a merge that often needs no new record.
+pub(crate) enum Merged<T> {
+    Outer,
+    Inner,
+    Both(T),
+}
+
+/// Where a directive may stand: the context classes of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The main server only.
+    Global,
+    /// The main server and virtual hosts.
+    Server,
+    /// Also directory sections.
+    Directory,
+    /// Also `.htaccess` files under `AllowOverride FileInfo`.
+    FileInfo,
+}
+
+impl Scope {
+    const fn overrides(self) -> c_int {
+        (match self {
+            Self::Global | Self::Server => ffi::RSRC_CONF,
+            Self::Directory => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+            Self::FileInfo => ffi::OR_FILEINFO,
+        }) as c_int
+    }
+}
+
+/// How many words a directive takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    One,
+    AtLeast(usize),
+}
+
+/// The words of one use of a directive.
+pub(crate) struct Arguments<'p> {
+    words: Vec<PoolStr>,
+    pub(crate) pool: Pool<'p>,
+}
+
+impl<'p> Arguments<'p> {
+    /// The first word.
+    pub(crate) fn first(&self) -> PoolStr {
+        self.words.first().copied().unwrap_or("".into())
+    }
+
+    pub(crate) fn words(&self) -> &[PoolStr] {
+        &self.words
+    }
+}
+
+/// Which settings a directive changes, and how.
+pub(crate) enum Setter<C: Configuration> {
+    Server(fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>),
+    Directory(fn(&mut C::Directory, &Arguments<'_>) -> Result<(), String>),
+}
+
+/// One row of a module's table.
+pub(crate) struct Directive<C: Configuration> {
+    pub(crate) name: &'static CStr,
+    pub(crate) scope: Scope,
+    pub(crate) words: Words,
+    pub(crate) set: Setter<C>,
+    /// What `httpd -L` shows.
+    pub(crate) help: &'static CStr,
+}
+
+/// The row as httpd wants it.
+pub(crate) const fn command<C: Configuration>(row: &'static Directive<C>) -> ffi::command_rec {
+    ffi::command_rec {
+        name: row.name.as_ptr(),
+        func: ffi::cmd_func { raw_args: Some(apply::<C>) },
+        cmd_data: core::ptr::from_ref(row).cast_mut().cast(),
+        req_override: row.scope.overrides(),
+        args_how: ffi::RAW_ARGS,
+        errmsg: row.help.as_ptr(),
+    }
+}
+
+/// The row that ends a table.
+pub(crate) const END: ffi::command_rec = ffi::command_rec {
+    name: core::ptr::null(),
+    func: ffi::cmd_func { raw_args: None },
+    cmd_data: core::ptr::null_mut(),
+    req_override: 0,
+    args_how: 0,
+    errmsg: core::ptr::null(),
+};
+
+/// What httpd calls when it meets a directive of the table. Returns null, or the
+/// message that stops start-up (500 from `.htaccess`).
+unsafe extern "C" fn apply<C: Configuration>(
+    parameters: *mut ffi::cmd_parms,
+    directory: *mut c_void,
+    text: *const c_char,
+) -> *const c_char {
+    guard(c"mod_wsgi: internal error in a directive".as_ptr(), || {
+        // SAFETY: httpd lends the parameters for the length of the call.
+        let parameters = unsafe { &*parameters };
+        // SAFETY: the command being run is one that `command` made.
+        let row = unsafe { &*(*parameters.cmd).cmd_data.cast::<Directive<C>>() };
+        // SAFETY: POOL: the configuration's pool, or the request's for `.htaccess`; settings made here live as long.
+        let pool = unsafe { Pool::from_raw(parameters.pool) };
+        if row.scope == Scope::Global {
+            // SAFETY: the parameters are those of this call.
+            let refusal = unsafe { ffi::ap_check_cmd_context(core::ptr::from_ref(parameters).cast_mut(), ffi::GLOBAL_ONLY) };
+            if !refusal.is_null() {
+                return refusal;
+            }
+        }
+        // SAFETY: raw arguments are a C string of the configuration.
+        let text = unsafe { super::bytes(text) }.unwrap_or_default();
+        let outcome = arguments_of(row, pool, text).and_then(|arguments| match row.set {
+            Setter::Server(set) => {
+                // SAFETY: the server whose section is being read.
+                let server = unsafe { Server::from_raw(parameters.server) };
+                // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
+                set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments)
+            }
+            // SAFETY: `directory` is what `create_directory` returned for this section, which only this thread reads now.
+            Setter::Directory(set) => set(unsafe { &mut *directory.cast::<C::Directory>() }, &arguments),
+        });
+        match outcome {
+            Ok(()) => core::ptr::null(),
+            Err(text) => pool.c_string(format!("{}: {text}", row.name.to_string_lossy()).as_bytes()),
+        }
+    })
+}
+
+fn arguments_of<'p, C: Configuration>(row: &Directive<C>, pool: Pool<'p>, text: &[u8]) -> Result<Arguments<'p>, String> {
+    let mut words = Vec::new();
+    for word in arguments::split(text)? {
+        let word = core::str::from_utf8(&word)
+            .map_err(|_| format!("'{}' is not UTF-8", String::from_utf8_lossy(&word)))?;
+        words.push(pool.text(word));
+    }
+    let enough = match row.words {
+        Words::One => words.len() == 1 && !words[0].is_empty(),
+        Words::AtLeast(least) => words.len() >= least && !words.iter().take(least).any(|word| word.is_empty()),
+    };
+    if enough {
+        return Ok(Arguments { words, pool });
+    }
+    let got = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+    let expected = row.help.to_string_lossy();
+    Err(format!("'{got}' is not what it takes; expected {expected}"))
+}
+
+/// What the sections that a request passed have said.
+pub(crate) fn directory_settings<'r, C: Configuration>(request: Request<'r>) -> Option<&'r C::Directory> {
+    let settings = request.directory_config().cast::<C::Directory>();
+    // SAFETY: the slot is empty or holds what `create_directory` or `merge_directory` returned, which outlives the request.
+    unsafe { settings.as_ref() }
+}
+
+/// The settings of a server.
+pub(crate) fn server_settings<'s, C: Configuration>(server: Server<'s>) -> Option<&'s C::Server> {
+    let settings = server.config().cast::<C::Server>();
+    // SAFETY: the slot is empty or holds what `create_server` or `merge_server` returned, which lives as long as the server.
+    unsafe { settings.as_ref() }
+}
+
+/// `create_dir_config` of the module record.
+pub(crate) unsafe extern "C" fn create_directory<C: Configuration>(pool: *mut ffi::apr_pool_t, _section: *mut c_char) -> *mut c_void {
+    guard(core::ptr::null_mut(), || {
+        // SAFETY: POOL.
+        let pool = unsafe { Pool::from_raw(pool) };
+        core::ptr::from_mut(pool.alloc(C::Directory::default())).cast()
+    })
+}
+
+/// `merge_dir_config` of the module record. Runs for every request that passes a section, so it allocates only when it must.
+pub(crate) unsafe extern "C" fn merge_directory<C: Configuration>(
+    pool: *mut ffi::apr_pool_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_void {
+    guard(outer, || {
+        // SAFETY: what `create_directory` or this function returned.
+        let outer_settings = unsafe { &*outer.cast::<C::Directory>() };
+        // SAFETY: as above.
+        let inner_settings = unsafe { &*inner.cast::<C::Directory>() };
+        let merged = C::merge_directory(outer_settings, inner_settings);
+        match merged {
+            Merged::Outer => outer,
+            Merged::Inner => inner,
+            // SAFETY: POOL.
+            Merged::Both(both) => core::ptr::from_mut(unsafe { Pool::from_raw(pool) }.alloc(both)).cast(),
+        }
+    })
+}
+
+/// `create_server_config` of the module record.
+pub(crate) unsafe extern "C" fn create_server<C: Configuration>(pool: *mut ffi::apr_pool_t, _server: *mut ffi::server_rec) -> *mut c_void {
+    guard(core::ptr::null_mut(), || {
+        // SAFETY: POOL.
+        let pool = unsafe { Pool::from_raw(pool) };
+        core::ptr::from_mut(pool.own(C::Server::default())).cast()
+    })
+}
+
+/// `merge_server_config` of the module record.
+pub(crate) unsafe extern "C" fn merge_server<C: Configuration>(
+    pool: *mut ffi::apr_pool_t,
+    main: *mut c_void,
+    host: *mut c_void,
+) -> *mut c_void {
+    guard(main, || {
+        // SAFETY: POOL.
+        let pool = unsafe { Pool::from_raw(pool) };
+        // SAFETY: what `create_server` returned.
+        let main = unsafe { &*main.cast::<C::Server>() };
+        // SAFETY: as above.
+        let host = unsafe { &*host.cast::<C::Server>() };
+        let merged = C::merge_server(main, host);
+        core::ptr::from_mut(pool.own(merged)).cast()
+    })
+}

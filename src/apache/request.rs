@@ -1,0 +1,422 @@
+//! `request_rec`: the request that a hook or handler was called for.
+//!
+//! Lent by `apache/boundary`'s callers to everything below; all reads and writes
+//! of its members are here, so no other file knows an offset.
+
+use super::{bytes, pool::Pool, server::Server, table::Table};
+use crate::ffi;
+use core::ffi::{CStr, c_char, c_int};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// A request that is alive for `'r`: until its handler returns.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    raw: NonNull<ffi::request_rec>,
+    life: PhantomData<&'r ffi::request_rec>,
+}
+
+// SAFETY: REQUEST: one thread at a time works on a request. The body and the response are lent to
+// Python objects behind a mutex, which is what may move the work to another thread.
+unsafe impl Send for Request<'_> {}
+
+/// What httpd's directory walk found for the file name of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Missing,
+    Regular,
+    Directory,
+    Other,
+}
+
+/// Reads one member. A macro, because only the name of the member differs.
+macro_rules! member {
+    ($request:expr, $($path:tt)+) => {{
+        let raw = $request.raw.as_ptr();
+        // SAFETY: REQUEST: the record and what its members point to are alive until the handler returns.
+        unsafe { (*raw).$($path)+ }
+    }};
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// REQUEST: `raw` is alive for `'r`, and one thread at a time uses it.
+    pub(crate) unsafe fn from_raw(raw: *mut ffi::request_rec) -> Self {
+        // SAFETY: httpd calls hooks with a request, never with null.
+        let raw = unsafe { NonNull::new_unchecked(raw) };
+        Self { raw, life: PhantomData }
+    }
+
+    pub(crate) fn as_raw(self) -> *mut ffi::request_rec {
+        self.raw.as_ptr()
+    }
+
+    fn text(self, text: *const c_char) -> &'r [u8] {
+        // SAFETY: REQUEST: strings of the record live in its pool.
+        unsafe { bytes(text) }.unwrap_or_default()
+    }
+
+    fn table(self, raw: *mut ffi::apr_table_t) -> Table<'r> {
+        // SAFETY: REQUEST: the tables of the record live in its pool.
+        unsafe { Table::from_raw(raw) }
+    }
+
+    pub(crate) fn pool(self) -> Pool<'r> {
+        let pool = member!(self, pool);
+        // SAFETY: REQUEST.
+        unsafe { Pool::from_raw(pool) }
+    }
+
+    pub(crate) fn server(self) -> Server<'r> {
+        let server = member!(self, server);
+        // SAFETY: a server outlives its requests.
+        unsafe { Server::from_raw(server) }
+    }
+
+    pub(crate) fn connection(self) -> *mut ffi::conn_rec {
+        member!(self, connection)
+    }
+
+    // The request line, as httpd has parsed it.
+
+    pub(crate) fn method(self) -> &'r [u8] {
+        self.text(member!(self, method))
+    }
+
+    pub(crate) fn is_head(self) -> bool {
+        member!(self, header_only) != 0
+    }
+
+    pub(crate) fn uri(self) -> &'r [u8] {
+        self.text(member!(self, uri))
+    }
+
+    pub(crate) fn unparsed_uri(self) -> &'r [u8] {
+        self.text(member!(self, unparsed_uri))
+    }
+
+    /// The first line of the request as the client sent it.
+    pub(crate) fn the_request(self) -> &'r [u8] {
+        self.text(member!(self, the_request))
+    }
+
+    pub(crate) fn query(self) -> &'r [u8] {
+        self.text(member!(self, args))
+    }
+
+    pub(crate) fn path_info(self) -> &'r [u8] {
+        self.text(member!(self, path_info))
+    }
+
+    pub(crate) fn protocol(self) -> &'r [u8] {
+        self.text(member!(self, protocol))
+    }
+
+    pub(crate) fn host_name(self) -> &'r [u8] {
+        self.text(member!(self, hostname))
+    }
+
+    /// Microseconds since the epoch at which httpd had read the request line.
+    pub(crate) fn time(self) -> i64 {
+        member!(self, request_time)
+    }
+
+    // What the earlier phases decided.
+
+    pub(crate) fn handler(self) -> &'r [u8] {
+        self.text(member!(self, handler))
+    }
+
+    pub(crate) fn filename(self) -> &'r [u8] {
+        self.text(member!(self, filename))
+    }
+
+    pub(crate) fn user(self) -> Option<&'r [u8]> {
+        let text = member!(self, user);
+        // SAFETY: REQUEST: strings of the record live in its pool.
+        unsafe { bytes(text) }
+    }
+
+    pub(crate) fn auth_type(self) -> Option<&'r [u8]> {
+        let text = member!(self, ap_auth_type);
+        // SAFETY: REQUEST: strings of the record live in its pool.
+        unsafe { bytes(text) }
+    }
+
+    /// The request that was redirected to this one by httpd itself.
+    pub(crate) fn previous(self) -> Option<Request<'r>> {
+        let raw = NonNull::new(member!(self, prev))?;
+        Some(Request { raw, life: PhantomData })
+    }
+
+    pub(crate) fn accepts_path_info(self) -> bool {
+        member!(self, used_path_info) != ffi::AP_REQ_REJECT_PATH_INFO as c_int
+    }
+
+    pub(crate) fn file_kind(self) -> FileKind {
+        match member!(self, finfo.filetype) {
+            ffi::APR_NOFILE => FileKind::Missing,
+            ffi::APR_REG => FileKind::Regular,
+            ffi::APR_DIR => FileKind::Directory,
+            _ => FileKind::Other,
+        }
+    }
+
+    /// When the script file changed last, in microseconds since the epoch: httpd has just looked.
+    pub(crate) fn file_modified(self) -> i64 {
+        member!(self, finfo.mtime)
+    }
+
+    /// Whether `Options ExecCGI` holds here.
+    pub(crate) fn allows_exec_cgi(self) -> bool {
+        // SAFETY: REQUEST.
+        let options = unsafe { ffi::ap_allow_options(self.as_raw()) };
+        options & ffi::OPT_EXECCGI as c_int != 0
+    }
+
+    pub(crate) fn headers_in(self) -> Table<'r> {
+        self.table(member!(self, headers_in))
+    }
+
+    pub(crate) fn subprocess_env(self) -> Table<'r> {
+        self.table(member!(self, subprocess_env))
+    }
+
+    pub(crate) fn notes(self) -> Table<'r> {
+        self.table(member!(self, notes))
+    }
+
+    /// The settings of this module for the request: its slot in the merged per-directory configuration.
+    pub(crate) fn directory_config(self) -> *mut core::ffi::c_void {
+        let vector = member!(self, per_dir_config);
+        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
+    }
+
+    /// The number that an earlier phase left for a later one with [`Self::remember`]; 0 if none.
+    pub(crate) fn remembered(self) -> usize {
+        let vector = member!(self, request_config);
+        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }.addr()
+    }
+
+    /// Leaves a number for a later phase of this request.
+    pub(crate) fn remember(self, number: usize) {
+        let (vector, value) = (member!(self, request_config), core::ptr::without_provenance_mut(number));
+        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        unsafe { ffi::inline::ap_set_module_config(vector, super::this_module(), value) };
+    }
+
+    /// httpd's own per-directory settings.
+    fn core_config(self) -> &'r ffi::core_dir_config {
+        let vector = member!(self, per_dir_config);
+        // SAFETY: the vector of a request is whole.
+        let settings = unsafe { ffi::ap_get_core_module_config(vector) };
+        // SAFETY: the core module always has a per-directory record, which outlives the request.
+        unsafe { &*settings.cast() }
+    }
+
+    /// `CGIPassAuth On`.
+    pub(crate) fn cgi_pass_auth(self) -> bool {
+        self.core_config().cgi_pass_auth() == ffi::AP_CGI_PASS_AUTH_ON
+    }
+
+    /// `QualifyRedirectURL On`.
+    pub(crate) fn qualify_redirect_url(self) -> bool {
+        self.core_config().qualify_redirect_url() == ffi::AP_CORE_CONFIG_ON
+    }
+
+    /// `EnableMMAP`, which is on unless set off.
+    pub(crate) fn mmap_allowed(self) -> bool {
+        self.core_config().enable_mmap() != ffi::ENABLE_MMAP_OFF
+    }
+
+    /// `CGIVar REQUEST_URI current-uri`.
+    pub(crate) fn request_uri_is_current(self) -> bool {
+        let rules = self.core_config().cgi_var_rules;
+        if rules.is_null() {
+            return false;
+        }
+        let name = c"REQUEST_URI";
+        // SAFETY: a hash that httpd made, keyed by C strings (APR_HASH_KEY_STRING is -1).
+        let rule = unsafe { ffi::apr_hash_get(rules, name.as_ptr().cast(), -1) };
+        // SAFETY: its values are C strings of the configuration.
+        let rule = unsafe { bytes(rule.cast()) };
+        rule == Some(b"current-uri")
+    }
+
+    // What httpd computes about server and client.
+
+    pub(crate) fn scheme(self) -> &'r [u8] {
+        // SAFETY: REQUEST.
+        self.text(unsafe { ffi::ap_run_http_scheme(self.as_raw()) })
+    }
+
+    pub(crate) fn server_port(self) -> u16 {
+        // SAFETY: REQUEST.
+        unsafe { ffi::ap_get_server_port(self.as_raw()) }
+    }
+
+    /// The canonical server name as it may stand in a URL (IPv6 in brackets).
+    pub(crate) fn server_name_for_url(self) -> &'r [u8] {
+        // SAFETY: REQUEST.
+        self.text(unsafe { ffi::ap_get_server_name_for_url(self.as_raw()) })
+    }
+
+    pub(crate) fn document_root(self) -> &'r [u8] {
+        // SAFETY: REQUEST.
+        self.text(unsafe { ffi::ap_document_root(self.as_raw()) })
+    }
+
+    pub(crate) fn context_prefix(self) -> &'r [u8] {
+        // SAFETY: REQUEST.
+        self.text(unsafe { ffi::ap_context_prefix(self.as_raw()) })
+    }
+
+    pub(crate) fn context_document_root(self) -> &'r [u8] {
+        // SAFETY: REQUEST.
+        self.text(unsafe { ffi::ap_context_document_root(self.as_raw()) })
+    }
+
+    /// `path` as an absolute URL of this server.
+    pub(crate) fn qualify_url(self, path: &[u8]) -> &'r [u8] {
+        let path = self.pool().c_string(path);
+        // SAFETY: REQUEST; the pool is that of the request.
+        self.text(unsafe { ffi::ap_construct_url(self.pool().as_raw(), path, self.as_raw()) })
+    }
+
+    pub(crate) fn client_address(self) -> &'r [u8] {
+        self.text(member!(self, useragent_ip))
+    }
+
+    pub(crate) fn client_port(self) -> u16 {
+        let address = member!(self, useragent_addr);
+        // SAFETY: REQUEST: the address of a connected client is set.
+        unsafe { (*address).port }
+    }
+
+    pub(crate) fn local_address(self) -> &'r [u8] {
+        // SAFETY: REQUEST: the connection outlives the request.
+        self.text(unsafe { (*self.connection()).local_ip })
+    }
+
+    pub(crate) fn local_port(self) -> u16 {
+        // SAFETY: REQUEST: the connection outlives the request.
+        let address = unsafe { (*self.connection()).local_addr };
+        // SAFETY: the local address of a connection is set.
+        unsafe { (*address).port }
+    }
+
+    /// The host name of the local address, if httpd has looked it up.
+    pub(crate) fn local_host(self) -> &'r [u8] {
+        // SAFETY: REQUEST: the connection outlives the request.
+        self.text(unsafe { (*self.connection()).local_host })
+    }
+
+    pub(crate) fn connection_log_id(self) -> Option<&'r [u8]> {
+        // SAFETY: REQUEST: the connection outlives the request.
+        unsafe { bytes((*self.connection()).log_id) }
+    }
+
+    /// The id that `%L` of the error log shows, made now if no one has asked for it yet.
+    pub(crate) fn log_id(self) -> Option<&'r [u8]> {
+        if member!(self, log_id).is_null() {
+            let mut id = core::ptr::null();
+            // SAFETY: REQUEST; the hook leaves `id` null or sets it to a string of the request's pool.
+            unsafe { ffi::ap_run_generate_log_id(self.connection(), self.as_raw(), &mut id) };
+            // SAFETY: REQUEST; httpd itself keeps the id here.
+            unsafe { (*self.as_raw()).log_id = id };
+        }
+        let id = member!(self, log_id);
+        // SAFETY: REQUEST: the id lives in the pool of the request.
+        unsafe { bytes(id) }
+    }
+
+    /// The bytes `LimitRequestBody` allows; 0 is no limit.
+    pub(crate) fn body_limit(self) -> i64 {
+        // SAFETY: REQUEST.
+        unsafe { ffi::ap_get_limit_req_body(self.as_raw()) }
+    }
+
+    /// Whether the first output filter may change the content (its type is below that of protocol filters).
+    pub(crate) fn first_filter_changes_content(self) -> bool {
+        let filters = member!(self, output_filters);
+        // SAFETY: REQUEST: the chain of a request has at least the core filters.
+        let record = unsafe { (*filters).frec };
+        // SAFETY: records of filters live as long as the process.
+        unsafe { (*record).ftype < ffi::AP_FTYPE_PROTOCOL }
+    }
+
+    /// No further request may come over this connection.
+    pub(crate) fn close_connection_afterwards(self) {
+        // SAFETY: REQUEST: the connection outlives the request.
+        unsafe { (*self.connection()).keepalive = ffi::AP_CONN_CLOSE };
+    }
+
+    // Changes that hooks and handlers make.
+
+    pub(crate) fn set_filename(self, filename: &[u8]) {
+        let filename = self.pool().c_string(filename);
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { (*self.as_raw()).filename = filename.cast_mut() };
+    }
+
+    pub(crate) fn set_handler(self, handler: &'static CStr) {
+        // SAFETY: REQUEST; the string is static.
+        unsafe { (*self.as_raw()).handler = handler.as_ptr() };
+    }
+
+    /// The status line `code` and `line` (`200 OK`) of the response.
+    pub(crate) fn set_status(self, code: u16, line: &[u8]) {
+        let line = self.pool().c_string(line);
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).status = c_int::from(code) };
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { (*self.as_raw()).status_line = line };
+    }
+
+    /// Sets the media type the way httpd wants it, so that filters by type apply.
+    pub(crate) fn set_content_type(self, value: &[u8]) {
+        let value = self.pool().c_string(value);
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { ffi::ap_set_content_type(self.as_raw(), value) };
+    }
+
+    pub(crate) fn set_content_length(self, length: i64) {
+        // SAFETY: REQUEST.
+        unsafe { ffi::ap_set_content_length(self.as_raw(), length) };
+    }
+
+    pub(crate) fn headers_out(self) -> Table<'r> {
+        self.table(member!(self, headers_out))
+    }
+
+    pub(crate) fn err_headers_out(self) -> Table<'r> {
+        self.table(member!(self, err_headers_out))
+    }
+
+    /// Takes back a response head of which nothing was sent, so that an error page can take its place.
+    pub(crate) fn reset_response(self) {
+        self.headers_out().clear();
+        self.err_headers_out().clear();
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).status = ffi::HTTP_OK as c_int };
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).status_line = core::ptr::null() };
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).clength = 0 };
+        // SAFETY: REQUEST; null is how httpd spells "no content type".
+        unsafe { ffi::ap_set_content_type(self.as_raw(), core::ptr::null()) };
+    }
+
+    /// How many bytes of the URI come before the path info: the path that the script is mounted at.
+    pub(crate) fn mount_length(self) -> usize {
+        let (uri, path_info) = (member!(self, uri), member!(self, path_info));
+        if path_info.is_null() {
+            return self.uri().len();
+        }
+        // SAFETY: REQUEST: both are C strings of the request.
+        let length = unsafe { ffi::ap_find_path_info(uri, path_info) };
+        usize::try_from(length).unwrap_or_default()
+    }
+}

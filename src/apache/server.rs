@@ -1,0 +1,70 @@
+//! `server_rec`: the main server or a virtual host.
+
+use super::bytes;
+use crate::ffi;
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// A server that is alive for `'s`.
+#[derive(Clone, Copy)]
+pub(crate) struct Server<'s> {
+    raw: NonNull<ffi::server_rec>,
+    life: PhantomData<&'s ffi::server_rec>,
+}
+
+impl<'s> Server<'s> {
+    /// # Safety
+    /// `raw` is a server of the running configuration, which outlives `'s`.
+    pub(crate) unsafe fn from_raw(raw: *mut ffi::server_rec) -> Self {
+        // SAFETY: httpd never hands out a null server.
+        let raw = unsafe { NonNull::new_unchecked(raw) };
+        Self { raw, life: PhantomData }
+    }
+
+    pub(crate) fn as_raw(self) -> *mut ffi::server_rec {
+        self.raw.as_ptr()
+    }
+
+    /// This module's slot in the configuration of this server.
+    pub(crate) fn config(self) -> *mut c_void {
+        // SAFETY: the server is alive.
+        let vector = unsafe { (*self.as_raw()).module_config };
+        // SAFETY: the vector of a server covers every loaded module, and this one is loaded.
+        unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
+    }
+
+    /// `ServerName`.
+    pub(crate) fn host_name(self) -> &'s [u8] {
+        // SAFETY: the server is alive, and its strings with it.
+        unsafe { bytes((*self.as_raw()).server_hostname) }.unwrap_or_default()
+    }
+
+    /// `ServerAdmin`.
+    pub(crate) fn admin(self) -> Option<&'s [u8]> {
+        // SAFETY: the server is alive, and its strings with it.
+        unsafe { bytes((*self.as_raw()).server_admin) }
+    }
+}
+
+/// The text of the `Server` header, by `ServerTokens`.
+pub(crate) fn banner() -> &'static [u8] {
+    // SAFETY: the banner is kept by httpd for the life of the configuration.
+    unsafe { bytes(ffi::ap_get_server_banner()) }.unwrap_or_default()
+}
+
+/// The full description of the server, whatever `ServerTokens` says.
+pub(crate) fn description() -> &'static [u8] {
+    // SAFETY: kept by httpd for the life of the configuration.
+    unsafe { bytes(ffi::ap_get_server_description()) }.unwrap_or_default()
+}
+
+/// When httpd was built.
+pub(crate) fn built() -> &'static [u8] {
+    // SAFETY: a constant of httpd.
+    unsafe { bytes(ffi::ap_get_server_built()) }.unwrap_or_default()
+}
+
+/// The httpd version of the headers that this module was compiled with.
+pub(crate) const VERSION: (u32, u32, u32) =
+    (ffi::AP_SERVER_MAJORVERSION_NUMBER, ffi::AP_SERVER_MINORVERSION_NUMBER, ffi::AP_SERVER_PATCHLEVEL_NUMBER);

@@ -1,0 +1,37 @@
+#![forbid(unsafe_code)]
+//! What Python code sees of the module besides PEP 3333: the modules `mod_wsgi`
+//! and `apache`, the standard streams, `sys.argv` and `sys.path`.
+
+pub(crate) mod modules;
+pub(crate) mod path;
+pub(crate) mod streams;
+
+use crate::python::Attached;
+use crate::wsgi::Wsgi;
+use pyo3::prelude::*;
+
+/// What the modules tell about the server that Python is embedded in.
+pub(crate) struct Surroundings {
+    pub(crate) implementation: &'static str,
+    pub(crate) maximum_processes: i32,
+    pub(crate) threads_per_process: i32,
+    pub(crate) server_version: (u32, u32, u32),
+    pub(crate) server_description: String,
+    pub(crate) server_built: String,
+    pub(crate) mpm_name: String,
+    /// Writes a line that belongs to no request.
+    pub(crate) log_error: fn(&str),
+}
+
+/// Sets up the interpreter attached to.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn set_up(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surroundings) -> PyResult<()> {
+    let py = attached.py;
+    streams::replace(py, wsgi, surroundings.log_error)?;
+    py.import("sys")?.setattr("argv", ["mod_wsgi"])?;
+    // The thread that sets up an interpreter is its main thread for the threading module.
+    py.import("threading")?;
+    modules::install(attached, wsgi, surroundings)
+}

@@ -1,0 +1,20 @@
+//! `sys.path`, extended by `WSGIPythonPath`.
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+/// Adds folders, separated by colons, as `site.addsitedir` does (so `.pth` files
+/// count), and moves what is new to the front.
+///
+/// # Errors
+/// What a folder's `.pth` files raise; the folders after it are not added.
+pub(crate) fn extend(py: Python<'_>, folders: &str) -> PyResult<()> {
+    let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
+    let before = path.len();
+    let add = py.import("site")?.getattr("addsitedir")?;
+    let outcome = folders.split(':').filter(|folder| !folder.is_empty()).try_for_each(|folder| add.call1((folder,)).map(drop));
+    let added = path.get_slice(before, path.len());
+    let old = path.get_slice(0, before);
+    path.set_slice(0, path.len(), added.call_method1("__add__", (old,))?.as_any())?;
+    outcome
+}

@@ -1,0 +1,187 @@
+//! `WSGIScriptAlias` and `WSGIScriptAliasMatch`: which URLs are served by which script.
+
+use super::group_name::{CallableName, GroupName};
+use super::values::flag;
+use crate::apache::{
+    directive::Arguments,
+    pool::{Pool, PoolStr},
+    regex::Regex,
+};
+
+/// What an alias says besides its target; `None` leaves it to the directives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AliasOptions {
+    pub(crate) process_group: Option<GroupName>,
+    pub(crate) application_group: Option<GroupName>,
+    pub(crate) callable_object: Option<CallableName>,
+    pub(crate) pass_authorization: Option<bool>,
+}
+
+/// How an alias recognises a URL.
+#[derive(Clone, Copy)]
+enum Pattern {
+    Prefix(PoolStr),
+    Expression(Regex),
+}
+
+/// One `WSGIScriptAlias` or `WSGIScriptAliasMatch`.
+#[derive(Clone, Copy)]
+pub(crate) struct ScriptAlias {
+    pattern: Pattern,
+    target: PoolStr,
+    pub(crate) options: AliasOptions,
+}
+
+impl ScriptAlias {
+    /// `WSGIScriptAlias url-path target [options]`.
+    ///
+    /// # Errors
+    /// An option that is unknown or has a bad value.
+    pub(crate) fn prefix(arguments: &Arguments<'_>) -> Result<Self, String> {
+        let (path, target, options) = parts(arguments)?;
+        Ok(Self { pattern: Pattern::Prefix(path), target, options })
+    }
+
+    /// `WSGIScriptAliasMatch expression target [options]`.
+    ///
+    /// # Errors
+    /// As for [`Self::prefix`], and an expression that does not compile.
+    pub(crate) fn expression(arguments: &Arguments<'_>) -> Result<Self, String> {
+        let (text, target, options) = parts(arguments)?;
+        let expression = Regex::compile(arguments.pool, text.as_bytes())
+            .ok_or_else(|| format!("'{text}' does not compile; expected a regular expression (PCRE)"))?;
+        Ok(Self { pattern: Pattern::Expression(expression), target, options })
+    }
+
+    /// The file that `uri` (decoded, beginning with a slash) stands for, if this alias matches it.
+    pub(crate) fn filename(&self, pool: Pool<'_>, uri: &[u8]) -> Option<Vec<u8>> {
+        match self.pattern {
+            Pattern::Prefix(path) => {
+                let matched = prefix_length(path.as_bytes(), uri)?;
+                // An alias of `/` alone keeps the slash, so that the rest is path info of the script.
+                let rest = if &*path == "/" { uri } else { &uri[matched..] };
+                Some([self.target.as_bytes(), rest].concat())
+            }
+            Pattern::Expression(expression) => {
+                let found = expression.find(pool, uri)?;
+                if found.end() == 0 {
+                    return None;
+                }
+                let target = found.substitute(pool, self.target.as_bytes(), uri);
+                let rest = if &uri[..found.start()] == b"/" { uri } else { &uri[found.end()..] };
+                Some([target, rest].concat())
+            }
+        }
+    }
+}
+
+fn parts(arguments: &Arguments<'_>) -> Result<(PoolStr, PoolStr, AliasOptions), String> {
+    let [path, target, options @ ..] = arguments.words() else {
+        return Err("expected a URL path and a script".into());
+    };
+    Ok((*path, *target, parse_options(options)?))
+}
+
+fn parse_options(words: &[PoolStr]) -> Result<AliasOptions, String> {
+    let mut options = AliasOptions::default();
+    for word in words {
+        let (name, value) = word.split_once('=').ok_or_else(|| unexpected(word))?;
+        if value.is_empty() {
+            return Err(format!("'{word}' has no value; expected {name}=VALUE"));
+        }
+        match &*name {
+            "process-group" => options.process_group = Some(GroupName::parse(value)),
+            "application-group" => options.application_group = Some(GroupName::parse(value)),
+            // Never expanded here: `%{...}` names an attribute that no script has.
+            "callable-object" => options.callable_object = Some(CallableName::Literal(value)),
+            "pass-authorization" => {
+                options.pass_authorization = Some(flag(&value).map_err(|error| format!("{name}: {error}"))?);
+            }
+            _ => return Err(unexpected(word)),
+        }
+    }
+    Ok(options)
+}
+
+fn unexpected(word: &str) -> String {
+    format!(
+        "'{word}' is not an option; expected process-group=, application-group=, callable-object= or pass-authorization="
+    )
+}
+
+/// How many bytes of `uri` the alias path covers, or `None` if it does not match.
+///
+/// Each run of slashes in the alias meets at least one slash of the URI and
+/// swallows the whole run there; the alias must end where a segment ends.
+fn prefix_length(alias: &[u8], uri: &[u8]) -> Option<usize> {
+    let (mut a, mut u) = (0, 0);
+    while a < alias.len() {
+        if alias[a] == b'/' {
+            if uri.get(u) != Some(&b'/') {
+                return None;
+            }
+            a += slashes(&alias[a..]);
+            u += slashes(&uri[u..]);
+        } else {
+            if uri.get(u) != Some(&alias[a]) {
+                return None;
+            }
+            a += 1;
+            u += 1;
+        }
+    }
+    let ends_segment = alias.last() == Some(&b'/') || matches!(uri.get(u), None | Some(b'/'));
+    ends_segment.then_some(u)
+}
+
+fn slashes(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| **byte == b'/').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_matches_whole_segments_only() {
+        assert_eq!(prefix_length(b"/app", b"/app"), Some(4));
+        assert_eq!(prefix_length(b"/app", b"/app/"), Some(4));
+        assert_eq!(prefix_length(b"/app", b"/app/x"), Some(4));
+        assert_eq!(prefix_length(b"/app", b"/appx"), None);
+        assert_eq!(prefix_length(b"/app", b"/ap"), None);
+    }
+
+    #[test]
+    fn a_run_of_slashes_counts_as_one() {
+        assert_eq!(prefix_length(b"/app", b"//app//x"), Some(5));
+        assert_eq!(prefix_length(b"/a//b", b"/a/b"), Some(4));
+    }
+
+    #[test]
+    fn an_alias_that_ends_in_a_slash_wants_that_slash() {
+        assert_eq!(prefix_length(b"/dir/", b"/dir"), None);
+        assert_eq!(prefix_length(b"/dir/", b"/dir/s.wsgi"), Some(5));
+    }
+
+    #[test]
+    fn options_are_parsed_and_the_last_wins() {
+        let options = parse_options(&["application-group=%{GLOBAL}".into(), "pass-authorization=On".into(), "pass-authorization=Off".into()]);
+        let options = options.expect("valid options");
+        assert_eq!(options.application_group, Some(GroupName::Global));
+        assert_eq!(options.pass_authorization, Some(false));
+    }
+
+    #[test]
+    fn an_unknown_option_is_named() {
+        for word in ["script-reloading=On", "Process-Group=x", "lonely"] {
+            let message = parse_options(&[word.into()]).expect_err("not an option");
+            assert!(message.contains(word) && message.contains("expected"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_option_needs_a_value() {
+        assert!(parse_options(&["callable-object=".into()]).is_err());
+        assert!(parse_options(&["pass-authorization=yes".into()]).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+#![forbid(unsafe_code)]
+//! The configuration: directives, typed values, merging, and the settings that
+//! are in force for a request or a process.
+//!
+//! One directive is one row in [`directives`], one field in [`settings`] (or
+//! [`server`]), and one default. Knows `apache/`, never Python.
+
+pub(crate) mod alias;
+pub(crate) mod directives;
+pub(crate) mod group_name;
+pub(crate) mod python_home;
+pub(crate) mod server;
+pub(crate) mod settings;
+pub(crate) mod values;
+
+use crate::apache::directive::{Configuration, Merged};
+use server::ServerSettings;
+use settings::DirectorySettings;
+
+/// The configuration of this module, for `apache/directive`.
+pub(crate) struct WsgiConfiguration;
+
+impl Configuration for WsgiConfiguration {
+    type Server = ServerSettings;
+    type Directory = DirectorySettings;
+
+    fn merge_server(main: &ServerSettings, host: &ServerSettings) -> ServerSettings {
+        host.over(main)
+    }
+
+    /// Most sections say nothing, which makes most merges free.
+    fn merge_directory(outer: &DirectorySettings, inner: &DirectorySettings) -> Merged<DirectorySettings> {
+        if inner.is_unset() {
+            Merged::Outer
+        } else if outer.is_unset() {
+            Merged::Inner
+        } else {
+            Merged::Both(inner.over(outer))
+        }
+    }
+}

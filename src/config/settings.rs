@@ -1,0 +1,87 @@
+//! The settings of a request: every directive that directories may refine is one
+//! line here, with its type and its default.
+
+use super::group_name::{CallableName, GroupName};
+use super::values::HeadToGet;
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $default:expr;)*) => {
+        /// What the sections that a request passed have said; `None` where none of them said anything.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub(crate) struct DirectorySettings {
+            $($(#[$doc])* pub(crate) $field: Option<$type>,)*
+        }
+
+        /// What is in force for a request: nothing is left to decide.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Settings {
+            $($(#[$doc])* pub(crate) $field: $type,)*
+        }
+
+        impl DirectorySettings {
+            /// An inner section over an outer one.
+            pub(crate) fn over(&self, outer: &Self) -> Self {
+                Self { $($field: self.$field.or(outer.$field),)* }
+            }
+
+            /// Whether no directive has set anything.
+            pub(crate) fn is_unset(&self) -> bool {
+                true $(&& self.$field.is_none())*
+            }
+
+            /// Fills in the defaults.
+            pub(crate) fn resolve(&self) -> Settings {
+                Settings { $($field: self.$field.unwrap_or($default),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// `WSGIApplicationGroup`
+    application_group: GroupName = GroupName::Resource;
+    /// `WSGICallableObject`
+    callable_object: CallableName = CallableName::Literal(CallableName::DEFAULT.into());
+    /// `WSGIPassAuthorization`
+    pass_authorization: bool = false;
+    /// `WSGIScriptReloading`
+    script_reloading: bool = true;
+    /// `WSGIChunkedRequest`
+    chunked_request: bool = false;
+    /// `WSGIMapHEADToGET`
+    map_head_to_get: HeadToGet = HeadToGet::Auto;
+    /// `WSGIEnableSendfile`
+    enable_sendfile: bool = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inner_section_wins_where_it_says_something() {
+        let outer = DirectorySettings { pass_authorization: Some(true), chunked_request: Some(true), ..Default::default() };
+        let inner = DirectorySettings { pass_authorization: Some(false), ..Default::default() };
+        let settings = inner.over(&outer).resolve();
+        assert!(!settings.pass_authorization);
+        assert!(settings.chunked_request);
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_specification() {
+        let settings = DirectorySettings::default().resolve();
+        assert_eq!(settings.application_group, GroupName::Resource);
+        assert_eq!(settings.callable_object, CallableName::Literal("application".into()));
+        assert!(!settings.pass_authorization);
+        assert!(settings.script_reloading);
+        assert!(!settings.chunked_request);
+        assert_eq!(settings.map_head_to_get, HeadToGet::Auto);
+        assert!(!settings.enable_sendfile);
+    }
+
+    #[test]
+    fn a_section_without_our_directives_is_unset() {
+        assert!(DirectorySettings::default().is_unset());
+        assert!(!DirectorySettings { enable_sendfile: Some(true), ..Default::default() }.is_unset());
+    }
+}

@@ -1,0 +1,105 @@
+//! C macros and inline functions of httpd and APR, rewritten.
+//!
+//! bindgen cannot see them, and a cdylib links with any symbol missing: calling
+//! one as a function would fail at `LoadModule` only.
+
+use super::{ap_conf_vector_t, apr_bucket, apr_bucket_brigade, module};
+use core::ffi::c_void;
+
+/// `ap_get_module_config` of http_config.h: the slot of `module` in a configuration vector.
+///
+/// # Safety
+/// `vector` is a configuration vector of httpd and `module` is loaded.
+pub(crate) unsafe fn ap_get_module_config(vector: *const ap_conf_vector_t, module: *const module) -> *mut c_void {
+    // SAFETY: `module` is loaded, says the caller.
+    let index = unsafe { (*module).module_index } as usize;
+    // SAFETY: the vector has a slot for the index of every loaded module.
+    unsafe { *vector.cast::<*mut c_void>().add(index) }
+}
+
+/// `ap_set_module_config` of http_config.h.
+///
+/// # Safety
+/// `vector` is a configuration vector of httpd and `module` is loaded.
+pub(crate) unsafe fn ap_set_module_config(vector: *mut ap_conf_vector_t, module: *const module, value: *mut c_void) {
+    // SAFETY: `module` is loaded, says the caller.
+    let index = unsafe { (*module).module_index } as usize;
+    // SAFETY: the vector has a slot for the index of every loaded module.
+    unsafe { *vector.cast::<*mut c_void>().add(index) = value }
+}
+
+/// `APR_BRIGADE_SENTINEL`: the pseudo bucket that closes the ring. `link` is the
+/// first member of `apr_bucket`, so the head of the ring passes for one.
+///
+/// # Safety
+/// `brigade` is alive.
+pub(crate) unsafe fn brigade_sentinel(brigade: *mut apr_bucket_brigade) -> *mut apr_bucket {
+    // SAFETY: the caller says that the brigade is alive.
+    unsafe { (&raw mut (*brigade).list).cast::<apr_bucket>() }
+}
+
+/// `APR_BRIGADE_FIRST`.
+///
+/// # Safety
+/// `brigade` is alive.
+pub(crate) unsafe fn brigade_first(brigade: *mut apr_bucket_brigade) -> *mut apr_bucket {
+    // SAFETY: the caller says that the brigade is alive.
+    unsafe { (*brigade).list.next }
+}
+
+/// `APR_BRIGADE_INSERT_TAIL`.
+///
+/// # Safety
+/// `brigade` is alive, `bucket` is alive and in no brigade.
+pub(crate) unsafe fn brigade_insert_tail(brigade: *mut apr_bucket_brigade, bucket: *mut apr_bucket) {
+    // SAFETY: the brigade is alive.
+    let sentinel = unsafe { brigade_sentinel(brigade) };
+    // SAFETY: the sentinel stands for the head of a ring that is never broken.
+    let last = unsafe { (*sentinel).link.prev };
+    // SAFETY: the bucket is alive and linked nowhere else.
+    unsafe { (*bucket).link.next = sentinel };
+    // SAFETY: as above.
+    unsafe { (*bucket).link.prev = last };
+    // SAFETY: `last` is in the ring, or is the sentinel itself.
+    unsafe { (*last).link.next = bucket };
+    // SAFETY: the sentinel is in the ring.
+    unsafe { (*sentinel).link.prev = bucket };
+}
+
+/// `apr_bucket_read`.
+///
+/// # Safety
+/// `bucket` is alive; the bytes returned live as long as the bucket does.
+pub(crate) unsafe fn bucket_read(
+    bucket: *mut apr_bucket,
+    block: super::apr_read_type_e,
+) -> Result<(*const u8, usize), super::apr_status_t> {
+    // SAFETY: the caller says that the bucket is alive; its type outlives it.
+    let kind = unsafe { &*(*bucket).type_ };
+    let Some(read) = kind.read else { return Ok((core::ptr::null(), 0)) };
+    let mut data = core::ptr::null();
+    let mut length = 0;
+    // SAFETY: `read` is the bucket type's own function and both out parameters are ours.
+    let status = unsafe { read(bucket, &mut data, &mut length, block) };
+    if status == super::APR_SUCCESS as i32 { Ok((data.cast(), length)) } else { Err(status) }
+}
+
+/// `APR_BUCKET_IS_METADATA`.
+///
+/// # Safety
+/// `bucket` is alive.
+pub(crate) unsafe fn bucket_is_metadata(bucket: *const apr_bucket) -> bool {
+    // SAFETY: the caller says that the bucket is alive; its type outlives it.
+    let kind = unsafe { &*(*bucket).type_ };
+    kind.is_metadata != 0
+}
+
+/// `APR_BUCKET_IS_EOS`.
+///
+/// # Safety
+/// `bucket` is alive.
+pub(crate) unsafe fn bucket_is_eos(bucket: *const apr_bucket) -> bool {
+    // SAFETY: the caller says that the bucket is alive.
+    let kind = unsafe { (*bucket).type_ };
+    core::ptr::eq(kind, &raw const super::apr_bucket_type_eos)
+}

@@ -1,0 +1,31 @@
+//! The request body for `wsgi.input`, over httpd's input filters.
+
+use crate::apache::body::{BodyError as HostError, Input};
+use crate::apache::request::Request;
+use crate::wsgi::gateway::{BodyError, RequestBody};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// The body of an embedded request.
+pub(crate) struct EmbeddedBody<'r> {
+    input: Input<'r>,
+    /// Set when httpd has answered the client itself: no output of the application may follow.
+    answered: &'r AtomicBool,
+}
+
+impl<'r> EmbeddedBody<'r> {
+    pub(crate) fn new(request: Request<'r>, answered: &'r AtomicBool) -> Self {
+        Self { input: Input::new(request), answered }
+    }
+}
+
+impl RequestBody for EmbeddedBody<'_> {
+    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        self.input.read(want, into).map_err(|error| match error {
+            HostError::Answered => {
+                self.answered.store(true, Ordering::Relaxed);
+                BodyError("the request body was refused by the server".into())
+            }
+            HostError::Connection(error) => BodyError(format!("the request body cannot be read: {error}")),
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! What went wrong, whose it is to mend, and what client and log are told.
+//!
+//! Everything below returns `Result`; a line of the log and a status come from
+//! here, once. Codes are those of mod_wsgi where it has the same condition.
+
+use crate::apache::log::{self, Level};
+use crate::apache::request::Request;
+use crate::apache::status::Status;
+use crate::python::interpreter::InterpreterError;
+use crate::python::script::LoadError;
+use crate::wsgi::gateway::{ErrorLog, Raised};
+use pyo3::Python;
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Client,
+    Application,
+    Configuration,
+    Host,
+}
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("Options ExecCGI is off here, and the script is not aliased")]
+    ExecCgiOff,
+    #[error("the script does not exist, or cannot be looked at")]
+    Missing,
+    #[error("the script is a directory")]
+    IsDirectory,
+    #[error("AcceptPathInfo is off, and path info follows the script")]
+    PathInfo,
+    #[error("Transfer-Encoding '{0}' is not supported; expected chunked")]
+    TransferEncoding(String),
+    #[error("the request body has no length, and WSGIChunkedRequest is off")]
+    Chunked,
+    #[error("Content-Length '{0}' is not a number")]
+    ContentLength(String),
+    #[error("the request body of {0} bytes is larger than LimitRequestBody {1} allows")]
+    TooLarge(u64, i64),
+    #[error("{0}")]
+    NotStarted(InterpreterError),
+    #[error("{0}")]
+    Interpreter(InterpreterError),
+    #[error("the script cannot be read or compiled")]
+    Source,
+    #[error("the script raised an exception while it was loaded")]
+    Load,
+    #[error("the script raised SystemExit while it was loaded")]
+    LoadExit,
+    #[error("the script has no '{0}'")]
+    NoCallable(String),
+    /// Another fault, with the traceback that belongs to it.
+    #[error("{0}")]
+    Traced(Box<Fault>, Vec<String>),
+    #[error("the objects of the request cannot be made: {0}")]
+    Objects(String),
+    #[error("the application gave {given} of the {announced} bytes that its Content-Length announced")]
+    Short { announced: u64, given: u64 },
+}
+
+impl Fault {
+    /// The stable code, the status before the response has begun, and the owner.
+    fn verdict(&self) -> (&'static str, Status, Owner) {
+        match self {
+            Self::ExecCgiOff => ("WSGI0134", Status::FORBIDDEN, Owner::Configuration),
+            Self::Missing => ("WSGI0135", Status::NOT_FOUND, Owner::Configuration),
+            Self::IsDirectory => ("WSGI0136", Status::FORBIDDEN, Owner::Configuration),
+            Self::PathInfo => ("WSGI0137", Status::NOT_FOUND, Owner::Client),
+            Self::TransferEncoding(_) => ("WSGI0138", Status::NOT_IMPLEMENTED, Owner::Client),
+            Self::Chunked => ("WSGI0139", Status::LENGTH_REQUIRED, Owner::Client),
+            Self::ContentLength(_) => ("WSGI0141", Status::BAD_REQUEST, Owner::Client),
+            Self::TooLarge(..) => ("WSGI1001", Status::REQUEST_ENTITY_TOO_LARGE, Owner::Client),
+            Self::NotStarted(_) => ("WSGI0210", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::Interpreter(_) => ("WSGI0087", Status::INTERNAL_SERVER_ERROR, Owner::Host),
+            Self::Source => ("WSGI0105", Status::INTERNAL_SERVER_ERROR, Owner::Application),
+            Self::LoadExit => ("WSGI0107", Status::INTERNAL_SERVER_ERROR, Owner::Application),
+            Self::Load => ("WSGI0109", Status::INTERNAL_SERVER_ERROR, Owner::Application),
+            Self::NoCallable(_) => ("WSGI0089", Status::NOT_FOUND, Owner::Application),
+            Self::Traced(fault, _) => fault.verdict(),
+            Self::Objects(_) => ("WSGI1002", Status::INTERNAL_SERVER_ERROR, Owner::Host),
+            Self::Short { .. } => ("WSGI1003", Status::OK, Owner::Application),
+        }
+    }
+
+    /// Logs the fault, once, and returns the status for the client.
+    pub(crate) fn answer(&self, request: Request<'_>) -> Status {
+        let (code, status, owner) = self.verdict();
+        let level = if owner == Owner::Client { Level::Info } else { Level::Error };
+        if log::request_logs(request, level) {
+            log::request(request, level, &format!("{code}: {self}{}", context(request)));
+        }
+        if let Self::Traced(_, lines) = self {
+            log_traceback(request, lines);
+        }
+        status
+    }
+
+    /// The fault of a script that did not load, with its traceback.
+    pub(crate) fn of_load(py: Python<'_>, error: &LoadError, callable: &str) -> Self {
+        let fault = match error {
+            LoadError::Source(_) => Self::Source,
+            LoadError::Raised(_) => Self::Load,
+            LoadError::Exited(_) => Self::LoadExit,
+            LoadError::NoCallable => Self::NoCallable(callable.to_owned()),
+        };
+        Self::Traced(Box::new(fault), error.lines(py))
+    }
+}
+
+/// The script and the id of the request, at the end of a line.
+fn context(request: Request<'_>) -> String {
+    let script = String::from_utf8_lossy(request.filename());
+    let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
+    format!(" [script {script}] [request {id}]")
+}
+
+/// One record per line of a traceback.
+fn log_traceback(request: Request<'_>, lines: &[String]) {
+    for line in lines {
+        log::request(request, Level::Error, line);
+    }
+}
+
+/// The log of an embedded request.
+pub(crate) struct EmbeddedLog<'r>(pub(crate) Request<'r>);
+
+impl ErrorLog for EmbeddedLog<'_> {
+    fn line(&mut self, text: &str) {
+        let script = String::from_utf8_lossy(self.0.filename());
+        log::request(self.0, Level::Error, &format!("[script {script}] {text}"));
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        let (code, text) = match raised {
+            Raised::ByApplication => ("WSGI0174", format!("the application raised {class}")),
+            Raised::Exit => ("WSGI0175", "the application raised SystemExit, which ends no process here".to_owned()),
+            Raised::ByClose => ("WSGI0194", format!("close() of the response raised {class}")),
+        };
+        log::request(self.0, Level::Error, &format!("{code}: {text}{}", context(self.0)));
+        log_traceback(self.0, traceback);
+    }
+}
+
+/// A script that is about to be loaded.
+pub(crate) fn announce_loading(request: Request<'_>, interpreter: &str, again: bool) {
+    let verb = if again { "reloading" } else { "loading" };
+    log::request(request, Level::Info, &format!("{verb} the script in interpreter '{interpreter}'{}", context(request)));
+}

@@ -1,0 +1,106 @@
+//! The application group and callable of a request: configured names, expanded.
+
+use crate::apache::request::Request;
+use crate::config::group_name::{CallableName, GroupName};
+use std::borrow::Cow;
+use std::ffi::CString;
+
+/// The path that the script is mounted at and what follows it, with runs of slashes collapsed.
+pub(crate) struct Mount<'r> {
+    pub(crate) script_name: Cow<'r, [u8]>,
+    pub(crate) path_info: Cow<'r, [u8]>,
+}
+
+impl<'r> Mount<'r> {
+    pub(crate) fn of(request: Request<'r>) -> Self {
+        let script_name = &request.uri()[..request.mount_length()];
+        Self { script_name: collapse_slashes(script_name), path_info: collapse_slashes(request.path_info()) }
+    }
+}
+
+fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.windows(2).any(|pair| pair == b"//") {
+        return Cow::Borrowed(path);
+    }
+    let mut collapsed = path.to_vec();
+    collapsed.dedup_by(|next, before| *next == b'/' && *before == b'/');
+    Cow::Owned(collapsed)
+}
+
+/// The name of the interpreter that serves the request; empty is the main one.
+pub(crate) fn application_group(request: Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
+    match configured {
+        GroupName::Global => String::new(),
+        GroupName::Server => with_port(request, request.server().host_name()),
+        GroupName::Host => with_port(request, host(request)),
+        GroupName::Resource => {
+            let mut name = with_port(request, request.server().host_name());
+            name.push('|');
+            name.push_str(&String::from_utf8_lossy(&mount.script_name));
+            name
+        }
+        GroupName::Literal(name) => name.to_string(),
+        GroupName::Variable { text, name } => match variable(request, &name) {
+            None => text.to_string(),
+            Some(value) => expanded_once_more(request, mount, value),
+        },
+    }
+}
+
+/// A variable may hold another token, but not another variable.
+fn expanded_once_more(request: Request<'_>, mount: &Mount<'_>, value: String) -> String {
+    let token = match &*value {
+        "%{GLOBAL}" => GroupName::Global,
+        "%{SERVER}" => GroupName::Server,
+        "%{HOST}" => GroupName::Host,
+        "%{RESOURCE}" => GroupName::Resource,
+        _ => return value,
+    };
+    application_group(request, mount, token)
+}
+
+/// The name of the callable in the script.
+pub(crate) fn callable(request: Request<'_>, configured: CallableName) -> String {
+    match configured {
+        CallableName::Literal(name) => name.to_string(),
+        CallableName::Variable(name) => variable(request, &name).unwrap_or_else(|| CallableName::DEFAULT.to_owned()),
+    }
+}
+
+/// A request note, a variable of the request's environment, or one of the process.
+fn variable(request: Request<'_>, name: &str) -> Option<String> {
+    let c_name = CString::new(name).ok()?;
+    let found = request.notes().get(&c_name).or_else(|| request.subprocess_env().get(&c_name));
+    match found {
+        Some(value) => Some(String::from_utf8_lossy(value).into_owned()),
+        None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+    }
+}
+
+fn host(request: Request<'_>) -> &[u8] {
+    match request.host_name() {
+        [] => request.server().host_name(),
+        name => name,
+    }
+}
+
+/// The standard ports of HTTP and HTTPS add nothing, so that both virtual hosts of a site share an interpreter.
+fn with_port(request: Request<'_>, host: &[u8]) -> String {
+    let host = String::from_utf8_lossy(host);
+    match request.server_port() {
+        80 | 443 => host.into_owned(),
+        port => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::collapse_slashes;
+
+    #[test]
+    fn a_run_of_slashes_becomes_one() {
+        assert_eq!(&*collapse_slashes(b"//a///b/"), b"/a/b/");
+        assert_eq!(&*collapse_slashes(b"/a/b"), b"/a/b");
+        assert_eq!(&*collapse_slashes(b""), b"");
+    }
+}

@@ -1,0 +1,180 @@
+//! A request, from httpd's handler phase to its end: each step is one line of [`serve`].
+
+use super::body::EmbeddedBody;
+use super::facts::EmbeddedFacts;
+use super::fault::{self, EmbeddedLog, Fault};
+use super::group::{self, Mount};
+use super::response::EmbeddedSink;
+use super::translate::{HANDLER, alias_of};
+use crate::apache::directive::directory_settings;
+use crate::apache::hook::RequestHook;
+use crate::apache::request::{FileKind, Request};
+use crate::apache::status::Status;
+use crate::config::WsgiConfiguration;
+use crate::config::settings::Settings;
+use crate::python::interpreter::{self, InterpreterError};
+use crate::python::script::{Applications, Script};
+use crate::python::Attached;
+use crate::wsgi::application::{self, Kept};
+use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
+use crate::wsgi::Wsgi;
+use core::sync::atomic::AtomicBool;
+use pyo3::PyResult;
+
+/// The hook that makes responses.
+pub(crate) struct Handler;
+
+impl RequestHook for Handler {
+    fn run(request: Request<'_>) -> Status {
+        if !is_ours(request.handler()) {
+            return Status::DECLINED;
+        }
+        serve(request).unwrap_or_else(|fault| fault.answer(request))
+    }
+}
+
+fn is_ours(handler: &[u8]) -> bool {
+    handler == HANDLER.to_bytes() || handler == b"application/x-httpd-wsgi"
+}
+
+/// Serves a request that is ours.
+fn serve(request: Request<'_>) -> Result<Status, Fault> {
+    check_script(request)?;
+    let settings = settings_of(request);
+    check_body(request, &settings)?;
+    let mount = Mount::of(request);
+    let group = group::application_group(request, &mount, settings.application_group);
+    let interpreter = interpreter::named(&group).map_err(interpreter_fault)?;
+    let callable = group::callable(request, settings.callable_object);
+    let answered = AtomicBool::new(false);
+    let mut sink = EmbeddedSink::new(request, settings.enable_sendfile, &answered);
+    let facts = EmbeddedFacts { request, settings: &settings, mount: &mount, callable: &callable };
+    let outcome = interpreter.run(|attached| call(attached, &facts, &mut sink, &answered))?;
+    finish(request, &mut sink, outcome)
+}
+
+fn check_script(request: Request<'_>) -> Result<(), Fault> {
+    if alias_of(request).is_none() && !request.allows_exec_cgi() {
+        return Err(Fault::ExecCgiOff);
+    }
+    match request.file_kind() {
+        FileKind::Missing => return Err(Fault::Missing),
+        FileKind::Directory => return Err(Fault::IsDirectory),
+        FileKind::Regular | FileKind::Other => {}
+    }
+    if !request.accepts_path_info() && !request.path_info().is_empty() {
+        return Err(Fault::PathInfo);
+    }
+    Ok(())
+}
+
+/// The settings in force: what directives say, and over it what the alias says.
+fn settings_of(request: Request<'_>) -> Settings {
+    let directory = directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default();
+    let mut settings = directory.resolve();
+    if let Some(alias) = alias_of(request) {
+        let options = &alias.options;
+        settings.application_group = options.application_group.unwrap_or(settings.application_group);
+        settings.callable_object = options.callable_object.unwrap_or(settings.callable_object);
+        settings.pass_authorization = options.pass_authorization.unwrap_or(settings.pass_authorization);
+    }
+    settings
+}
+
+/// Refuses a body that cannot be served before Python sees anything of the request.
+fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if let Some(encoding) = request.headers_in().get(c"Transfer-Encoding") {
+        if !encoding.eq_ignore_ascii_case(b"chunked") {
+            return Err(Fault::TransferEncoding(lossy(encoding)));
+        }
+        if !settings.chunked_request {
+            return Err(Fault::Chunked);
+        }
+    }
+    let Some(text) = request.headers_in().get(c"Content-Length") else { return Ok(()) };
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let length = core::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse::<u64>().ok());
+    let length = length.ok_or_else(|| Fault::ContentLength(lossy(text)))?;
+    let limit = request.body_limit();
+    if limit > 0 && length > limit.unsigned_abs() {
+        return Err(Fault::TooLarge(length, limit));
+    }
+    Ok(())
+}
+
+fn interpreter_fault(error: InterpreterError) -> Fault {
+    match error {
+        InterpreterError::NotStarted | InterpreterError::Start(_) => Fault::NotStarted(error),
+        InterpreterError::Make { .. } => Fault::Interpreter(error),
+    }
+}
+
+/// What a thread keeps from one request of an interpreter to the next.
+struct KeptForRequests {
+    applications: Applications,
+    wsgi: PyResult<Kept>,
+}
+
+/// The part of a request that runs attached to Python.
+fn call(attached: &Attached<'_>, facts: &EmbeddedFacts<'_>, sink: &mut EmbeddedSink<'_>, answered: &AtomicBool) -> Result<Outcome, Fault> {
+    let (py, request) = (attached.py, facts.request);
+    let wsgi: &Wsgi = attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
+    let kept = attached.kept(|| KeptForRequests {
+        applications: Applications::default(),
+        wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
+    });
+    let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let script = Script {
+        path: request.filename(),
+        modified: request.file_modified(),
+        resource: request.filename(),
+        reloading: facts.settings.script_reloading,
+        callable: facts.callable,
+    };
+    let announce = |again| fault::announce_loading(request, attached.interpreter.name(), again);
+    let known = kept.applications.find(attached, &script, &announce);
+    let known = known.map_err(|error| Fault::of_load(py, &error, facts.callable))?;
+    let mut body = EmbeddedBody::new(request, answered);
+    let mut log = EmbeddedLog(request);
+    let gateway = Gateway { facts, body: &mut body, sink, log: &mut log };
+    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway).map_err(|error| Fault::Objects(error.to_string()))
+}
+
+/// Ends the response, detached from Python, and says what httpd is to do.
+fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -> Result<Status, Fault> {
+    if sink.was_answered() {
+        return Ok(EmbeddedSink::ANSWERED);
+    }
+    match outcome {
+        Outcome::Complete => Ok(status_of(request, sink.end())),
+        Outcome::Short { .. } if request.is_head() => Ok(status_of(request, sink.end())),
+        Outcome::Short { announced, given } => {
+            let status = Fault::Short { announced, given }.answer(request);
+            sink.cut();
+            Ok(status)
+        }
+        // The exception has been logged where it was caught.
+        Outcome::Raised if sink.can_be_taken_back() => {
+            request.reset_response();
+            Ok(Status::INTERNAL_SERVER_ERROR)
+        }
+        Outcome::Raised => {
+            sink.cut();
+            Ok(Status::OK)
+        }
+        Outcome::ClientGone => Ok(status_of(request, Err(SinkError::ClientGone(String::new())))),
+        Outcome::Answered => Ok(EmbeddedSink::ANSWERED),
+    }
+}
+
+fn status_of(request: Request<'_>, sent: Result<(), SinkError>) -> Status {
+    match sent {
+        Ok(()) => Status::OK,
+        Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
+        Err(SinkError::ClientGone(_)) => {
+            request.close_connection_afterwards();
+            Status::OK
+        }
+    }
+}

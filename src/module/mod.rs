@@ -1,0 +1,15 @@
+//! Where the worlds meet: the module record, the hooks, the start of a child, the
+//! handler, and the embedded implementation of the traits of `wsgi/`.
+//!
+//! Knows everybody and does little.
+
+pub(crate) mod body;
+pub(crate) mod child;
+pub(crate) mod facts;
+pub(crate) mod fault;
+pub(crate) mod group;
+pub(crate) mod handler;
+pub(crate) mod record;
+pub(crate) mod response;
+pub(crate) mod start;
+pub(crate) mod translate;

@@ -1,0 +1,61 @@
+//! The module record that httpd looks up by name, and its command table.
+
+use crate::apache::directive::{self, END, command};
+use crate::apache::{self, hook, hook::module_name};
+use crate::config::WsgiConfiguration;
+use crate::config::directives::{COUNT, DIRECTIVES};
+use crate::ffi;
+use crate::module::{child, handler, start, translate};
+
+/// The command table: the rows, and the one that ends it.
+struct Commands([ffi::command_rec; COUNT + 1]);
+
+// SAFETY: constants; httpd only reads them.
+unsafe impl Sync for Commands {}
+
+static COMMANDS: Commands = {
+    let mut table = [END; COUNT + 1];
+    let mut row = 0;
+    while row < COUNT {
+        table[row] = command(&DIRECTIVES[row]);
+        row += 1;
+    }
+    Commands(table)
+};
+
+/// `wsgi_module`, as `LoadModule wsgi_module .../mod_wsgi.so` names it. httpd writes the
+/// index, the name and the list pointer into it, which is why it is mutable; nothing here does.
+#[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "exported by its C name")]
+#[allow(non_upper_case_globals, reason = "the name that LoadModule is given")]
+pub static mut wsgi_module: ffi::module = ffi::module {
+    version: ffi::MODULE_MAGIC_NUMBER_MAJOR as i32,
+    minor_version: ffi::MODULE_MAGIC_NUMBER_MINOR as i32,
+    module_index: -1,
+    name: c"mod_wsgi.c".as_ptr(),
+    dynamic_load_handle: core::ptr::null_mut(),
+    next: core::ptr::null_mut(),
+    magic: ffi::MODULE_MAGIC_COOKIE as core::ffi::c_ulong,
+    rewrite_args: None,
+    create_dir_config: Some(directive::create_directory::<WsgiConfiguration>),
+    merge_dir_config: Some(directive::merge_directory::<WsgiConfiguration>),
+    create_server_config: Some(directive::create_server::<WsgiConfiguration>),
+    merge_server_config: Some(directive::merge_server::<WsgiConfiguration>),
+    cmds: COMMANDS.0.as_ptr(),
+    register_hooks: Some(register_hooks),
+    flags: 0,
+};
+
+/// Called by httpd whenever it loads the module: at start (twice) and at every restart.
+unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
+    apache::boundary::guard((), || {
+        apache::speak_for(&raw mut wsgi_module);
+        hook::post_config::<start::Start>();
+        hook::child_init::<child::Child>();
+        hook::translate_name::<translate::Translate>(hook::Order {
+            after: &[module_name(c"mod_alias.c"), core::ptr::null()],
+            before: &[module_name(c"mod_userdir.c"), module_name(c"mod_vhost_alias.c"), core::ptr::null()],
+        });
+        hook::handler::<handler::Handler>();
+    });
+}

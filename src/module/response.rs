@@ -1,0 +1,135 @@
+//! The response of an application, over httpd's output filters.
+
+use crate::apache::brigade::{FilePart, Output, Tail};
+use crate::apache::request::Request;
+use crate::apache::status::{AprError, Status};
+use crate::ffi;
+use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
+use crate::wsgi::response::ResponseHead;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// The response of an embedded request.
+pub(crate) struct EmbeddedSink<'r> {
+    request: Request<'r>,
+    output: Output<'r>,
+    /// The last bytes of the response, waiting for its end so that both go out in one write.
+    kept: Vec<u8>,
+    has_length: bool,
+    /// Whether httpd's filters have seen the response: before that it can be taken back.
+    passed: bool,
+    /// Whether the end of the response has been passed as well.
+    ended: bool,
+    sendfile: bool,
+    answered: &'r AtomicBool,
+}
+
+impl<'r> EmbeddedSink<'r> {
+    pub(crate) fn new(request: Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
+        let output = Output::new(request);
+        Self { request, output, kept: Vec::new(), has_length: false, passed: false, ended: false, sendfile, answered }
+    }
+
+    /// Whether nothing of the response has left this module, so that an error page can take its place.
+    pub(crate) fn can_be_taken_back(&self) -> bool {
+        !self.passed && !self.was_answered()
+    }
+
+    /// Whether httpd has answered in the application's place.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), SinkError> {
+        if self.was_answered() {
+            return Err(SinkError::Answered);
+        }
+        self.passed = true;
+        self.output.send(data, tail).map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: AprError) -> SinkError {
+        if error.0 == ffi::AP_FILTER_ERROR {
+            self.answered.store(true, Ordering::Relaxed);
+            SinkError::Answered
+        } else {
+            SinkError::ClientGone(format!("the response cannot be sent: {error}"))
+        }
+    }
+
+    /// Ends a response that is complete. Called detached: it may block.
+    ///
+    /// # Errors
+    /// The client is gone, or httpd has answered.
+    pub(crate) fn end(&mut self) -> Result<(), SinkError> {
+        if self.ended {
+            return Ok(());
+        }
+        let kept = core::mem::take(&mut self.kept);
+        if self.has_length || kept.is_empty() {
+            return self.send(&kept, Tail::End);
+        }
+        // Together with the end httpd would announce a length that the application did not.
+        self.send(&kept, Tail::More)?;
+        self.send(&[], Tail::End)
+    }
+
+    /// Ends a response that is not complete so that the client can tell.
+    pub(crate) fn cut(&mut self) {
+        let kept = core::mem::take(&mut self.kept);
+        if !self.passed || !kept.is_empty() {
+            // The head must be on its way: before it, httpd would make an error page of the cut.
+            let _ = self.send(&kept, Tail::Flush);
+        }
+        if !self.was_answered() {
+            self.output.cut();
+        }
+    }
+
+    /// What the handler returns when the response is httpd's.
+    pub(crate) const ANSWERED: Status = Status::ANSWERED_BY_FILTER;
+}
+
+impl ResponseSink for EmbeddedSink<'_> {
+    fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
+        let (request, pool) = (self.request, self.request.pool());
+        request.set_status(head.status(), head.status_line());
+        for (name, value) in head.headers() {
+            if name.eq_ignore_ascii_case(b"content-type") {
+                if !value.is_empty() {
+                    request.set_content_type(value);
+                }
+            } else if name.eq_ignore_ascii_case(b"www-authenticate") {
+                // Survives an error page, which a 401 usually is.
+                request.err_headers_out().add(pool, name, value);
+            } else if !name.eq_ignore_ascii_case(b"content-length") {
+                request.headers_out().add(pool, name, value);
+            }
+        }
+        if let Some(length) = length.and_then(|length| i64::try_from(length).ok()) {
+            request.set_content_length(length);
+            self.has_length = true;
+        }
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        let kept = core::mem::take(&mut self.kept);
+        if !kept.is_empty() {
+            self.send(&kept, Tail::More)?;
+        }
+        self.send(data, Tail::Flush)
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        self.kept.extend_from_slice(data);
+    }
+
+    fn send_file(&mut self, file: FileRange) -> Result<(), SinkError> {
+        if self.was_answered() {
+            return Err(SinkError::Answered);
+        }
+        self.passed = true;
+        self.ended = true;
+        let part = FilePart { descriptor: file.descriptor, offset: file.offset, length: file.length, sendfile: self.sendfile };
+        self.output.send_file(part).map_err(|error| self.failure(error))
+    }
+}

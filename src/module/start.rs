@@ -1,0 +1,33 @@
+//! The end of reading a configuration: what the server says of itself, and notices that belong to start-up.
+
+use crate::apache::hook::ConfigHook;
+use crate::apache::log::{self, Level};
+use crate::apache::{directive, mpm, pool::Pool, server::Server};
+use crate::config::WsgiConfiguration;
+use crate::python::config::FREE_THREADED_BUILD;
+use std::ffi::CString;
+
+/// Our own name and version, beside the level of the interface (`mod_wsgi.version`).
+pub(crate) const IMPLEMENTATION: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
+
+/// The hook that httpd calls when it has read its configuration.
+pub(crate) struct Start;
+
+impl ConfigHook for Start {
+    fn run(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+        let component = format!("{IMPLEMENTATION} Python/{}", env!("MOD_WSGI_PYTHON_VERSION"));
+        if let Ok(component) = CString::new(component) {
+            log::add_version_component(pool, &component);
+        }
+        // httpd reads the configuration twice when it starts, and says so.
+        if mpm::is_first_reading() {
+            return Ok(());
+        }
+        let start_up = directive::server_settings::<WsgiConfiguration>(server).map(|settings| settings.start_up);
+        if !FREE_THREADED_BUILD && start_up.is_some_and(|start_up| start_up.free_threading) {
+            let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
+            log::server(Some(server), Level::Warning, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Start-up: `PyConfig`, and the mode of the GIL for the life of the process.
+//!
+//! Called once per process, in the child, after the fork (SAFETY.md, AFTER-FORK).
+
+use core::ffi::{CStr, c_int};
+use pyo3::ffi;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What runs in parallel in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GilMode {
+    /// One thread runs Python at a time, on a free-threaded build too.
+    Shared,
+    /// Every thread runs Python.
+    FreeThreading,
+}
+
+/// Whether the Python that is embedded can run without the GIL at all.
+pub(crate) const FREE_THREADED_BUILD: bool = cfg!(Py_GIL_DISABLED);
+
+/// How Python starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) gil: GilMode,
+    /// An installation or a virtual environment; the one built against otherwise.
+    pub(crate) home: Option<String>,
+}
+
+/// Python did not start; the process goes on without.
+#[derive(Debug, thiserror::Error)]
+#[error("Python does not start: {0}")]
+pub(crate) struct StartError(String);
+
+/// `PYTHON_GIL` outranks `PyConfig.enable_gil`, but the directive is to decide.
+const GIL_VARIABLE: &CStr = c"PYTHON_GIL";
+
+/// Initialises Python on this thread, which becomes its main thread, and leaves the thread attached.
+///
+/// # Errors
+/// The text of the `PyStatus`.
+///
+/// # Safety
+/// AFTER-FORK: no other thread of the process runs yet, and Python was not initialised before.
+pub(crate) unsafe fn initialize(options: &Options) -> Result<(), StartError> {
+    // SAFETY: no other thread reads the environment yet, says the caller.
+    unsafe { libc::unsetenv(GIL_VARIABLE.as_ptr()) };
+    let mut config = Config::new();
+    config.set_gil(options.gil);
+    config.set_program(options)?;
+    config.initialize()
+}
+
+/// A `PyConfig` that is cleared when dropped.
+struct Config(Box<ffi::PyConfig>);
+
+impl Config {
+    fn new() -> Self {
+        let mut config = Box::new(core::mem::MaybeUninit::<ffi::PyConfig>::uninit());
+        // SAFETY: CPython fills in the whole structure.
+        unsafe { ffi::PyConfig_InitPythonConfig(config.as_mut_ptr()) };
+        // SAFETY: it has just been filled in.
+        let mut config = Self(unsafe { config.assume_init() });
+        // Signals belong to httpd, and there is no command line.
+        config.0.install_signal_handlers = 0;
+        config.0.parse_argv = 0;
+        config
+    }
+
+    #[cfg(Py_GIL_DISABLED)]
+    fn set_gil(&mut self, mode: GilMode) {
+        self.0.enable_gil = c_int::from(mode == GilMode::Shared);
+    }
+
+    #[cfg(not(Py_GIL_DISABLED))]
+    fn set_gil(&mut self, _mode: GilMode) {
+        const _: c_int = 0;
+    }
+
+    /// A virtual environment is entered the way its own interpreter would, through the
+    /// program's name; an installation by its home. Without either, the interpreter built
+    /// against is named, so that PATH does not decide which standard library is used.
+    fn set_program(&mut self, options: &Options) -> Result<(), StartError> {
+        match &options.home {
+            Some(home) if Path::new(home).join("pyvenv.cfg").is_file() => {
+                let program = Path::new(home).join("bin/python");
+                self.set_string(|config| &raw mut config.program_name, program.as_os_str().as_bytes())
+            }
+            Some(home) => self.set_string(|config| &raw mut config.home, home.as_bytes()),
+            None => {
+                let program = env!("MOD_WSGI_PYTHON_EXECUTABLE");
+                self.set_string(|config| &raw mut config.program_name, program.as_bytes())
+            }
+        }
+    }
+
+    fn set_string(
+        &mut self,
+        member: impl FnOnce(&mut ffi::PyConfig) -> *mut *mut libc::wchar_t,
+        value: &[u8],
+    ) -> Result<(), StartError> {
+        let value = CString::new(value).map_err(|error| StartError(error.to_string()))?;
+        let member = member(&mut self.0);
+        // SAFETY: the member belongs to this configuration, which CPython frees it with.
+        check(unsafe { ffi::PyConfig_SetBytesString(&raw mut *self.0, member, value.as_ptr()) })
+    }
+
+    fn initialize(self) -> Result<(), StartError> {
+        // SAFETY: AFTER-FORK, from `initialize` above.
+        check(unsafe { ffi::Py_InitializeFromConfig(&raw const *self.0) })
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: filled in by PyConfig_InitPythonConfig.
+        unsafe { ffi::PyConfig_Clear(&raw mut *self.0) };
+    }
+}
+
+fn check(status: ffi::PyStatus) -> Result<(), StartError> {
+    // SAFETY: a status is a plain value.
+    if unsafe { ffi::PyStatus_Exception(status) } == 0 {
+        return Ok(());
+    }
+    let text = |pointer: *const core::ffi::c_char| {
+        if pointer.is_null() {
+            return String::new();
+        }
+        // SAFETY: not null, so it is a constant of CPython.
+        unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+    };
+    Err(StartError(format!("{} ({})", text(status.err_msg), text(status.func))))
+}

@@ -1,0 +1,112 @@
+//! The end of Python in this process: threads are joined, exit functions run and
+//! interpreters are taken down, under a time limit.
+//!
+//! Called once, on the thread that started Python, when the other threads of the
+//! host have ended.
+
+use super::interpreter::{self, Interpreter};
+use super::thread_state::{self, Attached, attach};
+use core::ffi::{c_int, c_uint};
+use core::sync::atomic::{AtomicBool, Ordering};
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Thread states must not be touched any more.
+static FINISHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Python has ended, or is being left as it is.
+pub(crate) fn has_finished() -> bool {
+    FINISHED.load(Ordering::Acquire)
+}
+
+/// Ends Python. When `seconds` have passed the process leaves at once with status 0:
+/// a thread that will not end, or an extension that hangs, costs no more than that.
+pub(crate) fn finish(seconds: u32) {
+    if thread_state::is_attached() || interpreter::main().is_none() {
+        // A signal interrupted this thread inside Python, which cannot be entered again from here.
+        FINISHED.store(true, Ordering::Release);
+        return;
+    }
+    leave_after(seconds);
+    let mut clean = true;
+    for interpreter in interpreter::all().into_iter().rev() {
+        attach(interpreter, run_exit_work);
+        if !interpreter.is_main() {
+            clean &= end(interpreter);
+        }
+    }
+    if let Some(main) = interpreter::main() {
+        finalize(main, clean);
+    }
+    FINISHED.store(true, Ordering::Release);
+    // SAFETY: a plain system call.
+    unsafe { libc::alarm(0) };
+}
+
+/// What a Python process does when it ends: joins its threads, runs `atexit`, flushes its streams.
+fn run_exit_work(attached: &Attached<'_>) {
+    let py = attached.py;
+    for (module, function) in [("threading", "_shutdown"), ("atexit", "_run_exitfuncs")] {
+        if let Err(error) = py.import(module).and_then(|module| module.call_method0(function)) {
+            error.write_unraisable(py, None);
+        }
+    }
+    attached.interpreter.scripts.clear();
+}
+
+/// Ends a sub-interpreter; `false` if other threads still have states in it, which CPython takes for a fatal error.
+fn end(interpreter: &'static Interpreter) -> bool {
+    let state = thread_state::release(interpreter);
+    // SAFETY: this thread made the state, and is detached.
+    unsafe { ffi::PyEval_RestoreThread(state) };
+    // SAFETY: attached: no thread of this interpreter changes the list in a mode with the GIL, and none is left without.
+    let first = unsafe { ffi::PyInterpreterState_ThreadHead(interpreter.as_raw()) };
+    // SAFETY: the list has at least this thread's state.
+    let alone = first == state && unsafe { ffi::PyThreadState_Next(first) }.is_null();
+    if !alone {
+        // SAFETY: attached.
+        unsafe { ffi::PyEval_SaveThread() };
+        return false;
+    }
+    // SAFETY: the state is current and the only one of its interpreter. None is current afterwards.
+    unsafe { ffi::Py_EndInterpreter(state) };
+    true
+}
+
+/// Finalises the main interpreter, unless a sub-interpreter is left: finalisation would end that too, fatally.
+fn finalize(main: &'static Interpreter, clean: bool) {
+    let state = thread_state::release(main);
+    FINISHED.store(true, Ordering::Release);
+    if clean {
+        // SAFETY: this thread made the state, and is detached.
+        unsafe { ffi::PyEval_RestoreThread(state) };
+        // SAFETY: on the thread that initialised Python, attached to the main interpreter.
+        unsafe { ffi::Py_FinalizeEx() };
+    }
+}
+
+/// Leaves the process when the time is up.
+extern "C" fn leave(_signal: c_int) {
+    const TEXT: &[u8] = b"mod_wsgi: Python did not end in time; the process leaves without\n";
+    // SAFETY: write(2) and _exit(2) are safe in a signal handler; standard error is httpd's error log.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len());
+        libc::_exit(0);
+    }
+}
+
+fn leave_after(seconds: u32) {
+    // SAFETY: all zeroes is a valid sigaction and a valid signal set.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    action.sa_sigaction = leave as extern "C" fn(c_int) as usize;
+    // SAFETY: the structure is complete.
+    unsafe { libc::sigaction(libc::SIGALRM, &action, core::ptr::null_mut()) };
+    // SAFETY: as above.
+    let mut set: libc::sigset_t = unsafe { core::mem::zeroed() };
+    // SAFETY: the set is ours.
+    unsafe { libc::sigaddset(&mut set, libc::SIGALRM) };
+    // SAFETY: httpd's children block signals in some threads; this one has to take the alarm.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, core::ptr::null_mut()) };
+    // SAFETY: a plain system call.
+    unsafe { libc::alarm(seconds as c_uint) };
+}

@@ -1,0 +1,201 @@
+//! Interpreters: the main one and one per named application group.
+//!
+//! An interpreter is made at first use and kept for the life of the process. The
+//! list of them is locked only when a thread meets one for the first time; after
+//! that the thread finds it in its own thread states.
+
+use super::config::{self, GilMode, Options, StartError};
+use super::script::Scripts;
+use super::thread_state::{self, Attached, attach};
+use core::sync::atomic::{AtomicPtr, Ordering};
+use parking_lot::Mutex;
+use pyo3::{PyErr, PyResult, ffi};
+use std::any::Any;
+use std::sync::OnceLock;
+
+/// An interpreter of this process.
+pub(crate) struct Interpreter {
+    name: Box<str>,
+    raw: AtomicPtr<ffi::PyInterpreterState>,
+    /// What the upper layers made for it: classes, constants.
+    belongings: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(crate) scripts: Scripts,
+}
+
+/// Makes the classes and streams of a new interpreter. Runs attached to it, before any application code.
+pub(crate) type SetUp = fn(&Attached<'_>) -> PyResult<Box<dyn Any + Send + Sync>>;
+
+struct Runtime {
+    gil: GilMode,
+    set_up: SetUp,
+    /// Held while an interpreter is being made, so that each is made once.
+    interpreters: Mutex<Vec<&'static Interpreter>>,
+}
+
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+/// Why an application group has no interpreter.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InterpreterError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("Python was not started in this process")]
+    NotStarted,
+    #[error("interpreter '{name}' cannot be made: {reason}")]
+    Make { name: String, reason: String },
+}
+
+/// Starts Python in this process with its main interpreter. The thread is detached afterwards.
+///
+/// # Errors
+/// Python does not start, or the set-up of the main interpreter failed.
+///
+/// # Safety
+/// AFTER-FORK: no other thread of the process runs yet, and Python was not started before.
+pub(crate) unsafe fn start(options: &Options, set_up: SetUp) -> Result<(), InterpreterError> {
+    thread_state::number();
+    // SAFETY: says the caller.
+    unsafe { config::initialize(options) }?;
+    let runtime = RUNTIME.get_or_init(|| Runtime { gil: options.gil, set_up, interpreters: Mutex::new(Vec::new()) });
+    // SAFETY: Python has just been initialised on this thread.
+    let raw = unsafe { ffi::PyInterpreterState_Main() };
+    let main = Interpreter::leak("", raw);
+    runtime.interpreters.lock().push(main);
+    // SAFETY: the thread state that initialisation made is current.
+    unsafe { thread_state::adopt(main, |attached| main.set_up(attached, runtime)) }
+        .map_err(|error| InterpreterError::Make { name: String::new(), reason: error })
+}
+
+/// The main interpreter, once Python has started.
+pub(crate) fn main() -> Option<&'static Interpreter> {
+    // Never removed and always the first; the lock is not needed often: threads keep what they found.
+    RUNTIME.get()?.interpreters.lock().first().copied()
+}
+
+/// How the GIL works in this process, once Python has started.
+pub(crate) fn gil_mode() -> Option<GilMode> {
+    RUNTIME.get().map(|runtime| runtime.gil)
+}
+
+/// All interpreters, in the order they were made.
+pub(crate) fn all() -> Vec<&'static Interpreter> {
+    RUNTIME.get().map(|runtime| runtime.interpreters.lock().clone()).unwrap_or_default()
+}
+
+/// The interpreter of that name, made now if there is none yet. The empty name is the main interpreter.
+///
+/// # Errors
+/// See [`InterpreterError`].
+pub(crate) fn named(name: &str) -> Result<&'static Interpreter, InterpreterError> {
+    if let Some(known) = thread_state::known(name) {
+        return Ok(known);
+    }
+    let runtime = RUNTIME.get().ok_or(InterpreterError::NotStarted)?;
+    // The thread is detached here, so waiting for another thread that makes the interpreter blocks no one.
+    let mut interpreters = runtime.interpreters.lock();
+    if let Some(found) = interpreters.iter().find(|interpreter| &*interpreter.name == name) {
+        return Ok(found);
+    }
+    let main = *interpreters.first().ok_or(InterpreterError::NotStarted)?;
+    let made = Interpreter::make(name, main, runtime)
+        .map_err(|reason| InterpreterError::Make { name: name.to_owned(), reason })?;
+    interpreters.push(made);
+    Ok(made)
+}
+
+impl Interpreter {
+    /// Interpreters live as long as the process.
+    fn leak(name: &str, raw: *mut ffi::PyInterpreterState) -> &'static Self {
+        Box::leak(Box::new(Self {
+            name: name.into(),
+            raw: AtomicPtr::new(raw),
+            belongings: OnceLock::new(),
+            scripts: Scripts::default(),
+        }))
+    }
+
+    /// Makes a sub-interpreter from the main one.
+    fn make(name: &str, main: &'static Interpreter, runtime: &Runtime) -> Result<&'static Self, String> {
+        // SAFETY: this thread made the thread state, and is detached.
+        unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
+        // SAFETY: the main interpreter's thread state is current.
+        match unsafe { new_interpreter() } {
+            Ok(raw) => {
+                let made = Self::leak(name, raw);
+                // SAFETY: CPython left the new interpreter's first thread state current on this thread.
+                unsafe { thread_state::adopt(made, |attached| made.set_up(attached, runtime)) }?;
+                Ok(made)
+            }
+            Err(reason) => {
+                // SAFETY: after a failure the main thread state is current again.
+                unsafe { ffi::PyEval_SaveThread() };
+                Err(reason)
+            }
+        }
+    }
+
+    fn set_up(&self, attached: &Attached<'_>, runtime: &Runtime) -> Result<(), String> {
+        let describe = |error: PyErr| super::traceback::lines(attached.py, &error).join("\n");
+        let belongings = (runtime.set_up)(attached).map_err(describe)?;
+        let _ = self.belongings.set(belongings);
+        Ok(())
+    }
+
+    /// The name of the application group; empty for the main interpreter.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_main(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    pub(super) fn as_raw(&self) -> *mut ffi::PyInterpreterState {
+        self.raw.load(Ordering::Acquire)
+    }
+
+    /// What [`SetUp`] made.
+    pub(crate) fn belongings<T: Any>(&self) -> Option<&T> {
+        self.belongings.get()?.downcast_ref()
+    }
+
+    /// Runs `body` attached to this interpreter.
+    pub(crate) fn run<R>(&'static self, body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
+        attach(self, body)
+    }
+}
+
+/// Makes an interpreter that shares the GIL of the main one (or, free-threaded, needs none).
+///
+/// # Safety
+/// A thread state of the main interpreter is current. Afterwards it is the new interpreter's, or on failure the same.
+#[cfg(Py_3_12)]
+unsafe fn new_interpreter() -> Result<*mut ffi::PyInterpreterState, String> {
+    let mut state = core::ptr::null_mut();
+    let config = ffi::_PyInterpreterConfig_LEGACY_INIT;
+    // SAFETY: says the caller.
+    let status = unsafe { ffi::Py_NewInterpreterFromConfig(&mut state, &config) };
+    // SAFETY: a status is a plain value.
+    if unsafe { ffi::PyStatus_Exception(status) } != 0 || state.is_null() {
+        return Err("CPython refused (Py_NewInterpreterFromConfig)".into());
+    }
+    // SAFETY: just made.
+    Ok(unsafe { ffi::PyThreadState_GetInterpreter(state) })
+}
+
+/// # Safety
+/// A thread state of the main interpreter is current. Afterwards it is the new interpreter's, or on failure the same.
+#[cfg(not(Py_3_12))]
+unsafe fn new_interpreter() -> Result<*mut ffi::PyInterpreterState, String> {
+    // SAFETY: says the caller.
+    let main = unsafe { ffi::PyThreadState_Get() };
+    // SAFETY: says the caller.
+    let state = unsafe { ffi::Py_NewInterpreter() };
+    if state.is_null() {
+        // SAFETY: the lock is held.
+        unsafe { ffi::PyThreadState_Swap(main) };
+        return Err("CPython refused (Py_NewInterpreter)".into());
+    }
+    // SAFETY: just made.
+    Ok(unsafe { ffi::PyThreadState_GetInterpreter(state) })
+}

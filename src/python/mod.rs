@@ -1,0 +1,21 @@
+//! CPython's life in this process: start-up, the GIL's mode, interpreters, thread
+//! states, classes, script modules, tracebacks and the end.
+//!
+//! Knows no httpd. Nothing made by Python is kept in a static of the process:
+//! interpreters share none of it (SAFETY.md, ONE-INTERPRETER).
+
+pub(crate) mod audit;
+pub(crate) mod class;
+pub(crate) mod config;
+pub(crate) mod finish;
+pub(crate) mod interpreter;
+#[cfg(test)]
+mod layout;
+pub(crate) mod loan;
+pub(crate) mod script;
+pub(crate) mod text;
+pub(crate) mod thread_state;
+pub(crate) mod traceback;
+
+pub(crate) use interpreter::Interpreter;
+pub(crate) use thread_state::Attached;

@@ -1,0 +1,324 @@
+//! Script modules: a file is executed as a module, once per interpreter, and
+//! again when it has changed.
+//!
+//! A thread keeps the applications it has called and checks one generation
+//! number; the table of scripts is locked only when that number has moved.
+
+use super::thread_state::Attached;
+use super::{text, traceback};
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicU64, Ordering};
+use md5::{Digest, Md5};
+use parking_lot::{Condvar, Mutex};
+use pyo3::exceptions::PySystemExit;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyModule};
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+/// The scripts of one interpreter.
+#[derive(Default)]
+pub(crate) struct Scripts {
+    /// Moves whenever a script is loaded, so that threads look again.
+    generation: AtomicU64,
+    table: Mutex<HashMap<Box<[u8]>, Entry>>,
+    loaded: Condvar,
+}
+
+enum Entry {
+    /// A thread is executing it; the others wait, detached.
+    Loading,
+    Loaded(Py<PyModule>),
+}
+
+/// A script as a request names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Script<'a> {
+    pub(crate) path: &'a [u8],
+    /// When the file changed last, in microseconds since the epoch.
+    pub(crate) modified: i64,
+    /// What the script's own `reload_required` is asked about.
+    pub(crate) resource: &'a [u8],
+    /// `WSGIScriptReloading`.
+    pub(crate) reloading: bool,
+    /// The name of the callable in the script.
+    pub(crate) callable: &'a str,
+}
+
+/// Why there is no application to call.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// The file cannot be read or is no Python.
+    Source(PyErr),
+    /// The module raised while it was executed.
+    Raised(PyErr),
+    /// The module raised SystemExit.
+    Exited(PyErr),
+    /// The module has no such callable.
+    NoCallable,
+}
+
+/// Tells that a script is being loaded; `true` if it was loaded before.
+pub(crate) type Announce<'a> = &'a dyn Fn(bool);
+
+/// The applications that one thread has called in one interpreter.
+#[derive(Default)]
+pub(crate) struct Applications(RefCell<Vec<Rc<Known>>>);
+
+/// An application as a thread keeps it. Shared by `Rc`, so that a request touches
+/// no reference count that other threads touch too.
+pub(crate) struct Known {
+    path: Box<[u8]>,
+    callable: Box<str>,
+    generation: u64,
+    modified: i64,
+    application: Py<PyAny>,
+    /// `reload_required` of the script, which is asked at every request.
+    reload_required: Option<Py<PyAny>>,
+}
+
+impl Known {
+    pub(crate) fn application<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.application.bind(py)
+    }
+
+    fn is(&self, script: &Script<'_>) -> bool {
+        &*self.path == script.path && &*self.callable == script.callable
+    }
+
+    fn is_current(&self, py: Python<'_>, script: &Script<'_>, generation: u64) -> bool {
+        if self.generation != generation {
+            return false;
+        }
+        let reload_required = self.reload_required.as_ref().map(|function| function.bind(py));
+        !script.reloading || (self.modified == script.modified && !asks_for_reload(reload_required, script))
+    }
+}
+
+/// A thread serves few scripts; a site with more of them still works, by the table.
+const KNOWN_AT_MOST: usize = 32;
+
+impl Applications {
+    /// The application of `script`, loaded or reloaded if need be.
+    ///
+    /// # Errors
+    /// See [`LoadError`]; nothing is kept of a script that failed, so the next request tries again.
+    pub(crate) fn find(&self, attached: &Attached<'_>, script: &Script<'_>, announce: Announce<'_>) -> Result<Rc<Known>, LoadError> {
+        let scripts = &attached.interpreter.scripts;
+        let generation = scripts.generation.load(Ordering::Acquire);
+        let known = self.0.borrow().iter().find(|known| known.is(script)).cloned();
+        if let Some(known) = known
+            && known.is_current(attached.py, script, generation)
+        {
+            return Ok(known);
+        }
+        let module = scripts.module(attached, script, announce)?;
+        let globals = module.dict();
+        let application = globals.get_item(script.callable).ok().flatten().ok_or(LoadError::NoCallable)?;
+        let reload_required = globals.get_item("reload_required").ok().flatten();
+        let known = Rc::new(Known {
+            path: script.path.into(),
+            callable: script.callable.into(),
+            generation: scripts.generation.load(Ordering::Acquire),
+            modified: script.modified,
+            application: application.unbind(),
+            reload_required: reload_required.map(Bound::unbind),
+        });
+        self.keep(known.clone());
+        Ok(known)
+    }
+
+    fn keep(&self, known: Rc<Known>) {
+        let mut all = self.0.borrow_mut();
+        let same = all.iter().position(|other| other.path == known.path && other.callable == known.callable);
+        let dropped = match same {
+            Some(at) => Some(all.swap_remove(at)),
+            None if all.len() >= KNOWN_AT_MOST => Some(all.swap_remove(0)),
+            None => None,
+        };
+        all.push(known);
+        // Dropping an application may run Python code, which may come back here.
+        drop(all);
+        drop(dropped);
+    }
+}
+
+impl Scripts {
+    /// The module of `script`, executed now if it was not, or if it has changed.
+    fn module<'py>(&self, attached: &Attached<'py>, script: &Script<'_>, announce: Announce<'_>) -> Result<Bound<'py, PyModule>, LoadError> {
+        let py = attached.py;
+        let mut table = self.table.lock();
+        loop {
+            match table.get(script.path) {
+                Some(Entry::Loading) => {
+                    // NOTHING-HELD: the lock is given back before this thread attaches again.
+                    drop(table);
+                    py.detach(|| self.wait_while_loading(script.path));
+                    table = self.table.lock();
+                }
+                Some(Entry::Loaded(module)) => {
+                    let module = module.bind(py).clone();
+                    drop(table);
+                    if !has_changed(&module, script) {
+                        return Ok(module);
+                    }
+                    table = self.table.lock();
+                    let same = matches!(table.get(script.path), Some(Entry::Loaded(other)) if other.is(&module));
+                    if same {
+                        let old = table.insert(script.path.into(), Entry::Loading);
+                        drop(table);
+                        drop(old);
+                        return self.load(attached, script, announce, true);
+                    }
+                }
+                None => {
+                    table.insert(script.path.into(), Entry::Loading);
+                    drop(table);
+                    return self.load(attached, script, announce, false);
+                }
+            }
+        }
+    }
+
+    fn wait_while_loading(&self, path: &[u8]) {
+        let mut table = self.table.lock();
+        while matches!(table.get(path), Some(Entry::Loading)) {
+            self.loaded.wait(&mut table);
+        }
+    }
+
+    fn load<'py>(&self, attached: &Attached<'py>, script: &Script<'_>, announce: Announce<'_>, again: bool) -> Result<Bound<'py, PyModule>, LoadError> {
+        /// Lets the waiting threads go on, whatever happens.
+        struct Finish<'a>(&'a Scripts, &'a [u8], Option<Py<PyModule>>);
+        impl Drop for Finish<'_> {
+            fn drop(&mut self) {
+                let mut table = self.0.table.lock();
+                match self.2.take() {
+                    Some(module) => table.insert(self.1.into(), Entry::Loaded(module)),
+                    None => table.remove(self.1),
+                };
+                self.0.generation.fetch_add(1, Ordering::AcqRel);
+                self.0.loaded.notify_all();
+            }
+        }
+        announce(again);
+        let mut finish = Finish(self, script.path, None);
+        let module = execute(attached.py, script)?;
+        finish.2 = Some(module.clone().unbind());
+        Ok(module)
+    }
+
+    /// Forgets all modules, at the interpreter's end.
+    pub(crate) fn clear(&self) {
+        let modules = core::mem::take(&mut *self.table.lock());
+        drop(modules);
+    }
+}
+
+/// The name under which a script's module stands in `sys.modules`.
+fn module_name(path: &[u8]) -> String {
+    let mut name = String::from("_mod_wsgi_");
+    for byte in Md5::digest(path) {
+        name.push_str(&format!("{byte:02x}"));
+    }
+    name
+}
+
+/// Whether a loaded module must be executed again.
+fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>) -> bool {
+    if !script.reloading {
+        return false;
+    }
+    let loaded = module.dict().get_item("__mtime__").ok().flatten().and_then(|time| time.extract::<i64>().ok());
+    if loaded != Some(script.modified) {
+        return true;
+    }
+    let function = module.dict().get_item("reload_required").ok().flatten();
+    asks_for_reload(function.as_ref(), script)
+}
+
+/// What the script's own `reload_required` says; an exception means no.
+fn asks_for_reload(function: Option<&Bound<'_, PyAny>>, script: &Script<'_>) -> bool {
+    let Some(function) = function else { return false };
+    let answer = function
+        .call1((text::filesystem(function.py(), script.resource),))
+        .and_then(|answer| answer.is_truthy());
+    answer.unwrap_or_else(|error| {
+        error.write_unraisable(function.py(), Some(function));
+        false
+    })
+}
+
+fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyModule>, LoadError> {
+    let path = text::filesystem(py, script.path);
+    let name = module_name(script.path);
+    let code = compile(py, script, &path).map_err(LoadError::Source)?;
+    let module = new_module(py, &name, &path, script).map_err(LoadError::Raised)?;
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules")).map_err(LoadError::Raised)?;
+    modules.set_item(&name, &module).map_err(LoadError::Raised)?;
+    match evaluate(&code, &module.dict()) {
+        Ok(()) => Ok(module),
+        Err(error) => {
+            // A module that failed leaves no trace, as after a failed import.
+            let _ = modules.del_item(&name);
+            Err(if error.is_instance_of::<PySystemExit>(py) { LoadError::Exited(error) } else { LoadError::Raised(error) })
+        }
+    }
+}
+
+/// Reads as bytes, so that the source's own encoding line counts.
+fn compile<'py>(py: Python<'py>, script: &Script<'_>, path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    use std::os::unix::ffi::OsStrExt;
+    let file = Path::new(std::ffi::OsStr::from_bytes(script.path));
+    let source = py.detach(|| std::fs::read(file))?;
+    let source = pyo3::types::PyBytes::new(py, &source);
+    let options = PyDict::new(py);
+    options.set_item("dont_inherit", true)?;
+    py.import("builtins")?.getattr("compile")?.call((source, path, "exec"), Some(&options))
+}
+
+fn new_module<'py>(py: Python<'py>, name: &str, path: &Bound<'py, PyAny>, script: &Script<'_>) -> PyResult<Bound<'py, PyModule>> {
+    let loader = py.import("importlib.machinery")?.getattr("SourceFileLoader")?.call1((name, path))?;
+    let options = PyDict::new(py);
+    options.set_item("loader", &loader)?;
+    let spec = py.import("importlib.util")?.getattr("spec_from_file_location")?.call((name, path), Some(&options))?;
+    let module = PyModule::new(py, name)?;
+    let globals = module.dict();
+    globals.set_item("__builtins__", py.import("builtins")?)?;
+    globals.set_item("__file__", path)?;
+    globals.set_item("__loader__", loader)?;
+    globals.set_item("__spec__", spec)?;
+    globals.set_item("__package__", py.None())?;
+    globals.set_item("__cached__", py.None())?;
+    globals.set_item("__mtime__", script.modified)?;
+    Ok(module)
+}
+
+fn evaluate(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<()> {
+    // SAFETY: ATTACHED; a code object and a dict.
+    let raw = unsafe { ffi::PyEval_EvalCode(code.as_ptr(), globals.as_ptr(), globals.as_ptr()) };
+    // SAFETY: ATTACHED; an owned reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(code.py(), raw) }.map(drop)
+}
+
+impl LoadError {
+    /// The exception's report, if there is one.
+    pub(crate) fn lines(&self, py: Python<'_>) -> Vec<String> {
+        match self {
+            Self::Source(error) | Self::Raised(error) | Self::Exited(error) => traceback::lines(py, error),
+            Self::NoCallable => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::module_name;
+
+    #[test]
+    fn a_module_is_named_after_the_md5_of_its_path() {
+        assert_eq!(module_name(b"/srv/app.wsgi"), "_mod_wsgi_295f8766fc4bd953ab4cd252da58a6a3");
+    }
+}

@@ -1,0 +1,128 @@
+//! What the host does for an application: the only things this folder asks for.
+
+use super::environ::Variable;
+use super::response::ResponseHead;
+use crate::python::loan::Lendable;
+use std::os::fd::OwnedFd;
+
+/// What does not change while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessFacts {
+    /// `wsgi.multithread`
+    pub(crate) multithread: bool,
+    /// `wsgi.multiprocess`
+    pub(crate) multiprocess: bool,
+    /// `wsgi.run_once`
+    pub(crate) run_once: bool,
+    /// `apache.version`
+    pub(crate) server_version: (u32, u32, u32),
+}
+
+/// The request as CGI describes it.
+pub(crate) trait RequestFacts {
+    /// Calls `visit` with each variable and its bytes; a later one replaces an earlier one of the same name.
+    fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8]));
+    /// Microseconds since the epoch at which the host had the request.
+    fn request_start(&self) -> i64;
+}
+
+/// Why a body cannot be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BodyError(pub(crate) String);
+
+/// The request body.
+pub(crate) trait RequestBody: Send {
+    /// Appends the next bytes to `into`, at most `want`; blocks until there are some. `Ok(true)` says that the body has ended.
+    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError>;
+}
+
+/// Why a response goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SinkError {
+    /// The client left, or reads too slowly.
+    ClientGone(String),
+    /// The host has answered in the application's place.
+    Answered,
+}
+
+/// Part of a regular file.
+pub(crate) struct FileRange {
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// The response, on its way to the client.
+pub(crate) trait ResponseSink: Send {
+    /// Takes status and headers. Nothing reaches the network yet.
+    fn start(&mut self, head: &ResponseHead, length: Option<u64>);
+    /// Sends bytes to the client now; blocks while the client is slow.
+    fn write(&mut self, data: &[u8]) -> Result<(), SinkError>;
+    /// Takes the last bytes of the response, which may wait for its end. Does not block.
+    fn keep(&mut self, data: &[u8]);
+    /// Sends part of a file, which is all of the response.
+    fn send_file(&mut self, file: FileRange) -> Result<(), SinkError>;
+}
+
+/// Who raised an exception that ends up in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raised {
+    /// The callable, or the iteration of its result.
+    ByApplication,
+    /// SystemExit, which ends no process here.
+    Exit,
+    /// `close()` of the result.
+    ByClose,
+}
+
+/// The log, in the name of the request.
+pub(crate) trait ErrorLog: Send {
+    /// One line that the application wrote.
+    fn line(&mut self, text: &str);
+    /// An exception that the application let through.
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]);
+}
+
+/// A response that is longer or shorter than its own Content-Length says, or ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The application has given all of its response to the sink.
+    Complete,
+    /// It let an exception through, which has been logged.
+    Raised,
+    /// It gave fewer bytes than its Content-Length announced.
+    Short { announced: u64, given: u64 },
+    /// The client is gone.
+    ClientGone,
+    /// The host has answered in its place.
+    Answered,
+}
+
+/// What is lent to `wsgi.input`.
+pub(crate) struct BodyLoan;
+
+impl Lendable for BodyLoan {
+    type At<'a> = dyn RequestBody + 'a;
+}
+
+/// What is lent to `start_response` and `write`.
+pub(crate) struct SinkLoan;
+
+impl Lendable for SinkLoan {
+    type At<'a> = dyn ResponseSink + 'a;
+}
+
+/// What is lent to `wsgi.errors`.
+pub(crate) struct LogLoan;
+
+impl Lendable for LogLoan {
+    type At<'a> = dyn ErrorLog + 'a;
+}
+
+/// All of a request's host, for one call of an application.
+pub(crate) struct Gateway<'a> {
+    pub(crate) facts: &'a dyn RequestFacts,
+    pub(crate) body: &'a mut dyn RequestBody,
+    pub(crate) sink: &'a mut dyn ResponseSink,
+    pub(crate) log: &'a mut dyn ErrorLog,
+}

@@ -1,0 +1,306 @@
+//! `wsgi.input`: reads the request body on demand (PEP 3333, "Input and Error Streams").
+
+use super::gateway::{BodyError, BodyLoan, RequestBody};
+use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none};
+use crate::python::loan::Loan;
+use core::ffi::CStr;
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyInt, PyList};
+
+/// As much as is asked of the host at a time when the application names no size.
+const BLOCK: usize = 64 * 1024;
+/// As much at a time while a line is looked for.
+const LINE_BLOCK: usize = 8 * 1024;
+
+/// The Rust side of `wsgi.input`.
+#[derive(Default)]
+pub(crate) struct Input {
+    pub(crate) body: Loan<BodyLoan>,
+    reader: Mutex<Reader>,
+}
+
+/// Why a read fails.
+#[derive(Debug, PartialEq, Eq)]
+enum ReadError {
+    /// The request is over.
+    Over,
+    Body(BodyError),
+}
+
+impl From<ReadError> for PyErr {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Over => PyRuntimeError::new_err("the request of this wsgi.input is over"),
+            ReadError::Body(BodyError(text)) => PyOSError::new_err(text),
+        }
+    }
+}
+
+impl Class for Input {
+    const NAME: &'static CStr = c"mod_wsgi.Input";
+    const METHODS: &'static [Method] = &[
+        Method::positional(c"read", Input::read),
+        Method::positional(c"readline", Input::readline),
+        Method::positional(c"readlines", Input::readlines),
+        Method::positional(c"close", Input::close),
+        Method::END,
+    ];
+    const NEXT: Option<Next<Self>> = Some(Input::next);
+}
+
+impl Input {
+    /// `read([size])`: all of the body, or exactly `size` bytes unless it ends before.
+    fn read<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        let size = size_argument(arguments, "read")?;
+        let data = this.while_detached(|reader, body| reader.read(body, size))?;
+        Ok(PyBytes::new(this.py(), &data).into_any())
+    }
+
+    /// `readline([size])`: up to and with the next newline, at most `size` bytes.
+    fn readline<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        let size = size_argument(arguments, "readline")?;
+        let line = this.while_detached(|reader, body| reader.line(body, size))?;
+        Ok(PyBytes::new(this.py(), &line).into_any())
+    }
+
+    /// `readlines([hint])`: lines until the body ends or `hint` bytes have been reached.
+    fn readlines<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        let hint = size_argument(arguments, "readlines")?.filter(|hint| *hint > 0);
+        let lines = PyList::empty(this.py());
+        let mut total = 0;
+        loop {
+            let line = this.while_detached(|reader, body| reader.line(body, None))?;
+            if line.is_empty() {
+                break;
+            }
+            total += line.len();
+            lines.append(PyBytes::new(this.py(), &line))?;
+            if hint.is_some_and(|hint| total >= hint) {
+                break;
+            }
+        }
+        Ok(lines.into_any())
+    }
+
+    /// `close()` has no effect: the stream belongs to the server.
+    fn close<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+        none(this.py())
+    }
+
+    fn next<'py>(this: &Object<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let line = this.while_detached(|reader, body| reader.line(body, None))?;
+        Ok((!line.is_empty()).then(|| PyBytes::new(this.py(), &line).into_any()))
+    }
+}
+
+impl Object<'_, Input> {
+    /// Reads with the thread detached. The locks are taken and given back while detached (NOTHING-HELD).
+    fn while_detached(
+        &self,
+        read: impl FnOnce(&mut Reader, &mut dyn RequestBody) -> Result<Vec<u8>, BodyError> + Send,
+    ) -> PyResult<Vec<u8>> {
+        let input: &Input = self;
+        let outcome = self.py().detach(|| {
+            let mut reader = input.reader.lock();
+            input.body.with(|body| read(&mut reader, body)).ok_or(ReadError::Over)?.map_err(ReadError::Body)
+        });
+        Ok(outcome?)
+    }
+}
+
+/// The optional size: `None` if missing or negative, which means no limit.
+fn size_argument(arguments: Arguments<'_, '_>, method: &str) -> PyResult<Option<usize>> {
+    if arguments.len() > 1 {
+        return Err(PyTypeError::new_err(format!("{method}() takes at most 1 argument ({} given)", arguments.len())));
+    }
+    let Some(size) = arguments.get(0) else { return Ok(None) };
+    if !size.is_instance_of::<PyInt>() {
+        let class = size.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{method}() takes an int, not {class}")));
+    }
+    Ok(usize::try_from(size.extract::<isize>()?).ok())
+}
+
+/// Bytes that were read ahead, and how the body ended.
+#[derive(Default)]
+struct Reader {
+    ahead: Vec<u8>,
+    /// Where the bytes not yet given begin.
+    start: usize,
+    begun: bool,
+    ended: bool,
+    failed: Option<BodyError>,
+}
+
+impl Reader {
+    fn available(&self) -> &[u8] {
+        &self.ahead[self.start..]
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let end = self.start + length;
+        let taken = self.ahead[self.start..end].to_vec();
+        self.start = end;
+        if self.start == self.ahead.len() {
+            self.ahead.clear();
+            self.start = 0;
+        }
+        taken
+    }
+
+    /// Reads from the host into `into`. After a failure every read fails.
+    fn fill(&mut self, body: &mut dyn RequestBody, want: usize, into: &mut Vec<u8>) -> Result<(), BodyError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.begun = true;
+        match body.read(want, into) {
+            Ok(ended) => {
+                self.ended = ended;
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn read(&mut self, body: &mut dyn RequestBody, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if size == Some(0) {
+            // Asks the host all the same, so that a client that waits for `100 Continue` gets it.
+            if !self.begun {
+                self.fill(body, 0, &mut Vec::new())?;
+            }
+            return Ok(Vec::new());
+        }
+        let length = size.map_or(self.available().len(), |size| size.min(self.available().len()));
+        let mut data = self.take(length);
+        while !self.ended && size.is_none_or(|size| data.len() < size) {
+            let want = size.map_or(BLOCK, |size| (size - data.len()).min(BLOCK));
+            self.fill(body, want, &mut data)?;
+        }
+        Ok(data)
+    }
+
+    fn line(&mut self, body: &mut dyn RequestBody, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
+        if size == Some(0) {
+            return Ok(Vec::new());
+        }
+        let mut searched = 0;
+        loop {
+            let unseen = &self.available()[searched..];
+            let newline = unseen.iter().position(|byte| *byte == b'\n').map(|at| searched + at + 1);
+            searched = self.available().len();
+            let limit = size.filter(|size| searched >= *size);
+            match (newline, limit) {
+                (Some(end), limit) => return Ok(self.take(limit.map_or(end, |limit| end.min(limit)))),
+                (None, Some(limit)) => return Ok(self.take(limit)),
+                (None, None) if self.ended => return Ok(self.take(searched)),
+                (None, None) => {}
+            }
+            let mut ahead = core::mem::take(&mut self.ahead);
+            let outcome = self.fill(body, LINE_BLOCK, &mut ahead);
+            self.ahead = ahead;
+            outcome?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body that arrives in the pieces given.
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl RequestBody for Pieces {
+        fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+            if want == 0 {
+                return Ok(false);
+            }
+            let Some(piece) = self.0.first_mut() else { return Ok(true) };
+            if *piece == b"!" {
+                return Err(BodyError("connection reset".into()));
+            }
+            let length = want.min(piece.len());
+            into.extend_from_slice(&piece[..length]);
+            *piece = &piece[length..];
+            if piece.is_empty() {
+                self.0.remove(0);
+            }
+            Ok(false)
+        }
+    }
+
+    fn lines(pieces: &[&'static [u8]], size: Option<usize>) -> Vec<Vec<u8>> {
+        let (mut reader, mut body) = (Reader::default(), Pieces(pieces.to_vec()));
+        let mut lines = Vec::new();
+        loop {
+            let line = reader.line(&mut body, size).expect("the body is whole");
+            if line.is_empty() {
+                return lines;
+            }
+            lines.push(line);
+        }
+    }
+
+    #[test]
+    fn read_without_size_returns_everything() {
+        let (mut reader, mut body) = (Reader::default(), Pieces(vec![b"ab", b"cd", b"e"]));
+        assert_eq!(reader.read(&mut body, None), Ok(b"abcde".to_vec()));
+        assert_eq!(reader.read(&mut body, None), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn read_with_size_loops_over_short_reads() {
+        let (mut reader, mut body) = (Reader::default(), Pieces(vec![b"ab", b"cd", b"e"]));
+        assert_eq!(reader.read(&mut body, Some(3)), Ok(b"abc".to_vec()));
+        assert_eq!(reader.read(&mut body, Some(9)), Ok(b"de".to_vec()));
+    }
+
+    #[test]
+    fn readline_keeps_the_newline_and_spans_pieces() {
+        assert_eq!(lines(&[b"one\ntw", b"o\n", b"three"], None), [b"one\n".to_vec(), b"two\n".to_vec(), b"three".to_vec()]);
+    }
+
+    #[test]
+    fn readline_with_size_stops_at_the_size_or_the_newline() {
+        assert_eq!(lines(&[b"ab\nc"], Some(2)), [b"ab".to_vec(), b"\n".to_vec(), b"c".to_vec()]);
+        assert_eq!(lines(&[b"abc\n"], Some(9)), [b"abc\n".to_vec()]);
+    }
+
+    #[test]
+    fn only_a_line_feed_ends_a_line() {
+        assert_eq!(lines(&[b"a\rb\r\nc"], None), [b"a\rb\r\n".to_vec(), b"c".to_vec()]);
+    }
+
+    #[test]
+    fn read_continues_where_readline_stopped() {
+        let (mut reader, mut body) = (Reader::default(), Pieces(vec![b"one\ntwo", b"three"]));
+        assert_eq!(reader.line(&mut body, None), Ok(b"one\n".to_vec()));
+        assert_eq!(reader.read(&mut body, Some(5)), Ok(b"twoth".to_vec()));
+        assert_eq!(reader.read(&mut body, None), Ok(b"ree".to_vec()));
+    }
+
+    #[test]
+    fn after_an_error_every_read_fails() {
+        let (mut reader, mut body) = (Reader::default(), Pieces(vec![b"ab", b"!"]));
+        let error = BodyError("connection reset".into());
+        assert_eq!(reader.read(&mut body, None), Err(error.clone()));
+        assert_eq!(reader.read(&mut body, Some(1)), Err(error.clone()));
+        assert_eq!(reader.read(&mut body, Some(0)), Err(error));
+    }
+
+    #[test]
+    fn bytes_that_satisfy_a_read_are_returned_before_the_error() {
+        let (mut reader, mut body) = (Reader::default(), Pieces(vec![b"ab", b"!"]));
+        assert_eq!(reader.read(&mut body, Some(2)), Ok(b"ab".to_vec()));
+        assert!(reader.read(&mut body, Some(1)).is_err());
+    }
+}
