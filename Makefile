@@ -1,0 +1,46 @@
+# The targets are the project's interface. Each one sets up and builds what it
+# needs by itself; `make help` lists them. The steps are in setup/.
+
+# Settings of `make serve` and `make bench`, from the command line or the environment.
+APP ?= examples/hello/app.wsgi
+PORT ?= 8000
+FREE_THREADING ?= On
+BENCH_ARGS ?=
+export APP PORT FREE_THREADING
+
+PYTHON_OF_MODULE = $$(setup/python.sh)
+
+.PHONY: help setup build serve test lint bench print-python print-module .toolchain
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@echo 'mod_wsgi in Rust. PYTHON=/path/to/python3 chooses the interpreter, else one is found or built.'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
+	  printf '  make %-13s %s\n' "$$target" "$$text"; done
+
+setup: .toolchain ## Install everything this machine needs (packages, a free-threaded Python, what the tests import).
+	@setup/venv.sh "$(PYTHON_OF_MODULE)" tests/requirements.txt tests/requirements-if-wheel.txt >/dev/null
+
+build: .toolchain ## Build mod_wsgi.so.
+	@module=$$(setup/build.sh "$(PYTHON_OF_MODULE)") && echo "built $$module"
+
+serve: .toolchain ## Serve APP=examples/hello/app.wsgi on PORT=8000 with FREE_THREADING=On; Ctrl-C stops.
+	@"$(PYTHON_OF_MODULE)" setup/serve.py
+
+test: .toolchain ## Run all tests (unit tests, then the module in a real httpd).
+	@setup/with-modules.sh setup/cargo.sh "$(PYTHON_OF_MODULE)" test
+
+lint: .toolchain ## Check format and lints.
+	@setup/lint.sh
+
+bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
+	@setup/with-modules.sh /usr/bin/python3 benches/bench.py $(BENCH_ARGS)
+
+print-python: .toolchain ## Print the interpreter that is built against (use with make -s).
+	@setup/python.sh
+
+print-module: .toolchain ## Print the path of the built mod_wsgi.so (use with make -s).
+	@setup/build.sh "$(PYTHON_OF_MODULE)"
+
+.toolchain:
+	@setup/toolchain.sh

@@ -1,0 +1,20 @@
+"""The first table of the shelf."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            name="Book",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=200)),
+                ("author", models.CharField(max_length=200)),
+                ("year", models.PositiveSmallIntegerField()),
+            ],
+            options={"ordering": ["author", "year"]},
+        ),
+    ]
