@@ -19,7 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_(get|addn|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
-    "apr_(os_file_put|strerror|hash_get)",
+    "apr_(stat|os_file_put|strerror|hash_get)",
 ];
 
 const TYPES: &[&str] = &[
@@ -32,7 +32,7 @@ const CONSTANTS: &[&str] = &[
     "MODULE_MAGIC_(NUMBER_MAJOR|NUMBER_MINOR|COOKIE)|AP_SERVER_(MAJORVERSION|MINORVERSION|PATCHLEVEL)_NUMBER",
     "(GLOBAL_ONLY|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
-    "APR_(NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
+    "APR_(FINFO_MIN|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
     "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos",
 ];
 

@@ -3,7 +3,7 @@
 
 use super::{boundary::guard, pool::Pool, request::Request, server::Server, status::Status};
 use crate::ffi;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 /// A function that httpd asks about a request.
 pub(crate) trait RequestHook {
@@ -61,29 +61,21 @@ unsafe extern "C" fn config_hook<H: ConfigHook>(
     })
 }
 
-/// When a hook runs among those of the other modules.
-#[derive(Clone, Copy)]
-pub(crate) struct Order<'a> {
-    /// Modules whose hook runs earlier; the list ends with a null.
-    pub(crate) after: &'a [*const c_char],
-    /// Modules whose hook runs later; the list ends with a null.
-    pub(crate) before: &'a [*const c_char],
-}
+/// Names of modules by their source files, e.g. `mod_alias.c`; the list ends with a null.
+#[repr(transparent)]
+pub(crate) struct ModuleNames<const N: usize>(pub(crate) [*const c_char; N]);
 
-impl Order<'_> {
-    fn lists(&self) -> (*const *const c_char, *const *const c_char) {
-        let list = |modules: &[*const c_char]| if modules.is_empty() { core::ptr::null() } else { modules.as_ptr() };
-        (list(self.after), list(self.before))
-    }
-}
+// SAFETY: pointers to constants.
+unsafe impl<const N: usize> Sync for ModuleNames<N> {}
 
 const MIDDLE: c_int = ffi::APR_HOOK_MIDDLE as c_int;
 
-/// Registers `H` for the phase that maps a URL to a file.
-pub(crate) fn translate_name<H: RequestHook>(order: Order<'_>) {
-    let (after, before) = order.lists();
-    // SAFETY: httpd calls this during registration; it copies the lists.
-    unsafe { ffi::ap_hook_translate_name(Some(request_hook::<H>), after, before, MIDDLE) };
+/// Registers `H` for the phase that maps a URL to a file, after and before the hooks of other modules.
+///
+/// The lists are static: APR keeps the pointers and reads them when all modules have registered.
+pub(crate) fn translate_name<H: RequestHook>(after: &'static ModuleNames<2>, before: &'static ModuleNames<3>) {
+    // SAFETY: httpd calls this during registration; both lists end with a null and live for ever.
+    unsafe { ffi::ap_hook_translate_name(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
 }
 
 /// Registers `H` for the phase that makes the response.
@@ -102,9 +94,4 @@ pub(crate) fn child_init<H: ChildHook>() {
 pub(crate) fn post_config<H: ConfigHook>() {
     // SAFETY: httpd calls this during registration.
     unsafe { ffi::ap_hook_post_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
-}
-
-/// The source file name that identifies a module in hook order lists, e.g. `mod_alias.c`.
-pub(crate) const fn module_name(name: &'static CStr) -> *const c_char {
-    name.as_ptr()
 }

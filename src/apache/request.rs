@@ -361,6 +361,31 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_raw()).filename = filename.cast_mut() };
     }
 
+    pub(crate) fn set_path_info(self, path_info: &[u8]) {
+        let path_info = self.pool().c_string(path_info);
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { (*self.as_raw()).path_info = path_info.cast_mut() };
+    }
+
+    /// Looks at `path` on disk and, if it is a regular file, makes it the file of this
+    /// request: httpd's directory walk then need not look for where the file name ends
+    /// and the path info begins, which costs one `lstat` per folder.
+    pub(crate) fn adopt_file(self, path: &[u8]) -> bool {
+        let name = self.pool().c_string(path);
+        // SAFETY: all zeroes is a valid apr_finfo_t, which apr_stat fills in.
+        let mut found: ffi::apr_finfo_t = unsafe { core::mem::zeroed() };
+        // SAFETY: POOL; the record is ours.
+        let status = unsafe { ffi::apr_stat(&mut found, name, ffi::APR_FINFO_MIN as i32, self.pool().as_raw()) };
+        let is_file = status == 0 && found.filetype == ffi::APR_REG;
+        if is_file {
+            // SAFETY: REQUEST; the name is in the pool of the request.
+            unsafe { (*self.as_raw()).filename = name.cast_mut() };
+            // SAFETY: REQUEST; a plain value.
+            unsafe { (*self.as_raw()).finfo = found };
+        }
+        is_file
+    }
+
     pub(crate) fn set_handler(self, handler: &'static CStr) {
         // SAFETY: REQUEST; the string is static.
         unsafe { (*self.as_raw()).handler = handler.as_ptr() };

@@ -16,7 +16,7 @@ pub(crate) fn replace(py: Python<'_>, wsgi: &Wsgi, report: fn(&str)) -> PyResult
     for (attribute, name) in [("stderr", "<stderr>"), ("stdout", "<stdout>")] {
         let stream = LogStream::Process { name, partial: Mutex::new(Vec::new()), report };
         let stream = wsgi.log_stream.instance(py, stream)?;
-        sys.setattr(attribute, text_stream(py, wsgi, stream)?)?;
+        sys.setattr(attribute, text_stream(py, wsgi, stream.as_any())?)?;
     }
     Ok(())
 }

@@ -53,14 +53,14 @@ impl ScriptAlias {
         Ok(Self { pattern: Pattern::Expression(expression), target, options })
     }
 
-    /// The file that `uri` (decoded, beginning with a slash) stands for, if this alias matches it.
-    pub(crate) fn filename(&self, pool: Pool<'_>, uri: &[u8]) -> Option<Vec<u8>> {
+    /// What `uri` (decoded, beginning with a slash) stands for, if this alias matches it.
+    pub(crate) fn locate(&self, pool: Pool<'_>, uri: &[u8]) -> Option<Location> {
         match self.pattern {
             Pattern::Prefix(path) => {
                 let matched = prefix_length(path.as_bytes(), uri)?;
                 // An alias of `/` alone keeps the slash, so that the rest is path info of the script.
                 let rest = if &*path == "/" { uri } else { &uri[matched..] };
-                Some([self.target.as_bytes(), rest].concat())
+                Some(Location::new(self.target.as_bytes(), rest))
             }
             Pattern::Expression(expression) => {
                 let found = expression.find(pool, uri)?;
@@ -69,9 +69,36 @@ impl ScriptAlias {
                 }
                 let target = found.substitute(pool, self.target.as_bytes(), uri);
                 let rest = if &uri[..found.start()] == b"/" { uri } else { &uri[found.end()..] };
-                Some([target, rest].concat())
+                Some(Location::new(target, rest))
             }
         }
+    }
+}
+
+/// A target and the rest of the URL behind it. Together they are a path; whether the
+/// rest is path info depends on what the target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    path: Vec<u8>,
+    target_length: usize,
+}
+
+impl Location {
+    fn new(target: &[u8], rest: &[u8]) -> Self {
+        let slashes_behind = target.iter().rev().take_while(|byte| **byte == b'/').count();
+        Self { path: [target, rest].concat(), target_length: target.len() - slashes_behind }
+    }
+
+    /// Target and rest as one path.
+    pub(crate) fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// The target alone and the path info it would have if it is a file; `None` if the
+    /// rest continues the target's own name.
+    pub(crate) fn as_file(&self) -> Option<(&[u8], &[u8])> {
+        let (target, rest) = self.path.split_at(self.target_length);
+        matches!(rest.first(), None | Some(b'/')).then_some((target, rest))
     }
 }
 
@@ -161,6 +188,25 @@ mod tests {
     fn an_alias_that_ends_in_a_slash_wants_that_slash() {
         assert_eq!(prefix_length(b"/dir/", b"/dir"), None);
         assert_eq!(prefix_length(b"/dir/", b"/dir/s.wsgi"), Some(5));
+    }
+
+    #[test]
+    fn what_follows_a_file_is_its_path_info() {
+        let location = Location::new(b"/srv/app.wsgi", b"/x/y");
+        assert_eq!(location.path(), b"/srv/app.wsgi/x/y");
+        assert_eq!(location.as_file(), Some((&b"/srv/app.wsgi"[..], &b"/x/y"[..])));
+    }
+
+    #[test]
+    fn a_slash_behind_the_target_belongs_to_the_path_info() {
+        assert_eq!(Location::new(b"/srv/app.wsgi/", b"").as_file(), Some((&b"/srv/app.wsgi"[..], &b"/"[..])));
+    }
+
+    #[test]
+    fn a_rest_without_slash_continues_the_name() {
+        let location = Location::new(b"/srv/app.wsgi", b"x");
+        assert_eq!(location.path(), b"/srv/app.wsgix");
+        assert_eq!(location.as_file(), None);
     }
 
     #[test]

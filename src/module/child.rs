@@ -24,6 +24,8 @@ const SECONDS_TO_END: u32 = 5;
 
 /// What interpreters of this process are set up with.
 struct Process {
+    /// In decimal. Kept, because libc asks the kernel every time.
+    id: String,
     facts: ProcessFacts,
     surroundings: api::Surroundings,
     audit: Audit,
@@ -31,6 +33,11 @@ struct Process {
 }
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
+
+/// The id of this process in decimal.
+pub(crate) fn process_id() -> &'static str {
+    PROCESS.get().map_or("", |process| &process.id)
+}
 
 /// The hook that httpd calls in each new child.
 pub(crate) struct Child;
@@ -61,6 +68,7 @@ impl Process {
     fn new(start_up: &StartUp) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
+            id: std::process::id().to_string(),
             facts: ProcessFacts {
                 multithread: mpm::is_multithreaded(),
                 multiprocess: mpm::is_multiprocess(),

@@ -168,7 +168,7 @@ impl EmbeddedFacts<'_> {
         visit(Variable::Known(Key::OriginalPathInfo), &self.mount.path_info);
         visit(Variable::Known(Key::ListenerHost), request.local_host());
         visit(Variable::Known(Key::ListenerPort), Decimal::new(request.local_port().into()).bytes());
-        visit(Variable::Known(Key::ServerPid), Decimal::new(std::process::id().into()).bytes());
+        visit(Variable::Known(Key::ServerPid), super::child::process_id().as_bytes());
         if let Some(id) = request.log_id() {
             visit(Variable::Known(Key::RequestId), id);
         }

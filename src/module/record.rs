@@ -1,7 +1,8 @@
 //! The module record that httpd looks up by name, and its command table.
 
 use crate::apache::directive::{self, END, command};
-use crate::apache::{self, hook, hook::module_name};
+use crate::apache::hook::{self, ModuleNames};
+use crate::apache;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
 use crate::ffi;
@@ -46,16 +47,19 @@ pub static mut wsgi_module: ffi::module = ffi::module {
     flags: 0,
 };
 
+/// A core Alias outranks a script alias ...
+static TRANSLATE_AFTER: ModuleNames<2> = ModuleNames([c"mod_alias.c".as_ptr(), core::ptr::null()]);
+/// ... which outranks what is derived from users and hosts.
+static TRANSLATE_BEFORE: ModuleNames<3> =
+    ModuleNames([c"mod_userdir.c".as_ptr(), c"mod_vhost_alias.c".as_ptr(), core::ptr::null()]);
+
 /// Called by httpd whenever it loads the module: at start (twice) and at every restart.
 unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     apache::boundary::guard((), || {
         apache::speak_for(&raw mut wsgi_module);
         hook::post_config::<start::Start>();
         hook::child_init::<child::Child>();
-        hook::translate_name::<translate::Translate>(hook::Order {
-            after: &[module_name(c"mod_alias.c"), core::ptr::null()],
-            before: &[module_name(c"mod_userdir.c"), module_name(c"mod_vhost_alias.c"), core::ptr::null()],
-        });
+        hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::handler::<handler::Handler>();
     });
 }

@@ -20,9 +20,13 @@ impl RequestHook for Translate {
             return Status::DECLINED;
         }
         let aliases = aliases_of(request);
-        let found = aliases.iter().zip(1..).find_map(|(alias, number)| Some((alias.filename(request.pool(), uri)?, number)));
-        let Some((filename, number)) = found else { return Status::DECLINED };
-        request.set_filename(&filename);
+        let found = aliases.iter().zip(1..).find_map(|(alias, number)| Some((alias.locate(request.pool(), uri)?, number)));
+        let Some((location, number)) = found else { return Status::DECLINED };
+        match location.as_file().filter(|(file, _)| request.adopt_file(file)) {
+            Some((_, path_info)) => request.set_path_info(path_info),
+            // A folder of scripts, or nothing: httpd finds out.
+            None => request.set_filename(location.path()),
+        }
         request.set_handler(HANDLER);
         request.remember(number);
         Status::OK

@@ -60,8 +60,11 @@ impl<K: Lendable> Loan<K> {
         lent.as_mut().map(|pointer| body(unsafe { pointer.0.as_mut() }))
     }
 
-    /// Whether the request still runs.
-    pub(crate) fn is_lent(&self) -> bool {
-        self.lent.lock().is_some()
+    /// Whether the request still runs. Waits, detached, for a thread that is using what is lent.
+    pub(crate) fn is_lent(&self, py: Python<'_>) -> bool {
+        match self.lent.try_lock() {
+            Some(lent) => lent.is_some(),
+            None => py.detach(|| self.lent.lock().is_some()),
+        }
     }
 }

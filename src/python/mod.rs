@@ -13,6 +13,8 @@ pub(crate) mod interpreter;
 mod layout;
 pub(crate) mod loan;
 pub(crate) mod script;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod text;
 pub(crate) mod thread_state;
 pub(crate) mod traceback;

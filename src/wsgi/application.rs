@@ -25,6 +25,14 @@ pub(crate) struct Kept {
 struct ErrorsStream {
     errors: Arc<RequestErrors>,
     stream: Py<PyAny>,
+    binary: Py<PyAny>,
+}
+
+impl ErrorsStream {
+    /// Whether no one has used the stream or holds a reference to it or to what is below it.
+    fn is_untouched(&self, py: Python<'_>) -> bool {
+        !self.errors.is_touched() && self.stream.get_refcnt(py) == 1 && self.binary.get_refcnt(py) == 2
+    }
 }
 
 impl Kept {
@@ -40,12 +48,12 @@ impl Kept {
         }
         let errors = Arc::new(RequestErrors::default());
         let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
-        let stream = text_stream(py, wsgi, binary)?.unbind();
-        Ok(ErrorsStream { errors, stream })
+        let stream = text_stream(py, wsgi, binary.as_any())?.unbind();
+        Ok(ErrorsStream { errors, stream, binary: binary.as_any().clone().unbind() })
     }
 
     fn give_back(&self, py: Python<'_>, stream: ErrorsStream) {
-        if !stream.errors.is_touched() && stream.stream.get_refcnt(py) == 1 {
+        if stream.is_untouched(py) {
             self.errors.replace(Some(stream));
         }
     }
@@ -55,14 +63,14 @@ impl Kept {
 ///
 /// # Errors
 /// What CPython raises.
-pub(crate) fn text_stream<'py>(py: Python<'py>, wsgi: &Wsgi, binary: Object<'py, LogStream>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn text_stream<'py>(py: Python<'py>, wsgi: &Wsgi, binary: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let options = PyDict::new(py);
     for (name, value) in [("encoding", "utf-8"), ("errors", "replace")] {
         options.set_item(name, value)?;
     }
     options.set_item("line_buffering", true)?;
     options.set_item("write_through", true)?;
-    wsgi.text_stream.bind(py).call((binary.as_any(),), Some(&options))
+    wsgi.text_stream.bind(py).call((binary,), Some(&options))
 }
 
 /// Calls `application` for the request behind `gateway` and sends what it returns.

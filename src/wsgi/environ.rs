@@ -325,6 +325,8 @@ impl Template {
                 Some(key) => environ.set_item(key, text::latin1(py, value)),
                 None => Ok(()),
             },
+            // The names of this folder's own keys cannot be taken by SetEnv.
+            (None, Variable::Named(name)) if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) => Ok(()),
             (None, Variable::Named(name)) => environ.set_item(String::from_utf8_lossy(name), text::latin1(py, value)),
             (None, Variable::Known(_)) => Ok(()),
         }

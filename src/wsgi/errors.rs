@@ -59,7 +59,7 @@ impl RequestErrors {
 
     fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         self.touched.store(true, Ordering::Relaxed);
-        if !self.log.is_lent() {
+        if !self.log.is_lent(py) {
             return Err(PyRuntimeError::new_err("the request of this wsgi.errors is over"));
         }
         let lines = complete_lines(&mut self.partial.lock(), data);

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyList};
+use pyo3::types::{PyBytes, PyList};
 
 /// As much as is asked of the host at a time when the application names no size.
 const BLOCK: usize = 64 * 1024;
@@ -116,10 +116,6 @@ fn size_argument(arguments: Arguments<'_, '_>, method: &str) -> PyResult<Option<
         return Err(PyTypeError::new_err(format!("{method}() takes at most 1 argument ({} given)", arguments.len())));
     }
     let Some(size) = arguments.get(0) else { return Ok(None) };
-    if !size.is_instance_of::<PyInt>() {
-        let class = size.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("{method}() takes an int, not {class}")));
-    }
     Ok(usize::try_from(size.extract::<isize>()?).ok())
 }
 
@@ -189,6 +185,9 @@ impl Reader {
     }
 
     fn line(&mut self, body: &mut dyn RequestBody, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         if size == Some(0) {
             return Ok(Vec::new());
         }
@@ -204,7 +203,8 @@ impl Reader {
                 (None, None) if self.ended => return Ok(self.take(searched)),
                 (None, None) => {}
             }
-            let mut ahead = core::mem::take(&mut self.ahead);
+            // What was given is dropped here, so that the buffer holds no more than a line and a block.
+            let mut ahead = core::mem::take(&mut self.ahead).split_off(core::mem::take(&mut self.start));
             let outcome = self.fill(body, LINE_BLOCK, &mut ahead);
             self.ahead = ahead;
             outcome?;

@@ -14,6 +14,10 @@ pub(crate) mod input;
 pub(crate) mod iteration;
 pub(crate) mod response;
 pub(crate) mod start_response;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::python::class::ClassType;
 use environ::Keys;

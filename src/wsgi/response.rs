@@ -21,7 +21,7 @@ pub(crate) enum HeadError {
     NameEmpty,
     #[error("header name must not contain control characters or spaces")]
     NameControl,
-    #[error("header value must not contain CR or LF")]
+    #[error("header value must not contain CR, LF or NUL")]
     ValueLineBreak,
     #[error("Content-Length must be a decimal number")]
     Length,
@@ -54,7 +54,7 @@ impl ResponseHead {
         if name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ') {
             return Err(HeadError::NameControl);
         }
-        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
             return Err(HeadError::ValueLineBreak);
         }
         for part in [name, value] {
@@ -171,6 +171,7 @@ mod tests {
         let mut head = ResponseHead::new(b"200 OK").expect("a status");
         assert_eq!(head.add(b"X", b"a\r\nEvil: b"), Err(HeadError::ValueLineBreak));
         assert_eq!(head.add(b"X", b"a\nb"), Err(HeadError::ValueLineBreak));
+        assert_eq!(head.add(b"X", b"a\0b"), Err(HeadError::ValueLineBreak));
         assert_eq!(head.add(b"X Y", b""), Err(HeadError::NameControl));
         assert_eq!(head.add(b"X\n", b""), Err(HeadError::NameControl));
         assert_eq!(head.add(b"", b"x"), Err(HeadError::NameEmpty));

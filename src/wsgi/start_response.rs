@@ -72,7 +72,7 @@ impl Adapter {
         let exc_info = arguments.get(2).filter(|exc_info| !exc_info.is_none());
         let exc_info = exc_info.map(|exc_info| exc_info.cast::<PyTuple>().map(|tuple| tuple.to_owned()));
         let exc_info = exc_info.transpose().map_err(|_| PyRuntimeError::new_err("exc_info must be None or a tuple"))?;
-        if !this.sink.is_lent() {
+        if !this.sink.is_lent(this.py()) {
             return Err(PyRuntimeError::new_err("the request of this start_response is over"));
         }
         if this.state.lock().count.is_some() {
@@ -92,7 +92,7 @@ impl Adapter {
             return Err(PyTypeError::new_err("write() takes exactly 1 argument"));
         };
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes("write() argument", &data))?;
-        if !this.sink.is_lent() {
+        if !this.sink.is_lent(this.py()) {
             return Err(PyRuntimeError::new_err("the request of this write() is over"));
         }
         this.send(&data).map_err(|error| match error {

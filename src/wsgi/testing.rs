@@ -1,0 +1,520 @@
+//! A host that serves requests from memory and records what an application does to them.
+//!
+//! The tests of this folder run applications given as Python source through it: a real
+//! interpreter, no server.
+
+use super::Wsgi;
+use super::application::{self, Kept};
+use super::environ::{Key, Variable};
+use super::gateway::{
+    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink, SinkError,
+};
+use super::response::ResponseHead;
+use crate::python::{Attached, testing, traceback};
+use parking_lot::{Condvar, Mutex};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::any::Any;
+use std::collections::VecDeque;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// What the process of the tests says of itself.
+pub(super) const PROCESS: ProcessFacts =
+    ProcessFacts { multithread: true, multiprocess: false, run_once: false, server_version: (2, 4, 71) };
+
+/// `mod_wsgi.application_group` of the tests.
+pub(super) const APPLICATION_GROUP: &str = "the group";
+
+/// What happened to the host, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// `read` of the body, for at most so many bytes.
+    Read(usize),
+    Start { status: String, headers: Vec<(String, String)>, length: Option<u64> },
+    Write(Vec<u8>),
+    Keep(Vec<u8>),
+    File { offset: u64, data: Vec<u8> },
+    Line(String),
+    Exception { raised: Raised, class: String, traceback: String },
+}
+
+/// The record of one request, shared by the parts of the host.
+#[derive(Clone, Default)]
+pub(super) struct Record(Arc<(Mutex<Vec<Event>>, Condvar)>);
+
+impl Record {
+    fn add(&self, event: Event) {
+        self.0.0.lock().push(event);
+        self.0.1.notify_all();
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.0.0.lock().clone()
+    }
+
+    /// Waits for a line of the log; `false` if it does not come.
+    fn has_line_soon(&self, text: &str) -> bool {
+        let there = |events: &mut Vec<Event>| !events.iter().any(|event| matches!(event, Event::Line(line) if line == text));
+        !self.0.1.wait_while_for(&mut self.0.0.lock(), there, Duration::from_secs(10)).timed_out()
+    }
+}
+
+/// A name in the environ, as the host gives it.
+#[derive(Clone)]
+enum Name {
+    Known(Key),
+    Header(Vec<u8>),
+    Named(Vec<u8>),
+}
+
+/// Part of a request body.
+#[derive(Clone)]
+enum Piece {
+    /// Bytes that arrive together.
+    Bytes(Vec<u8>),
+    /// The connection breaks.
+    Failure,
+}
+
+/// What the sink does with bytes.
+#[derive(Clone, Copy)]
+enum Client {
+    Takes,
+    /// Takes so many writes, then is gone.
+    LeavesAfter(usize),
+    /// Takes nothing before the log has this line.
+    WaitsForLine(&'static str),
+    /// Never sees the response, because the host has answered.
+    IsAnswered,
+}
+
+/// A request to be served.
+#[derive(Clone)]
+pub(super) struct Request {
+    variables: Vec<(Name, Vec<u8>)>,
+    body: VecDeque<Piece>,
+    /// Nothing of the body arrives before the log has this line.
+    body_waits_for: Option<&'static str>,
+    client: Client,
+    start: i64,
+}
+
+impl Request {
+    /// `GET /app/path?a=b`, with every variable that a host always gives.
+    pub(super) fn new() -> Self {
+        let request = Self {
+            variables: Vec::new(),
+            body: VecDeque::new(),
+            body_waits_for: None,
+            client: Client::Takes,
+            start: 1_234_567_890_500_000,
+        };
+        let variables: [(Key, &str); 24] = [
+            (Key::RequestMethod, "GET"),
+            (Key::RequestUri, "/app/path?a=b"),
+            (Key::RequestScheme, "http"),
+            (Key::ScriptName, "/app"),
+            (Key::PathInfo, "/path"),
+            (Key::QueryString, "a=b"),
+            (Key::ServerProtocol, "HTTP/1.1"),
+            (Key::ServerName, "example.org"),
+            (Key::ServerPort, "8000"),
+            (Key::ServerAddr, "127.0.0.1"),
+            (Key::ServerSoftware, "Test/1.0"),
+            (Key::RemoteAddr, "127.0.0.2"),
+            (Key::RemotePort, "54321"),
+            (Key::DocumentRoot, "/srv/www"),
+            (Key::ContextPrefix, ""),
+            (Key::ContextDocumentRoot, "/srv/www"),
+            (Key::ScriptFilename, "/srv/app.wsgi"),
+            (Key::ProcessGroup, ""),
+            (Key::CallableObject, "application"),
+            (Key::RequestHandler, "wsgi-script"),
+            (Key::HandlerScript, ""),
+            (Key::OriginalScriptName, "/app"),
+            (Key::OriginalPathInfo, "/path"),
+            (Key::ListenerHost, ""),
+        ];
+        let request = variables.into_iter().fold(request, |request, (key, value)| request.known(key, value));
+        request.known(Key::ListenerPort, "8000").known(Key::ServerPid, "1")
+    }
+
+    /// A variable that every host knows; a later one replaces an earlier one.
+    pub(super) fn known(self, key: Key, value: impl AsRef<[u8]>) -> Self {
+        self.variable(Name::Known(key), value.as_ref())
+    }
+
+    /// A request header.
+    pub(super) fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.variable(Name::Header(name.into()), value.as_ref())
+    }
+
+    /// Any other variable, such as one of SetEnv.
+    pub(super) fn named(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.variable(Name::Named(name.into()), value.as_ref())
+    }
+
+    fn variable(mut self, name: Name, value: &[u8]) -> Self {
+        self.variables.push((name, value.to_vec()));
+        self
+    }
+
+    /// The next piece of the body; pieces arrive one by one.
+    pub(super) fn body(mut self, piece: impl AsRef<[u8]>) -> Self {
+        self.body.push_back(Piece::Bytes(piece.as_ref().to_vec()));
+        self
+    }
+
+    /// After the pieces so far the connection breaks.
+    pub(super) fn body_breaks(mut self) -> Self {
+        self.body.push_back(Piece::Failure);
+        self
+    }
+
+    /// Nothing of the body arrives before the log has that line.
+    pub(super) fn body_waits_for_line(mut self, line: &'static str) -> Self {
+        self.body_waits_for = Some(line);
+        self
+    }
+
+    /// The client takes so many blocks and is gone then.
+    pub(super) fn client_leaves_after(mut self, writes: usize) -> Self {
+        self.client = Client::LeavesAfter(writes);
+        self
+    }
+
+    /// The client takes nothing before the log has that line.
+    pub(super) fn client_waits_for_line(mut self, line: &'static str) -> Self {
+        self.client = Client::WaitsForLine(line);
+        self
+    }
+
+    /// The host has answered the client itself.
+    pub(super) fn answered_by_the_host(mut self) -> Self {
+        self.client = Client::IsAnswered;
+        self
+    }
+
+    /// Serves the request with `application` of the module that `source` is.
+    pub(super) fn serve(&self, source: &str) -> Response {
+        with_application(source, |application| application.serve(self))
+    }
+
+    /// Serves the request with an application whose body is `statements`, with `input` and `errors`
+    /// for the two streams, and which answers afterwards: none of its assertions may fail.
+    pub(super) fn holds(&self, statements: &str) -> Response {
+        let source = run(|attached| call_prelude(attached, "body_of_application", (statements,))?.extract::<String>());
+        let response = self.serve(&source.expect("the statements are Python"));
+        assert_eq!(response.outcome, Outcome::Complete, "{response}");
+        response
+    }
+}
+
+/// Serves a plain request with `application` of the module that `source` is.
+pub(super) fn serve(source: &str) -> Response {
+    Request::new().serve(source)
+}
+
+/// See [`Request::holds`].
+pub(super) fn holds(statements: &str) -> Response {
+    Request::new().holds(statements)
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) outcome: Outcome,
+    pub(super) events: Vec<Event>,
+}
+
+impl core::fmt::Display for Response {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        writeln!(formatter, "{:?}", self.outcome)?;
+        for event in &self.events {
+            match event {
+                Event::Exception { traceback, .. } => writeln!(formatter, "{traceback}")?,
+                other => writeln!(formatter, "{other:?}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Response {
+    /// The status line; panics if no head was given to the host.
+    pub(super) fn status(&self) -> &str {
+        self.head().0
+    }
+
+    pub(super) fn headers(&self) -> Vec<(&str, &str)> {
+        self.head().1.iter().map(|(name, value)| (&**name, &**value)).collect()
+    }
+
+    /// The length that the host was told to announce.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.head().2
+    }
+
+    fn head(&self) -> (&str, &[(String, String)], Option<u64>) {
+        let mut heads = self.events.iter().filter_map(|event| match event {
+            Event::Start { status, headers, length } => Some((&**status, &**headers, *length)),
+            _ => None,
+        });
+        let head = heads.next().unwrap_or_else(|| panic!("no head was sent: {self}"));
+        assert!(heads.next().is_none(), "two heads were sent: {self}");
+        head
+    }
+
+    /// Whether the host was given status and headers.
+    pub(super) fn has_head(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Start { .. }))
+    }
+
+    /// The bytes of the body, however they were sent.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let data = self.events.iter().filter_map(|event| match event {
+            Event::Write(data) | Event::Keep(data) | Event::File { data, .. } => Some(&**data),
+            _ => None,
+        });
+        data.collect::<Vec<_>>().concat()
+    }
+
+    /// The blocks that went to the client at once, as text.
+    pub(super) fn blocks(&self) -> Vec<&str> {
+        self.find(|event| match event {
+            Event::Write(data) => Some(core::str::from_utf8(data).expect("a test writes text")),
+            _ => None,
+        })
+    }
+
+    /// The file that was sent: its offset and bytes.
+    pub(super) fn file(&self) -> Option<(u64, &[u8])> {
+        self.find(|event| if let Event::File { offset, data } = event { Some((*offset, &**data)) } else { None }).pop()
+    }
+
+    /// The lines of the log.
+    pub(super) fn lines(&self) -> Vec<&str> {
+        self.find(|event| if let Event::Line(line) = event { Some(&**line) } else { None })
+    }
+
+    /// The exceptions that were logged: who raised them, and their classes.
+    pub(super) fn exceptions(&self) -> Vec<(Raised, &str)> {
+        self.find(|event| if let Event::Exception { raised, class, .. } = event { Some((*raised, &**class)) } else { None })
+    }
+
+    /// How many bytes were asked of the body, read by read.
+    pub(super) fn reads(&self) -> Vec<usize> {
+        self.find(|event| if let Event::Read(want) = event { Some(*want) } else { None })
+    }
+
+    fn find<'a, T>(&'a self, choose: impl FnMut(&'a Event) -> Option<T>) -> Vec<T> {
+        self.events.iter().filter_map(choose).collect()
+    }
+
+    /// The event of the line; to compare what came before it with what came after.
+    pub(super) fn position_of_line(&self, text: &str) -> usize {
+        let found = self.events.iter().position(|event| matches!(event, Event::Line(line) if line == text));
+        found.unwrap_or_else(|| panic!("no line '{text}': {self}"))
+    }
+}
+
+/// A loaded application, on a thread attached to the interpreter.
+pub(super) struct Application<'a, 'py> {
+    attached: &'a Attached<'py>,
+    kept: Kept,
+    module: Bound<'py, PyDict>,
+}
+
+/// Loads `source` and gives it to `body`, on this thread.
+pub(super) fn with_application<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
+    run(|attached| {
+        let module = load(attached, source).unwrap_or_else(|error| panic!("{}", shown(attached.py, &error)));
+        let kept = Kept::new(attached.py, wsgi(attached), APPLICATION_GROUP).expect("a template");
+        body(&Application { attached, kept, module })
+    })
+}
+
+impl Application<'_, '_> {
+    /// Serves one request.
+    pub(super) fn serve(&self, request: &Request) -> Response {
+        let py = self.attached.py;
+        let application = self.module.get_item("application").expect("a dictionary").expect("the source defines application");
+        let record = Record::default();
+        let facts = RecordedFacts(request);
+        let mut body = RecordedBody { record: record.clone(), pieces: request.body.clone(), waits_for: request.body_waits_for };
+        let mut sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
+        let mut log = RecordedLog(record.clone());
+        let gateway = Gateway { facts: &facts, body: &mut body, sink: &mut sink, log: &mut log };
+        let outcome = application::run(self.attached, wsgi(self.attached), &self.kept, &application, gateway);
+        let outcome = outcome.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
+        Response { outcome, events: record.events() }
+    }
+
+    /// Runs statements in the module, outside of any request; they assert.
+    pub(super) fn holds_outside(&self, statements: &str) {
+        let py = self.attached.py;
+        let holds = py.import("textwrap").and_then(|textwrap| {
+            let statements = textwrap.call_method1("dedent", (statements,))?;
+            let builtins = py.import("builtins")?;
+            builtins.call_method1("exec", (statements, &self.module)).map(drop)
+        });
+        holds.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
+    }
+
+    /// Sets a variable of the module.
+    pub(super) fn set(&self, name: &str, value: &[u8]) {
+        self.module.set_item(name, PyBytes::new(self.attached.py, value)).expect("a dictionary");
+    }
+}
+
+fn run<R>(body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
+    testing::interpreter(set_up).run(body)
+}
+
+fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + Sync>> {
+    let source = std::ffi::CString::new(include_str!("testing.py"))?;
+    let prelude = PyModule::from_code(attached.py, &source, c"testing.py", c"testing")?;
+    let wsgi = Wsgi::new(attached.py, PROCESS)?;
+    Ok(Box::new(Belongings { wsgi, prelude: prelude.unbind() }))
+}
+
+struct Belongings {
+    wsgi: Wsgi,
+    prelude: Py<PyModule>,
+}
+
+fn belongings<'a>(attached: &'a Attached<'_>) -> &'a Belongings {
+    attached.interpreter.belongings().expect("the interpreter is set up")
+}
+
+fn wsgi<'a>(attached: &'a Attached<'_>) -> &'a Wsgi {
+    &belongings(attached).wsgi
+}
+
+fn call_prelude<'py>(
+    attached: &Attached<'py>,
+    function: &str,
+    arguments: impl pyo3::call::PyCallArgs<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    belongings(attached).prelude.bind(attached.py).getattr(function)?.call1(arguments)
+}
+
+fn load<'py>(attached: &Attached<'py>, source: &str) -> PyResult<Bound<'py, PyDict>> {
+    static LOADED: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("<application {}>", LOADED.fetch_add(1, Ordering::Relaxed));
+    Ok(call_prelude(attached, "load", (source, name))?.cast_into()?)
+}
+
+fn shown(py: Python<'_>, error: &PyErr) -> String {
+    traceback::lines(py, error).join("\n")
+}
+
+struct RecordedFacts<'r>(&'r Request);
+
+impl RequestFacts for RecordedFacts<'_> {
+    fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8])) {
+        for (name, value) in &self.0.variables {
+            let name = match name {
+                Name::Known(key) => Variable::Known(*key),
+                Name::Header(name) => Variable::Header(name),
+                Name::Named(name) => Variable::Named(name),
+            };
+            visit(name, value);
+        }
+    }
+
+    fn request_start(&self) -> i64 {
+        self.0.start
+    }
+}
+
+struct RecordedBody {
+    record: Record,
+    pieces: VecDeque<Piece>,
+    waits_for: Option<&'static str>,
+}
+
+impl RequestBody for RecordedBody {
+    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        self.record.add(Event::Read(want));
+        if let Some(line) = self.waits_for.take()
+            && !self.record.has_line_soon(line)
+        {
+            return Err(BodyError(format!("nothing said '{line}' while the body was awaited")));
+        }
+        match self.pieces.front_mut() {
+            None => return Ok(true),
+            Some(Piece::Failure) => return Err(BodyError("connection reset".into())),
+            Some(Piece::Bytes(bytes)) => {
+                let rest = bytes.split_off(want.min(bytes.len()));
+                into.extend(core::mem::replace(bytes, rest));
+                if bytes.is_empty() {
+                    self.pieces.pop_front();
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+struct RecordedSink {
+    record: Record,
+    client: Client,
+    writes: usize,
+}
+
+impl RecordedSink {
+    fn take(&mut self) -> Result<(), SinkError> {
+        self.writes += 1;
+        match self.client {
+            Client::Takes => Ok(()),
+            Client::LeavesAfter(writes) if self.writes <= writes => Ok(()),
+            Client::LeavesAfter(_) => Err(SinkError::ClientGone("broken pipe".into())),
+            Client::WaitsForLine(line) if self.record.has_line_soon(line) => Ok(()),
+            Client::WaitsForLine(line) => Err(SinkError::ClientGone(format!("nothing said '{line}' during the write"))),
+            Client::IsAnswered => Err(SinkError::Answered),
+        }
+    }
+}
+
+impl ResponseSink for RecordedSink {
+    fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let headers = head.headers().map(|(name, value)| (text(name), text(value))).collect();
+        self.record.add(Event::Start { status: text(head.status_line()), headers, length });
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.take()?;
+        self.record.add(Event::Write(data.to_vec()));
+        Ok(())
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        self.record.add(Event::Keep(data.to_vec()));
+    }
+
+    fn send_file(&mut self, range: FileRange) -> Result<(), SinkError> {
+        self.take()?;
+        let mut data = vec![0; usize::try_from(range.length).expect("a small file")];
+        let file = std::fs::File::from(range.descriptor);
+        file.read_exact_at(&mut data, range.offset).expect("the range lies within the file");
+        self.record.add(Event::File { offset: range.offset, data });
+        Ok(())
+    }
+}
+
+struct RecordedLog(Record);
+
+impl ErrorLog for RecordedLog {
+    fn line(&mut self, text: &str) {
+        self.0.add(Event::Line(text.to_owned()));
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        self.0.add(Event::Exception { raised, class: class.to_owned(), traceback: traceback.join("\n") });
+    }
+}
