@@ -94,11 +94,11 @@ impl<'r> Output<'r> {
         self.pass()
     }
 
-    /// Sends part of a file and the end of the response.
+    /// Sends part of a file, then `tail`.
     ///
     /// # Errors
     /// What the filters return.
-    pub(crate) fn send_file(&mut self, part: FilePart) -> Result<(), AprError> {
+    pub(crate) fn send_file(&mut self, part: FilePart, tail: Tail) -> Result<(), AprError> {
         use std::os::fd::IntoRawFd;
         let pool = self.request.pool();
         let mut descriptor = part.descriptor.into_raw_fd();
@@ -124,7 +124,7 @@ impl<'r> Output<'r> {
             // SAFETY: the bucket just made is a file bucket.
             unsafe { ffi::apr_bucket_file_enable_mmap(bucket, 0) };
         }
-        self.append_tail(Tail::End);
+        self.append_tail(tail);
         self.pass()
     }
 

@@ -128,8 +128,10 @@ unsafe extern "C" fn apply<C: Configuration>(
     guard(c"mod_wsgi: internal error in a directive".as_ptr(), || {
         // SAFETY: httpd lends the parameters for the length of the call.
         let parameters = unsafe { &*parameters };
-        // SAFETY: the command being run is one that `command` made.
-        let row = unsafe { &*(*parameters.cmd).cmd_data.cast::<Directive<C>>() };
+        // SAFETY: the command that is being run.
+        let row = unsafe { (*parameters.cmd).cmd_data }.cast::<Directive<C>>();
+        // SAFETY: `command` made it, from a row that is static.
+        let row = unsafe { &*row };
         // SAFETY: POOL: the configuration's pool, or the request's for `.htaccess`; settings made here live as long.
         let pool = unsafe { Pool::from_raw(parameters.pool) };
         if row.scope == Scope::Global {

@@ -33,8 +33,10 @@ pub(crate) fn threads_per_process() -> i32 {
 
 /// `event`, `worker`, `prefork`, ...
 pub(crate) fn name() -> &'static [u8] {
+    // SAFETY: a plain query.
+    let name = unsafe { ffi::ap_show_mpm() };
     // SAFETY: a constant of the MPM.
-    unsafe { bytes(ffi::ap_show_mpm()) }.unwrap_or_default()
+    unsafe { bytes(name) }.unwrap_or_default()
 }
 
 /// Whether this is the first of the two times that httpd reads its configuration when it starts.

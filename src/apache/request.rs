@@ -315,7 +315,9 @@ impl<'r> Request<'r> {
 
     pub(crate) fn connection_log_id(self) -> Option<&'r [u8]> {
         // SAFETY: REQUEST: the connection outlives the request.
-        unsafe { bytes((*self.connection()).log_id) }
+        let id = unsafe { (*self.connection()).log_id };
+        // SAFETY: the id lives as long as the connection.
+        unsafe { bytes(id) }
     }
 
     /// The id that `%L` of the error log shows, made now if no one has asked for it yet.
@@ -437,7 +439,7 @@ impl<'r> Request<'r> {
     /// How many bytes of the URI come before the path info: the path that the script is mounted at.
     pub(crate) fn mount_length(self) -> usize {
         let (uri, path_info) = (member!(self, uri), member!(self, path_info));
-        if path_info.is_null() {
+        if self.path_info().is_empty() {
             return self.uri().len();
         }
         // SAFETY: REQUEST: both are C strings of the request.

@@ -36,33 +36,43 @@ impl<'s> Server<'s> {
 
     /// `ServerName`.
     pub(crate) fn host_name(self) -> &'s [u8] {
-        // SAFETY: the server is alive, and its strings with it.
-        unsafe { bytes((*self.as_raw()).server_hostname) }.unwrap_or_default()
+        // SAFETY: the server is alive.
+        let name = unsafe { (*self.as_raw()).server_hostname };
+        // SAFETY: its strings live as long.
+        unsafe { bytes(name) }.unwrap_or_default()
     }
 
     /// `ServerAdmin`.
     pub(crate) fn admin(self) -> Option<&'s [u8]> {
-        // SAFETY: the server is alive, and its strings with it.
-        unsafe { bytes((*self.as_raw()).server_admin) }
+        // SAFETY: the server is alive.
+        let admin = unsafe { (*self.as_raw()).server_admin };
+        // SAFETY: its strings live as long.
+        unsafe { bytes(admin) }
     }
 }
 
 /// The text of the `Server` header, by `ServerTokens`.
 pub(crate) fn banner() -> &'static [u8] {
-    // SAFETY: the banner is kept by httpd for the life of the configuration.
-    unsafe { bytes(ffi::ap_get_server_banner()) }.unwrap_or_default()
+    // SAFETY: a plain query.
+    let text = unsafe { ffi::ap_get_server_banner() };
+    // SAFETY: kept by httpd for the life of the configuration.
+    unsafe { bytes(text) }.unwrap_or_default()
 }
 
 /// The full description of the server, whatever `ServerTokens` says.
 pub(crate) fn description() -> &'static [u8] {
+    // SAFETY: a plain query.
+    let text = unsafe { ffi::ap_get_server_description() };
     // SAFETY: kept by httpd for the life of the configuration.
-    unsafe { bytes(ffi::ap_get_server_description()) }.unwrap_or_default()
+    unsafe { bytes(text) }.unwrap_or_default()
 }
 
 /// When httpd was built.
 pub(crate) fn built() -> &'static [u8] {
+    // SAFETY: a plain query.
+    let text = unsafe { ffi::ap_get_server_built() };
     // SAFETY: a constant of httpd.
-    unsafe { bytes(ffi::ap_get_server_built()) }.unwrap_or_default()
+    unsafe { bytes(text) }.unwrap_or_default()
 }
 
 /// The httpd version of the headers that this module was compiled with.

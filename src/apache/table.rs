@@ -46,7 +46,9 @@ impl<'p> Table<'p> {
     /// All entries in their order. A value that a module left null is skipped as empty.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
         // SAFETY: POOL.
-        let array = unsafe { &*ffi::apr_table_elts(self.raw.as_ptr()) };
+        let array = unsafe { ffi::apr_table_elts(self.raw.as_ptr()) };
+        // SAFETY: the array is part of the table.
+        let array = unsafe { &*array };
         let entries: &'p [ffi::apr_table_entry_t] = if array.nelts == 0 {
             &[]
         } else {

@@ -14,7 +14,9 @@ pub(crate) unsafe fn ap_get_module_config(vector: *const ap_conf_vector_t, modul
     // SAFETY: `module` is loaded, says the caller.
     let index = unsafe { (*module).module_index } as usize;
     // SAFETY: the vector has a slot for the index of every loaded module.
-    unsafe { *vector.cast::<*mut c_void>().add(index) }
+    let slot = unsafe { vector.cast::<*mut c_void>().add(index) };
+    // SAFETY: as above.
+    unsafe { *slot }
 }
 
 /// `ap_set_module_config` of http_config.h.
@@ -25,7 +27,9 @@ pub(crate) unsafe fn ap_set_module_config(vector: *mut ap_conf_vector_t, module:
     // SAFETY: `module` is loaded, says the caller.
     let index = unsafe { (*module).module_index } as usize;
     // SAFETY: the vector has a slot for the index of every loaded module.
-    unsafe { *vector.cast::<*mut c_void>().add(index) = value }
+    let slot = unsafe { vector.cast::<*mut c_void>().add(index) };
+    // SAFETY: as above.
+    unsafe { *slot = value }
 }
 
 /// `APR_BRIGADE_SENTINEL`: the pseudo bucket that closes the ring. `link` is the
@@ -74,8 +78,10 @@ pub(crate) unsafe fn bucket_read(
     bucket: *mut apr_bucket,
     block: super::apr_read_type_e,
 ) -> Result<(*const u8, usize), super::apr_status_t> {
-    // SAFETY: the caller says that the bucket is alive; its type outlives it.
-    let kind = unsafe { &*(*bucket).type_ };
+    // SAFETY: the caller says that the bucket is alive.
+    let kind = unsafe { (*bucket).type_ };
+    // SAFETY: the type of a bucket outlives it.
+    let kind = unsafe { &*kind };
     let Some(read) = kind.read else { return Ok((core::ptr::null(), 0)) };
     let mut data = core::ptr::null();
     let mut length = 0;
@@ -89,8 +95,10 @@ pub(crate) unsafe fn bucket_read(
 /// # Safety
 /// `bucket` is alive.
 pub(crate) unsafe fn bucket_is_metadata(bucket: *const apr_bucket) -> bool {
-    // SAFETY: the caller says that the bucket is alive; its type outlives it.
-    let kind = unsafe { &*(*bucket).type_ };
+    // SAFETY: the caller says that the bucket is alive.
+    let kind = unsafe { (*bucket).type_ };
+    // SAFETY: the type of a bucket outlives it.
+    let kind = unsafe { &*kind };
     kind.is_metadata != 0
 }
 

@@ -7,7 +7,7 @@ use crate::apache::log::{self, Level};
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::python::interpreter::InterpreterError;
-use crate::python::script::LoadError;
+use crate::python::script::{Event, LoadError};
 use crate::wsgi::gateway::{ErrorLog, Raised};
 use pyo3::Python;
 
@@ -143,8 +143,18 @@ impl ErrorLog for EmbeddedLog<'_> {
     }
 }
 
-/// A script that is about to be loaded.
-pub(crate) fn announce_loading(request: Request<'_>, interpreter: &str, again: bool) {
-    let verb = if again { "reloading" } else { "loading" };
-    log::request(request, Level::Info, &format!("{verb} the script in interpreter '{interpreter}'{}", context(request)));
+/// Says what happens to a script.
+pub(crate) fn announce(request: Request<'_>, interpreter: &str, event: &Event<'_>) {
+    match event {
+        Event::Loading { again } => {
+            let verb = if *again { "reloading" } else { "loading" };
+            let text = format!("{verb} the script in interpreter '{interpreter}'{}", context(request));
+            log::request(request, Level::Info, &text);
+        }
+        Event::ReloadRequiredRaised(traceback) => {
+            let text = format!("WSGI1005: reload_required() of the script raised an exception{}", context(request));
+            log::request(request, Level::Error, &text);
+            log_traceback(request, traceback);
+        }
+    }
 }

@@ -13,7 +13,10 @@ pub(crate) struct Mount<'r> {
 
 impl<'r> Mount<'r> {
     pub(crate) fn of(request: Request<'r>) -> Self {
-        let script_name = &request.uri()[..request.mount_length()];
+        // A server-side include names the application as if the whole path were its own.
+        let included = request.protocol() == b"INCLUDED";
+        let length = if included { request.uri().len() } else { request.mount_length() };
+        let script_name = &request.uri()[..length];
         Self { script_name: collapse_slashes(script_name), path_info: collapse_slashes(request.path_info()) }
     }
 }

@@ -13,7 +13,7 @@ use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
 use crate::config::settings::Settings;
 use crate::python::interpreter::{self, InterpreterError};
-use crate::python::script::{Applications, Script};
+use crate::python::script::{Applications, Event, Script};
 use crate::python::Attached;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
@@ -105,7 +105,7 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
 
 fn interpreter_fault(error: InterpreterError) -> Fault {
     match error {
-        InterpreterError::NotStarted | InterpreterError::Start(_) => Fault::NotStarted(error),
+        InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => Fault::NotStarted(error),
         InterpreterError::Make { .. } => Fault::Interpreter(error),
     }
 }
@@ -132,7 +132,7 @@ fn call(attached: &Attached<'_>, facts: &EmbeddedFacts<'_>, sink: &mut EmbeddedS
         reloading: facts.settings.script_reloading,
         callable: facts.callable,
     };
-    let announce = |again| fault::announce_loading(request, attached.interpreter.name(), again);
+    let announce = |event: Event<'_>| fault::announce(request, attached.interpreter.name(), &event);
     let known = kept.applications.find(attached, &script, &announce);
     let known = known.map_err(|error| Fault::of_load(py, &error, facts.callable))?;
     let mut body = EmbeddedBody::new(request, answered);

@@ -123,13 +123,14 @@ impl ResponseSink for EmbeddedSink<'_> {
         self.kept.extend_from_slice(data);
     }
 
-    fn send_file(&mut self, file: FileRange) -> Result<(), SinkError> {
+    fn send_file(&mut self, file: FileRange, complete: bool) -> Result<(), SinkError> {
         if self.was_answered() {
             return Err(SinkError::Answered);
         }
         self.passed = true;
-        self.ended = true;
+        self.ended = complete;
+        let tail = if complete { Tail::End } else { Tail::Flush };
         let part = FilePart { descriptor: file.descriptor, offset: file.offset, length: file.length, sendfile: self.sendfile };
-        self.output.send_file(part).map_err(|error| self.failure(error))
+        self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }
 }

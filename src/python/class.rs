@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_int, c_void};
 use core::marker::PhantomData;
 use core::ops::Deref;
-use pyo3::exceptions::PySystemError;
+use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use pyo3::{Borrowed, ffi};
@@ -42,6 +42,17 @@ pub(crate) struct Arguments<'a, 'py> {
 impl<'a, 'py> Arguments<'a, 'py> {
     pub(crate) fn len(self) -> usize {
         self.values.len()
+    }
+
+    /// For methods that take none.
+    ///
+    /// # Errors
+    /// TypeError if there are any.
+    pub(crate) fn expect_none(self) -> PyResult<()> {
+        match self.values {
+            [] => Ok(()),
+            values => Err(PyTypeError::new_err(format!("takes no arguments ({} given)", values.len()))),
+        }
     }
 
     /// The argument at `index`, or `None` if there are fewer.
@@ -133,6 +144,15 @@ impl<'py, T: Class> Object<'py, T> {
     }
 
     /// # Safety
+    /// `object` is a borrowed reference to an instance of the type that [`ClassType::<T>::new`] made.
+    unsafe fn borrow(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
+        // SAFETY: ATTACHED; a reference, says the caller.
+        let object = unsafe { Bound::from_borrowed_ptr(py, object) };
+        // SAFETY: of the class, says the caller.
+        unsafe { Self::assume(object) }
+    }
+
+    /// # Safety
     /// `object` is an instance of the type that [`ClassType::<T>::new`] made, in the interpreter attached to.
     unsafe fn assume(object: Bound<'py, PyAny>) -> Self {
         Self { object, class: PhantomData }
@@ -142,10 +162,9 @@ impl<'py, T: Class> Object<'py, T> {
     pub(crate) fn bound_method(&self, index: usize) -> Returns<'py> {
         let method = &raw const T::METHODS[index].0;
         // SAFETY: ATTACHED; the table is static, and CPython takes a reference to the instance.
-        unsafe {
-            let raw = ffi::PyCFunction_NewEx(method.cast_mut(), self.object.as_ptr(), core::ptr::null_mut());
-            Bound::from_owned_ptr_or_err(self.py(), raw)
-        }
+        let raw = unsafe { ffi::PyCFunction_NewEx(method.cast_mut(), self.object.as_ptr(), core::ptr::null_mut()) };
+        // SAFETY: ATTACHED; an owned reference, or null with an exception set.
+        unsafe { Bound::from_owned_ptr_or_err(self.py(), raw) }
     }
 }
 
@@ -189,7 +208,9 @@ impl<T: Class> ClassType<T> {
             slots: slots.as_mut_ptr(),
         };
         // SAFETY: ATTACHED; CPython copies spec and slots, and the tables they point to are static.
-        let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec)) }?;
+        let raw = unsafe { ffi::PyType_FromSpec(&mut spec) };
+        // SAFETY: ATTACHED; an owned reference, or null with an exception set.
+        let object = unsafe { Bound::from_owned_ptr_or_err(py, raw) }?;
         Ok(Self { object: object.cast_into::<PyType>()?.unbind(), class: PhantomData })
     }
 
@@ -204,8 +225,10 @@ impl<T: Class> ClassType<T> {
         // SAFETY: ATTACHED; an owned reference, or null with an exception set.
         let object = unsafe { Bound::from_owned_ptr_or_err(py, raw) }?;
         let layout = object.as_ptr().cast::<Layout<T>>();
-        // SAFETY: the new object has room for a `T`, which is not initialised yet.
-        unsafe { (&raw mut (*layout).rust).write(rust) };
+        // SAFETY: the new object has room for a `T` behind its header.
+        let place = unsafe { &raw mut (*layout).rust };
+        // SAFETY: the place is aligned, and not initialised yet.
+        unsafe { place.write(rust) };
         // SAFETY: an instance of the class, complete now.
         Ok(unsafe { Object::assume(object) })
     }
@@ -247,7 +270,7 @@ where
 {
     enter(core::ptr::null_mut(), |py| {
         // SAFETY: ATTACHED; a method descriptor checks the type of its instance.
-        let object = unsafe { Object::<T>::assume(Bound::from_borrowed_ptr(py, object)) };
+        let object = unsafe { Object::<T>::borrow(py, object) };
         let values = if count == 0 {
             &[]
         } else {
@@ -264,7 +287,7 @@ where
 {
     enter(core::ptr::null_mut(), |py| {
         // SAFETY: ATTACHED; a getset descriptor checks the type of its instance.
-        let object = unsafe { Object::<T>::assume(Bound::from_borrowed_ptr(py, object)) };
+        let object = unsafe { Object::<T>::borrow(py, object) };
         conjure::<F>()(&object).map(Bound::into_ptr)
     })
 }
@@ -272,7 +295,7 @@ where
 unsafe extern "C" fn next<T: Class>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     enter(core::ptr::null_mut(), |py| {
         // SAFETY: ATTACHED; the slot belongs to the type.
-        let object = unsafe { Object::<T>::assume(Bound::from_borrowed_ptr(py, object)) };
+        let object = unsafe { Object::<T>::borrow(py, object) };
         let item = T::NEXT.map_or(Ok(None), |next| next(&object))?;
         Ok(item.map_or(core::ptr::null_mut(), Bound::into_ptr))
     })
@@ -281,8 +304,10 @@ unsafe extern "C" fn next<T: Class>(object: *mut ffi::PyObject) -> *mut ffi::PyO
 unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
     enter((), |_| {
         let layout = object.cast::<Layout<T>>();
+        // SAFETY: the object is whole until its memory is given back below.
+        let rust = unsafe { &raw mut (*layout).rust };
         // SAFETY: the last reference is gone, so nothing else sees the Rust side.
-        unsafe { core::ptr::drop_in_place(&raw mut (*layout).rust) };
+        unsafe { core::ptr::drop_in_place(rust) };
         Ok(())
     });
     // SAFETY: ATTACHED; the header is still whole.

@@ -88,11 +88,10 @@ fn finalize(main: &'static Interpreter, clean: bool) {
 /// Leaves the process when the time is up.
 extern "C" fn leave(_signal: c_int) {
     const TEXT: &[u8] = b"mod_wsgi: Python did not end in time; the process leaves without\n";
-    // SAFETY: write(2) and _exit(2) are safe in a signal handler; standard error is httpd's error log.
-    unsafe {
-        libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len());
-        libc::_exit(0);
-    }
+    // SAFETY: write(2) is safe in a signal handler; standard error is httpd's error log.
+    unsafe { libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len()) };
+    // SAFETY: _exit(2) is safe in a signal handler.
+    unsafe { libc::_exit(0) }
 }
 
 fn leave_after(seconds: u32) {

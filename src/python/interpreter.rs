@@ -41,6 +41,8 @@ pub(crate) enum InterpreterError {
     Start(#[from] StartError),
     #[error("Python was not started in this process")]
     NotStarted,
+    #[error("Python was started in this process before, and cannot start twice")]
+    StartedBefore,
     #[error("interpreter '{name}' cannot be made: {reason}")]
     Make { name: String, reason: String },
 }
@@ -53,6 +55,9 @@ pub(crate) enum InterpreterError {
 /// # Safety
 /// AFTER-FORK: no other thread of the process runs yet, and Python was not started before.
 pub(crate) unsafe fn start(options: &Options, set_up: SetUp) -> Result<(), InterpreterError> {
+    if RUNTIME.get().is_some() {
+        return Err(InterpreterError::StartedBefore);
+    }
     thread_state::number();
     // SAFETY: says the caller.
     unsafe { config::initialize(options) }?;

@@ -61,8 +61,17 @@ pub(crate) enum LoadError {
     NoCallable,
 }
 
-/// Tells that a script is being loaded; `true` if it was loaded before.
-pub(crate) type Announce<'a> = &'a dyn Fn(bool);
+/// What happens to a script, for the log of the request that causes it.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// It is about to be executed; `again` if it was before.
+    Loading { again: bool },
+    /// Its `reload_required` raised, which counts as no.
+    ReloadRequiredRaised(&'a [String]),
+}
+
+/// Tells of events.
+pub(crate) type Announce<'a> = &'a dyn Fn(Event<'_>);
 
 /// The applications that one thread has called in one interpreter.
 #[derive(Default)]
@@ -89,12 +98,12 @@ impl Known {
         &*self.path == script.path && &*self.callable == script.callable
     }
 
-    fn is_current(&self, py: Python<'_>, script: &Script<'_>, generation: u64) -> bool {
+    fn is_current(&self, py: Python<'_>, script: &Script<'_>, generation: u64, announce: Announce<'_>) -> bool {
         if self.generation != generation {
             return false;
         }
         let reload_required = self.reload_required.as_ref().map(|function| function.bind(py));
-        !script.reloading || (self.modified == script.modified && !asks_for_reload(reload_required, script))
+        !script.reloading || (self.modified == script.modified && !asks_for_reload(reload_required, script, announce))
     }
 }
 
@@ -111,7 +120,7 @@ impl Applications {
         let generation = scripts.generation.load(Ordering::Acquire);
         let known = self.0.borrow().iter().find(|known| known.is(script)).cloned();
         if let Some(known) = known
-            && known.is_current(attached.py, script, generation)
+            && known.is_current(attached.py, script, generation, announce)
         {
             return Ok(known);
         }
@@ -162,7 +171,7 @@ impl Scripts {
                 Some(Entry::Loaded(module)) => {
                     let module = module.bind(py).clone();
                     drop(table);
-                    if !has_changed(&module, script) {
+                    if !has_changed(&module, script, announce) {
                         return Ok(module);
                     }
                     table = self.table.lock();
@@ -204,7 +213,7 @@ impl Scripts {
                 self.0.loaded.notify_all();
             }
         }
-        announce(again);
+        announce(Event::Loading { again });
         let mut finish = Finish(self, script.path, None);
         let module = execute(attached.py, script)?;
         finish.2 = Some(module.clone().unbind());
@@ -228,7 +237,7 @@ fn module_name(path: &[u8]) -> String {
 }
 
 /// Whether a loaded module must be executed again.
-fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>) -> bool {
+fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>, announce: Announce<'_>) -> bool {
     if !script.reloading {
         return false;
     }
@@ -237,17 +246,17 @@ fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>) -> bool {
         return true;
     }
     let function = module.dict().get_item("reload_required").ok().flatten();
-    asks_for_reload(function.as_ref(), script)
+    asks_for_reload(function.as_ref(), script, announce)
 }
 
 /// What the script's own `reload_required` says; an exception means no.
-fn asks_for_reload(function: Option<&Bound<'_, PyAny>>, script: &Script<'_>) -> bool {
+fn asks_for_reload(function: Option<&Bound<'_, PyAny>>, script: &Script<'_>, announce: Announce<'_>) -> bool {
     let Some(function) = function else { return false };
     let answer = function
         .call1((text::filesystem(function.py(), script.resource),))
         .and_then(|answer| answer.is_truthy());
     answer.unwrap_or_else(|error| {
-        error.write_unraisable(function.py(), Some(function));
+        announce(Event::ReloadRequiredRaised(&traceback::lines(function.py(), &error)));
         false
     })
 }
@@ -278,10 +287,11 @@ fn compile<'py>(py: Python<'py>, script: &Script<'_>, path: &Bound<'py, PyAny>) 
     // Not the builtin `compile`: on a free-threaded build that one leaves constants with
     // reference counts that all threads then contend for.
     // SAFETY: ATTACHED; a C string and a str.
-    unsafe {
-        let raw = ffi::Py_CompileStringObject(source.as_ptr(), path.as_ptr(), ffi::Py_file_input, core::ptr::null_mut(), -1);
-        Bound::from_owned_ptr_or_err(py, raw)
-    }
+    let raw = unsafe {
+        ffi::Py_CompileStringObject(source.as_ptr(), path.as_ptr(), ffi::Py_file_input, core::ptr::null_mut(), -1)
+    };
+    // SAFETY: ATTACHED; an owned reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, raw) }
 }
 
 fn new_module<'py>(py: Python<'py>, name: &str, path: &Bound<'py, PyAny>, script: &Script<'_>) -> PyResult<Bound<'py, PyModule>> {

@@ -7,11 +7,12 @@ use pyo3::types::PyString;
 
 /// A `str` of the bytes as latin-1, which is how PEP 3333 carries bytes in native strings.
 pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
-    // SAFETY: ATTACHED; the bytes are readable for their length. A null pointer (no memory) panics in pyo3.
-    unsafe {
-        let raw = ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as ffi::Py_ssize_t, core::ptr::null());
-        Bound::from_owned_ptr(py, raw).cast_into_unchecked()
-    }
+    // SAFETY: ATTACHED; the bytes are readable for their length.
+    let raw = unsafe {
+        ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as ffi::Py_ssize_t, core::ptr::null())
+    };
+    // SAFETY: an owned reference to a str.
+    unsafe { owned_str(py, raw) }
 }
 
 /// A `str` of a file name: the filesystem encoding with surrogateescape, or latin-1 where that fails.
@@ -28,8 +29,19 @@ pub(crate) fn filesystem<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyStr
 
 /// An interned `str`, for names that come from the program and never from a client.
 pub(crate) fn interned<'py>(py: Python<'py>, text: &'static core::ffi::CStr) -> Bound<'py, PyString> {
-    // SAFETY: ATTACHED; a null pointer (no memory) panics in pyo3.
-    unsafe { Bound::from_owned_ptr(py, ffi::PyUnicode_InternFromString(text.as_ptr())).cast_into_unchecked() }
+    // SAFETY: ATTACHED; a C string.
+    let raw = unsafe { ffi::PyUnicode_InternFromString(text.as_ptr()) };
+    // SAFETY: an owned reference to a str.
+    unsafe { owned_str(py, raw) }
+}
+
+/// # Safety
+/// `raw` is an owned reference to a str, or null because there is no memory, which panics.
+unsafe fn owned_str(py: Python<'_>, raw: *mut ffi::PyObject) -> Bound<'_, PyString> {
+    // SAFETY: ATTACHED; says the caller.
+    let object = unsafe { Bound::from_owned_ptr(py, raw) };
+    // SAFETY: a str, says the caller.
+    unsafe { object.cast_into_unchecked() }
 }
 
 /// The characters of `text` as latin-1 bytes.
@@ -42,8 +54,9 @@ pub(crate) fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a [u
     let narrow = unsafe { ffi::PyUnicode_KIND(raw) } == ffi::PyUnicode_1BYTE_KIND;
     if !narrow {
         // SAFETY: ATTACHED; a str object. It fails, which is what sets the exception wanted.
-        let encoded = unsafe { Bound::from_owned_ptr_or_err(text.py(), ffi::PyUnicode_AsLatin1String(raw)) }?;
-        drop(encoded);
+        let encoded = unsafe { ffi::PyUnicode_AsLatin1String(raw) };
+        // SAFETY: ATTACHED; an owned reference, or null with an exception set.
+        drop(unsafe { Bound::from_owned_ptr_or_err(text.py(), encoded) }?);
         return Err(PyUnicodeDecodeError::new_err("str of wide characters encodes to latin-1"));
     }
     // SAFETY: ATTACHED; a str object whose characters are bytes.

@@ -199,14 +199,14 @@ unsafe fn enter<R>(state: *mut ffi::PyThreadState, main: Option<*mut ffi::PyThre
     let main = main.unwrap_or(state);
     // SAFETY: says the caller.
     let _detach = unsafe { Detach::after_restoring(main) };
+    let swapped = |py: Python<'_>| {
+        let _back = SwapBack(main);
+        // SAFETY: the lock is held, and the thread state is this thread's.
+        unsafe { ffi::PyThreadState_Swap(state) };
+        body(py)
+    };
     // SAFETY: ATTACHED: just above.
-    unsafe {
-        Python::attach_unchecked(|py| {
-            let _back = SwapBack(main);
-            ffi::PyThreadState_Swap(state);
-            body(py)
-        })
-    }
+    unsafe { Python::attach_unchecked(swapped) }
 }
 
 /// Detaches at the end of a scope, on unwinding too.

@@ -153,7 +153,8 @@ impl LogStream {
         none(this.py())
     }
 
-    fn flush<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+    fn flush<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
         let py = this.py();
         match &**this {
             Self::Request(errors) => {
@@ -178,11 +179,13 @@ impl LogStream {
         Self::flush(this, arguments)
     }
 
-    fn yes<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+    fn yes<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
         Ok(true.into_pyobject(this.py())?.to_owned().into_any())
     }
 
-    fn no<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+    fn no<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
         Ok(false.into_pyobject(this.py())?.to_owned().into_any())
     }
 

@@ -60,8 +60,8 @@ pub(crate) trait ResponseSink: Send {
     fn write(&mut self, data: &[u8]) -> Result<(), SinkError>;
     /// Takes the last bytes of the response, which may wait for its end. Does not block.
     fn keep(&mut self, data: &[u8]);
-    /// Sends part of a file, which is all of the response.
-    fn send_file(&mut self, file: FileRange) -> Result<(), SinkError>;
+    /// Sends part of a file. `complete` says that it is all of the response; else the response is cut behind it.
+    fn send_file(&mut self, file: FileRange, complete: bool) -> Result<(), SinkError>;
 }
 
 /// Who raised an exception that ends up in the log.

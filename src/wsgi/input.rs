@@ -85,7 +85,8 @@ impl Input {
     }
 
     /// `close()` has no effect: the stream belongs to the server.
-    fn close<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+    fn close<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
         none(this.py())
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum HeadError {
     ValueLineBreak,
     #[error("Content-Length must be a decimal number")]
     Length,
+    #[error("a status below 200 ends no request")]
+    Interim,
 }
 
 impl ResponseHead {
@@ -101,9 +103,17 @@ impl ResponseHead {
         number.filter(|number| i64::try_from(*number).is_ok()).map(Some).ok_or(HeadError::Length)
     }
 
+    /// Checks that the status ends a request: clients go on waiting after any other.
+    ///
+    /// # Errors
+    /// The status is below 200.
+    pub(crate) fn check_final(&self) -> Result<(), HeadError> {
+        if self.status() < 200 { Err(HeadError::Interim) } else { Ok(()) }
+    }
+
     /// Whether a response of this status has no body, whatever its headers say.
     pub(crate) fn has_no_body(&self) -> bool {
-        matches!(self.status(), 100..=199 | 204 | 304)
+        matches!(self.status(), 204 | 304)
     }
 }
 

@@ -125,6 +125,7 @@ impl Adapter {
         let Some(head) = &state.head else {
             return Err(PyRuntimeError::new_err("start_response() was not called before the body"));
         };
+        head.check_final().map_err(value_error)?;
         let length = head.content_length().map_err(value_error)?;
         self.sink.with(|sink| sink.start(head, length));
         state.count = Some(BodyCount::new(length));
@@ -182,12 +183,13 @@ impl Object<'_, Adapter> {
             announced
         };
         self.process_head()?;
+        let complete = announced.is_none_or(|announced| announced <= range.length);
         range.length = announced.map_or(range.length, |announced| announced.min(range.length));
         if let Some(count) = self.state.lock().count.as_mut() {
             *count = BodyCount::of(announced.unwrap_or(range.length), range.length);
         }
         let sink = &self.sink;
-        let outcome = self.py().detach(|| sink.with(|sink| sink.send_file(range)));
+        let outcome = self.py().detach(|| sink.with(|sink| sink.send_file(range, complete)));
         Ok(outcome.unwrap_or(Ok(()))?)
     }
 }

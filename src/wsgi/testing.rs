@@ -73,8 +73,8 @@ enum Name {
 /// Part of a request body.
 #[derive(Clone)]
 enum Piece {
-    /// Bytes that arrive together.
-    Bytes(Vec<u8>),
+    /// Bytes that arrive together, as far as they are asked for.
+    Bytes(Arc<[u8]>),
     /// The connection breaks.
     Failure,
 }
@@ -163,8 +163,14 @@ impl Request {
     }
 
     /// The next piece of the body; pieces arrive one by one.
-    pub(super) fn body(mut self, piece: impl AsRef<[u8]>) -> Self {
-        self.body.push_back(Piece::Bytes(piece.as_ref().to_vec()));
+    pub(super) fn body(self, piece: impl AsRef<[u8]>) -> Self {
+        self.body_repeated(piece, 1)
+    }
+
+    /// So many pieces, which share their memory.
+    pub(super) fn body_repeated(mut self, piece: impl AsRef<[u8]>, times: usize) -> Self {
+        let bytes = Arc::from(piece.as_ref());
+        self.body.extend(core::iter::repeat_n(Piece::Bytes(bytes), times));
         self
     }
 
@@ -344,7 +350,7 @@ impl Application<'_, '_> {
         let application = self.module.get_item("application").expect("a dictionary").expect("the source defines application");
         let record = Record::default();
         let facts = RecordedFacts(request);
-        let mut body = RecordedBody { record: record.clone(), pieces: request.body.clone(), waits_for: request.body_waits_for };
+        let mut body = RecordedBody { record: record.clone(), pieces: request.body.clone(), given: 0, waits_for: request.body_waits_for };
         let mut sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
         let mut log = RecordedLog(record.clone());
         let gateway = Gateway { facts: &facts, body: &mut body, sink: &mut sink, log: &mut log };
@@ -434,6 +440,8 @@ impl RequestFacts for RecordedFacts<'_> {
 struct RecordedBody {
     record: Record,
     pieces: VecDeque<Piece>,
+    /// Bytes of the first piece that were read.
+    given: usize,
     waits_for: Option<&'static str>,
 }
 
@@ -445,18 +453,21 @@ impl RequestBody for RecordedBody {
         {
             return Err(BodyError(format!("nothing said '{line}' while the body was awaited")));
         }
-        match self.pieces.front_mut() {
-            None => return Ok(true),
-            Some(Piece::Failure) => return Err(BodyError("connection reset".into())),
+        match self.pieces.front() {
+            None => Ok(true),
+            Some(Piece::Failure) => Err(BodyError("connection reset".into())),
             Some(Piece::Bytes(bytes)) => {
-                let rest = bytes.split_off(want.min(bytes.len()));
-                into.extend(core::mem::replace(bytes, rest));
-                if bytes.is_empty() {
+                let rest = &bytes[self.given..];
+                let data = &rest[..want.min(rest.len())];
+                into.extend_from_slice(data);
+                self.given += data.len();
+                if self.given == bytes.len() {
                     self.pieces.pop_front();
+                    self.given = 0;
                 }
+                Ok(false)
             }
         }
-        Ok(false)
     }
 }
 
