@@ -1,4 +1,33 @@
-//! mod_wsgi
+//! mod_wsgi: an Apache httpd module that embeds CPython and serves WSGI
+//! applications, made for free-threaded Python.
+//!
+//! # The way of a request
+//!
+//! One step is one file, and leads to the next:
+//!
+//! 1. `apache/hook`: httpd calls; panics stop here; the raw pointer becomes a `Request`.
+//! 2. `module/translate`: a script alias turns the URL into a file, if one matches.
+//! 3. `module/handler`: is it ours? Checks of script and body, then:
+//! 4. `config/settings`: what the sections have said is resolved; no default is left to decide.
+//! 5. `module/group`: the application group, which is the name of an interpreter.
+//! 6. `python/interpreter` and `python/thread_state`: the interpreter is found, the thread attaches.
+//! 7. `python/script`: the application, loaded once, loaded again when the file has changed.
+//! 8. `wsgi/environ`: the dictionary, from the variables of `module/facts`.
+//! 9. `wsgi/application`: the call; `wsgi/start_response` takes status and headers,
+//!    `wsgi/input` reads the body on demand through `module/body`.
+//! 10. `wsgi/iteration`: the result goes to `module/response`, and `close()` is called.
+//! 11. `module/handler`: the thread is detached, the response is ended (or cut, where it is not
+//!     whole), and `module/fault` has written what went wrong, once.
+//!
+//! A child process starts Python in `module/child` (through `python/config`, `wsgi`, `api`) and
+//! ends it in `python/finish`.
+//!
+//! # Who may know whom
+//!
+//! `module` knows all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
+//! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
+//! in `wsgi/gateway`. What `unsafe` relies on stands in `SAFETY.md`.
+
 mod api;
 mod apache;
 mod config;
@@ -6,3 +35,6 @@ mod ffi;
 mod module;
 mod python;
 mod wsgi;
+
+#[doc = include_str!("SAFETY.md")]
+pub mod safety {}

@@ -18,6 +18,8 @@ enum Owner {
     Application,
     Configuration,
     Host,
+    /// We have.
+    Module,
 }
 
 /// Why a request was not served.
@@ -58,6 +60,8 @@ pub(crate) enum Fault {
     Objects(String),
     #[error("the application gave {given} of the {announced} bytes that its Content-Length announced")]
     Short { announced: u64, given: u64 },
+    #[error("internal error: {0}")]
+    Bug(String),
 }
 
 impl Fault {
@@ -80,6 +84,7 @@ impl Fault {
             Self::NoCallable(_) => ("WSGI0089", Status::NOT_FOUND, Owner::Application),
             Self::Traced(fault, _) => fault.verdict(),
             Self::Objects(_) => ("WSGI1002", Status::INTERNAL_SERVER_ERROR, Owner::Host),
+            Self::Bug(_) => ("WSGI1006", Status::INTERNAL_SERVER_ERROR, Owner::Module),
             Self::Short { .. } => ("WSGI1003", Status::OK, Owner::Application),
         }
     }
@@ -87,7 +92,11 @@ impl Fault {
     /// Logs the fault, once, and returns the status for the client.
     pub(crate) fn answer(&self, request: Request<'_>) -> Status {
         let (code, status, owner) = self.verdict();
-        let level = if owner == Owner::Client { Level::Info } else { Level::Error };
+        let level = match owner {
+            Owner::Client => Level::Info,
+            Owner::Application | Owner::Configuration | Owner::Host => Level::Error,
+            Owner::Module => Level::Critical,
+        };
         if log::request_logs(request, level) {
             log::request(request, level, &format!("{code}: {self}{}", context(request)));
         }

@@ -6,6 +6,7 @@ use super::fault::{self, EmbeddedLog, Fault};
 use super::group::{self, Mount};
 use super::response::EmbeddedSink;
 use super::translate::{HANDLER, alias_of};
+use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
 use crate::apache::request::{FileKind, Request};
@@ -49,8 +50,14 @@ fn serve(request: Request<'_>) -> Result<Status, Fault> {
     let answered = AtomicBool::new(false);
     let mut sink = EmbeddedSink::new(request, settings.enable_sendfile, &answered);
     let facts = EmbeddedFacts { request, settings: &settings, mount: &mount, callable: &callable };
-    let outcome = interpreter.run(|attached| call(attached, &facts, &mut sink, &answered))?;
-    finish(request, &mut sink, outcome)
+    let outcome = caught(|| interpreter.run(|attached| call(attached, &facts, &mut sink, &answered)));
+    match outcome {
+        Ok(outcome) => finish(request, &mut sink, outcome?),
+        Err(panic) => {
+            let status = Fault::Bug(panic).answer(request);
+            Ok(abandon(request, &mut sink, status))
+        }
+    }
 }
 
 fn check_script(request: Request<'_>) -> Result<(), Fault> {
@@ -155,17 +162,20 @@ fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -
             Ok(status)
         }
         // The exception has been logged where it was caught.
-        Outcome::Raised if sink.can_be_taken_back() => {
-            request.reset_response();
-            Ok(Status::INTERNAL_SERVER_ERROR)
-        }
-        Outcome::Raised => {
-            sink.cut();
-            Ok(Status::OK)
-        }
+        Outcome::Raised => Ok(abandon(request, sink, Status::INTERNAL_SERVER_ERROR)),
         Outcome::ClientGone => Ok(status_of(request, Err(SinkError::ClientGone(String::new())))),
         Outcome::Answered => Ok(EmbeddedSink::ANSWERED),
     }
+}
+
+/// Puts an error page in the place of the response, or cuts it if the client has seen some of it.
+fn abandon(request: Request<'_>, sink: &mut EmbeddedSink<'_>, status: Status) -> Status {
+    if sink.can_be_taken_back() {
+        request.reset_response();
+        return status;
+    }
+    sink.cut();
+    Status::OK
 }
 
 fn status_of(request: Request<'_>, sent: Result<(), SinkError>) -> Status {

@@ -5,9 +5,8 @@
 //! number; the table of scripts is locked only when that number has moved.
 
 use super::thread_state::Attached;
-use super::{text, traceback};
+use super::{generation, text, traceback};
 use core::cell::RefCell;
-use core::sync::atomic::{AtomicU64, Ordering};
 use md5::{Digest, Md5};
 use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::{PySystemExit, PyValueError};
@@ -22,8 +21,6 @@ use std::rc::Rc;
 /// The scripts of one interpreter.
 #[derive(Default)]
 pub(crate) struct Scripts {
-    /// Moves whenever a script is loaded, so that threads look again.
-    generation: AtomicU64,
     table: Mutex<HashMap<Box<[u8]>, Entry>>,
     loaded: Condvar,
 }
@@ -98,12 +95,14 @@ impl Known {
         &*self.path == script.path && &*self.callable == script.callable
     }
 
-    fn is_current(&self, py: Python<'_>, script: &Script<'_>, generation: u64, announce: Announce<'_>) -> bool {
-        if self.generation != generation {
-            return false;
-        }
-        let reload_required = self.reload_required.as_ref().map(|function| function.bind(py));
-        !script.reloading || (self.modified == script.modified && !asks_for_reload(reload_required, script, announce))
+    fn is_current(&self, script: &Script<'_>, generation: u64) -> bool {
+        self.generation == generation && (!script.reloading || self.modified == script.modified)
+    }
+
+    /// Whether the script itself wants to be loaded again.
+    fn wants_reload(&self, py: Python<'_>, script: &Script<'_>, announce: Announce<'_>) -> bool {
+        let function = self.reload_required.as_ref().filter(|_| script.reloading);
+        function.is_some_and(|function| asks_for_reload(function.bind(py), script, announce))
     }
 }
 
@@ -116,27 +115,31 @@ impl Applications {
     /// # Errors
     /// See [`LoadError`]; nothing is kept of a script that failed, so the next request tries again.
     pub(crate) fn find(&self, attached: &Attached<'_>, script: &Script<'_>, announce: Announce<'_>) -> Result<Rc<Known>, LoadError> {
-        let scripts = &attached.interpreter.scripts;
-        let generation = scripts.generation.load(Ordering::Acquire);
+        // Read first: whatever changes from here on makes what is found now out of date.
+        let generation = generation::current();
         let known = self.0.borrow().iter().find(|known| known.is(script)).cloned();
-        if let Some(known) = known
-            && known.is_current(attached.py, script, generation, announce)
-        {
-            return Ok(known);
-        }
-        let module = scripts.module(attached, script, announce)?;
+        let known = known.filter(|known| known.is_current(script, generation));
+        let reload = match known {
+            Some(known) if !known.wants_reload(attached.py, script, announce) => return Ok(known),
+            Some(_) => Reload::Wanted,
+            None => Reload::Ask,
+        };
+        generation::mind(script.callable);
+        let module = attached.interpreter.scripts.module(attached, script, reload, announce)?;
         let globals = module.dict();
         let application = globals.get_item(script.callable).ok().flatten().ok_or(LoadError::NoCallable)?;
         let reload_required = globals.get_item("reload_required").ok().flatten();
         let known = Rc::new(Known {
             path: script.path.into(),
             callable: script.callable.into(),
-            generation: scripts.generation.load(Ordering::Acquire),
+            generation,
             modified: script.modified,
             application: application.unbind(),
             reload_required: reload_required.map(Bound::unbind),
         });
-        self.keep(known.clone());
+        if generation::is_settled() {
+            self.keep(known.clone());
+        }
         Ok(known)
     }
 
@@ -155,9 +158,22 @@ impl Applications {
     }
 }
 
+/// What is known of a script's own wish to be loaded again: it is asked once per request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reload {
+    Ask,
+    Wanted,
+}
+
 impl Scripts {
     /// The module of `script`, executed now if it was not, or if it has changed.
-    fn module<'py>(&self, attached: &Attached<'py>, script: &Script<'_>, announce: Announce<'_>) -> Result<Bound<'py, PyModule>, LoadError> {
+    fn module<'py>(
+        &self,
+        attached: &Attached<'py>,
+        script: &Script<'_>,
+        reload: Reload,
+        announce: Announce<'_>,
+    ) -> Result<Bound<'py, PyModule>, LoadError> {
         let py = attached.py;
         let mut table = self.table.lock();
         loop {
@@ -171,7 +187,7 @@ impl Scripts {
                 Some(Entry::Loaded(module)) => {
                     let module = module.bind(py).clone();
                     drop(table);
-                    if !has_changed(&module, script, announce) {
+                    if reload == Reload::Ask && !has_changed(&module, script, announce) {
                         return Ok(module);
                     }
                     table = self.table.lock();
@@ -209,7 +225,7 @@ impl Scripts {
                     Some(module) => table.insert(self.1.into(), Entry::Loaded(module)),
                     None => table.remove(self.1),
                 };
-                self.0.generation.fetch_add(1, Ordering::AcqRel);
+                generation::advance();
                 self.0.loaded.notify_all();
             }
         }
@@ -246,12 +262,11 @@ fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>, announce: Anno
         return true;
     }
     let function = module.dict().get_item("reload_required").ok().flatten();
-    asks_for_reload(function.as_ref(), script, announce)
+    function.is_some_and(|function| asks_for_reload(&function, script, announce))
 }
 
 /// What the script's own `reload_required` says; an exception means no.
-fn asks_for_reload(function: Option<&Bound<'_, PyAny>>, script: &Script<'_>, announce: Announce<'_>) -> bool {
-    let Some(function) = function else { return false };
+fn asks_for_reload(function: &Bound<'_, PyAny>, script: &Script<'_>, announce: Announce<'_>) -> bool {
     let answer = function
         .call1((text::filesystem(function.py(), script.resource),))
         .and_then(|answer| answer.is_truthy());
@@ -268,7 +283,7 @@ fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyMod
     let module = new_module(py, &name, &path, script).map_err(LoadError::Raised)?;
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules")).map_err(LoadError::Raised)?;
     modules.set_item(&name, &module).map_err(LoadError::Raised)?;
-    match evaluate(&code, &module.dict()) {
+    match evaluate(&code, &module.dict()).and_then(|()| generation::watch(&module.dict())) {
         Ok(()) => Ok(module),
         Err(error) => {
             // A module that failed leaves no trace, as after a failed import.
