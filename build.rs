@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     bind_httpd(&include, &flags)?;
     compile_httpd_layout(&include, &flags);
-    link_python(&pyo3_build_config::get())
+    link_python(pyo3_build_config::get())
 }
 
 fn bind_httpd(include: &[String], flags: &[String]) -> Result<(), Box<dyn Error>> {

@@ -12,6 +12,7 @@ pub(crate) enum Level {
     Critical = ffi::APLOG_CRIT as i32,
     Error = ffi::APLOG_ERR as i32,
     Warning = ffi::APLOG_WARNING as i32,
+    Notice = ffi::APLOG_NOTICE as i32,
     Info = ffi::APLOG_INFO as i32,
 }
 

@@ -95,7 +95,16 @@ impl Process {
 fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + Sync>> {
     let py = attached.py;
     let process = PROCESS.get().ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("the process has no settings"))?;
-    if gil_mode() == Some(GilMode::FreeThreading) && process.audit != Audit::Off {
+    let free_threading = gil_mode() == Some(GilMode::FreeThreading);
+    if free_threading && !attached.interpreter.is_main() && cfg!(not(Py_3_14)) {
+        // Before 3.14 CPython spares functions, classes and constants their reference counts in the main interpreter only.
+        let name = attached.interpreter.name();
+        log::server(None, Level::Notice, &format!(
+            "WSGI1007: application group '{name}' is a sub-interpreter, where threads of this Python contend for shared objects; \
+             WSGIApplicationGroup %{{GLOBAL}} scales better with WSGIFreeThreading On"
+        ));
+    }
+    if free_threading && process.audit != Audit::Off {
         let report = |text: &str| log::server(None, Level::Warning, &format!("WSGI1004: {text}"));
         audit::install(py, Policy { refuse: process.audit == Audit::Strict, report })?;
     }

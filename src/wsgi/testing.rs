@@ -6,8 +6,10 @@
 use super::Wsgi;
 use super::application::{self, Kept};
 use super::environ::{Key, Variable};
+use super::errors::LogStream;
 use super::gateway::{
-    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink, SinkError,
+    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink,
+    SinkError,
 };
 use super::response::ResponseHead;
 use crate::python::{Attached, testing, traceback};
@@ -33,12 +35,24 @@ pub(super) const APPLICATION_GROUP: &str = "the group";
 pub(super) enum Event {
     /// `read` of the body, for at most so many bytes.
     Read(usize),
-    Start { status: String, headers: Vec<(String, String)>, length: Option<u64> },
+    Start {
+        status: String,
+        headers: Vec<(String, String)>,
+        length: Option<u64>,
+    },
     Write(Vec<u8>),
     Keep(Vec<u8>),
-    File { offset: u64, data: Vec<u8> },
+    File {
+        offset: u64,
+        data: Vec<u8>,
+        complete: bool,
+    },
     Line(String),
-    Exception { raised: Raised, class: String, traceback: String },
+    Exception {
+        raised: Raised,
+        class: String,
+        traceback: String,
+    },
 }
 
 /// The record of one request, shared by the parts of the host.
@@ -57,7 +71,8 @@ impl Record {
 
     /// Waits for a line of the log; `false` if it does not come.
     fn has_line_soon(&self, text: &str) -> bool {
-        let there = |events: &mut Vec<Event>| !events.iter().any(|event| matches!(event, Event::Line(line) if line == text));
+        let there =
+            |events: &mut Vec<Event>| !events.iter().any(|event| matches!(event, Event::Line(line) if line == text));
         !self.0.1.wait_while_for(&mut self.0.0.lock(), there, Duration::from_secs(10)).timed_out()
     }
 }
@@ -298,7 +313,8 @@ impl Response {
 
     /// The file that was sent: its offset and bytes.
     pub(super) fn file(&self) -> Option<(u64, &[u8])> {
-        self.find(|event| if let Event::File { offset, data } = event { Some((*offset, &**data)) } else { None }).pop()
+        self.find(|event| if let Event::File { offset, data, .. } = event { Some((*offset, &**data)) } else { None })
+            .pop()
     }
 
     /// The lines of the log.
@@ -308,7 +324,9 @@ impl Response {
 
     /// The exceptions that were logged: who raised them, and their classes.
     pub(super) fn exceptions(&self) -> Vec<(Raised, &str)> {
-        self.find(|event| if let Event::Exception { raised, class, .. } = event { Some((*raised, &**class)) } else { None })
+        self.find(
+            |event| if let Event::Exception { raised, class, .. } = event { Some((*raised, &**class)) } else { None },
+        )
     }
 
     /// How many bytes were asked of the body, read by read.
@@ -347,10 +365,16 @@ impl Application<'_, '_> {
     /// Serves one request.
     pub(super) fn serve(&self, request: &Request) -> Response {
         let py = self.attached.py;
-        let application = self.module.get_item("application").expect("a dictionary").expect("the source defines application");
+        let application =
+            self.module.get_item("application").expect("a dictionary").expect("the source defines application");
         let record = Record::default();
         let facts = RecordedFacts(request);
-        let mut body = RecordedBody { record: record.clone(), pieces: request.body.clone(), given: 0, waits_for: request.body_waits_for };
+        let mut body = RecordedBody {
+            record: record.clone(),
+            pieces: request.body.clone(),
+            given: 0,
+            waits_for: request.body_waits_for,
+        };
         let mut sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
         let mut log = RecordedLog(record.clone());
         let gateway = Gateway { facts: &facts, body: &mut body, sink: &mut sink, log: &mut log };
@@ -370,10 +394,28 @@ impl Application<'_, '_> {
         holds.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
     }
 
-    /// Sets a variable of the module.
+    /// Sets a variable of the module to a stream as `sys.stderr` is one. See [`reported`].
+    pub(super) fn set_process_stream(&self, name: &str) {
+        let (py, wsgi) = (self.attached.py, wsgi(self.attached));
+        let report = |line: &str| REPORTED.lock().push(line.to_owned());
+        let stream = LogStream::Process { name: "<stderr>", partial: Mutex::default(), report };
+        let binary = wsgi.log_stream.instance(py, stream).expect("an instance");
+        let stream = application::text_stream(py, wsgi, binary.as_any()).expect("a stream");
+        self.module.set_item(name, stream).expect("a dictionary");
+    }
+
+    /// Sets a variable of the module to bytes.
     pub(super) fn set(&self, name: &str, value: &[u8]) {
         self.module.set_item(name, PyBytes::new(self.attached.py, value)).expect("a dictionary");
     }
+}
+
+/// Lines that streams of the process gave to the server rather than to a request, from all tests.
+static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The lines with `word` that streams of the process gave to the server.
+pub(super) fn reported(word: &str) -> Vec<String> {
+    REPORTED.lock().iter().filter(|line| line.contains(word)).cloned().collect()
 }
 
 fn run<R>(body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
@@ -508,12 +550,12 @@ impl ResponseSink for RecordedSink {
         self.record.add(Event::Keep(data.to_vec()));
     }
 
-    fn send_file(&mut self, range: FileRange) -> Result<(), SinkError> {
+    fn send_file(&mut self, range: FileRange, complete: bool) -> Result<(), SinkError> {
         self.take()?;
         let mut data = vec![0; usize::try_from(range.length).expect("a small file")];
         let file = std::fs::File::from(range.descriptor);
         file.read_exact_at(&mut data, range.offset).expect("the range lies within the file");
-        self.record.add(Event::File { offset: range.offset, data });
+        self.record.add(Event::File { offset: range.offset, data, complete });
         Ok(())
     }
 }

@@ -141,7 +141,8 @@ fn of_two_headers_of_one_name_the_last_counts() {
 
 #[test]
 fn a_header_that_could_pass_for_another_is_not_shown() {
-    let request = Request::new().header("X_Forwarded_For", "evil").header("X.Forwarded-For", "evil").header("Proxy", "evil");
+    let request =
+        Request::new().header("X_Forwarded_For", "evil").header("X.Forwarded-For", "evil").header("Proxy", "evil");
     request.holds("assert 'evil' not in environ.values()");
 }
 
@@ -189,7 +190,9 @@ fn wsgi_version_is_1_0() {
 
 #[test]
 fn url_scheme_is_https_if_https_is_on_or_1() {
-    for (value, scheme) in [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("0", "http"), ("", "http"), ("2", "http")] {
+    for (value, scheme) in
+        [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("0", "http"), ("", "http"), ("2", "http")]
+    {
         let request = Request::new().known(Key::Https, value);
         request.holds(&format!("assert environ['wsgi.url_scheme'] == '{scheme}'"));
     }
@@ -260,5 +263,7 @@ fn times_are_seconds_since_the_epoch() {
 
 #[test]
 fn a_key_is_the_same_object_as_the_literal_of_an_application() {
-    holds("assert next(key for key in environ if key == 'REQUEST_METHOD') is __import__('sys').intern('REQUEST_METHOD')");
+    holds(
+        "assert next(key for key in environ if key == 'REQUEST_METHOD') is __import__('sys').intern('REQUEST_METHOD')",
+    );
 }

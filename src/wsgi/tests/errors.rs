@@ -2,7 +2,7 @@
 //! are the same to a request.
 
 use crate::wsgi::gateway::Outcome;
-use crate::wsgi::testing::{Request, holds, with_application};
+use crate::wsgi::testing::{Request, holds, reported, with_application};
 
 #[test]
 fn a_line_goes_to_the_log_with_its_newline() {
@@ -27,7 +27,9 @@ fn writelines_adds_no_newlines() {
 
 #[test]
 fn an_incomplete_line_waits_for_its_newline() {
-    let response = holds("errors.write('half '); start_response('200 OK', [])(b'between'); errors.write('and half\\n')");
+    let response = holds(
+        "errors.write('half '); start_response('200 OK', [])(b'between'); errors.write('and half\\n'); return []",
+    );
     assert_eq!(response.lines(), ["half and half"]);
     assert_eq!(response.position_of_line("half and half"), response.events.len() - 1, "{response}");
 }
@@ -307,11 +309,11 @@ fn a_process_stream_writes_in_the_name_of_the_request_that_runs() {
             return []
         "#,
         |application| {
-            let reported = application.set_process_stream("process_stream");
-            application.holds_outside("print('before', file=process_stream)");
+            application.set_process_stream("process_stream");
+            application.holds_outside("print('outside, before', file=process_stream)");
             assert_eq!(application.serve(&Request::new()).lines(), ["half and half", "last words"]);
-            application.holds_outside("print('after', end='', file=process_stream); process_stream.flush()");
-            assert_eq!(reported(), ["before", "after"]);
+            application.holds_outside("print('outside, after', end='', file=process_stream); process_stream.flush()");
+            assert_eq!(reported("outside"), ["outside, before", "outside, after"]);
         },
     );
 }
@@ -330,9 +332,9 @@ fn a_process_stream_of_a_thread_without_request_is_the_servers() {
             return []
         "#,
         |application| {
-            let reported = application.set_process_stream("process_stream");
+            application.set_process_stream("process_stream");
             assert!(application.serve(&Request::new()).lines().is_empty());
-            assert_eq!(reported(), ["from a thread"]);
+            assert_eq!(reported("from a thread"), ["from a thread"]);
         },
     );
 }

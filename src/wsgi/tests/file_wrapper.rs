@@ -1,0 +1,266 @@
+//! PEP 3333, "Optional Platform-Specific File Handling": `wsgi.file_wrapper`.
+
+use crate::wsgi::gateway::{Outcome, Raised};
+use crate::wsgi::testing::{Event, Request, Response, holds, with_application};
+use std::io::Write as _;
+
+/// The response of an application that opens a file of `abcdefghij` as `file`, runs
+/// `statements`, which may change `headers`, and returns the expression.
+fn sends(statements: &str, expression: &str) -> Response {
+    sends_to(&Request::new(), statements, expression)
+}
+
+fn sends_to(request: &Request, statements: &str, expression: &str) -> Response {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(b"abcdefghij").expect("room for ten bytes");
+    let source = "
+        import io, os
+
+        def application(environ, start_response):
+            file_wrapper, errors = environ['wsgi.file_wrapper'], environ['wsgi.errors']
+            file, headers = open(path, 'rb'), []
+            STATEMENTS
+            write = start_response('200 OK', headers)
+            return EXPRESSION
+    ";
+    let source = source.replace("STATEMENTS", statements).replace("EXPRESSION", expression);
+    with_application(&source, |application| {
+        application.set("path", file.path().to_str().expect("UTF-8").as_bytes());
+        application.serve(request)
+    })
+}
+
+#[test]
+fn a_file_is_sent_by_the_host() {
+    let response = sends("pass", "file_wrapper(file)");
+    assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])), "{response}");
+    assert_eq!(response.outcome, Outcome::Complete);
+    assert!(matches!(response.events.last(), Some(Event::File { complete: true, .. })), "{response}");
+}
+
+#[test]
+fn its_length_is_announced() {
+    let response = sends("pass", "file_wrapper(file)");
+    assert_eq!((response.length(), response.headers()), (Some(10), vec![("Content-Length", "10")]));
+}
+
+#[test]
+fn it_is_sent_from_its_position() {
+    let response = sends("file.seek(3)", "file_wrapper(file)");
+    assert_eq!((response.file(), response.length()), (Some((3, &b"defghij"[..])), Some(7)));
+    let response = sends("file.read(3)", "file_wrapper(file)");
+    assert_eq!(response.file(), Some((3, &b"defghij"[..])), "the buffer's read-ahead is no position: {response}");
+}
+
+#[test]
+fn it_is_sent_up_to_the_length_that_the_application_announced() {
+    let response = sends("headers.append(('Content-Length', '4'))", "file_wrapper(file)");
+    assert_eq!(
+        (response.outcome, response.length(), response.file()),
+        (Outcome::Complete, Some(4), Some((0, &b"abcd"[..])))
+    );
+}
+
+#[test]
+fn a_file_shorter_than_announced_is_a_short_response() {
+    let response = sends("headers.append(('Content-Length', '20'))", "file_wrapper(file)");
+    assert_eq!(response.outcome, Outcome::Short { announced: 20, given: 10 });
+    assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])));
+    assert!(
+        matches!(response.events.last(), Some(Event::File { complete: false, .. })),
+        "the host cannot tell: {response}"
+    );
+}
+
+#[test]
+fn a_position_beyond_the_end_sends_nothing() {
+    let response = sends("file.seek(99)", "file_wrapper(file)");
+    assert_eq!((response.outcome, response.length()), (Outcome::Complete, Some(0)));
+    assert!(response.body().is_empty());
+}
+
+#[test]
+fn the_block_size_does_not_matter_to_a_file() {
+    assert_eq!(sends("pass", "file_wrapper(file, 1)").file(), Some((0, &b"abcdefghij"[..])));
+}
+
+#[test]
+fn a_subclass_is_sent_as_a_file_too() {
+    let response = sends("class Own(file_wrapper): pass", "Own(file)");
+    assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])));
+}
+
+#[test]
+fn the_file_is_closed_afterwards() {
+    let response = sends(
+        "file = type('File', (io.FileIO,), {'close': lambda self: (errors.write('closed\\n'), io.FileIO.close(self))})(path)",
+        "file_wrapper(file)",
+    );
+    // `io` closes a file once more when it is freed.
+    assert_eq!(response.lines().first(), Some(&"closed"), "{response}");
+    assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])));
+}
+
+#[test]
+fn the_position_of_the_file_is_not_moved() {
+    let statements = "file.close = lambda: errors.write(f'at {os.lseek(file.fileno(), 0, 1)}\\n')";
+    let response = sends(&format!("file = io.FileIO(path); file.seek(2); {statements}"), "file_wrapper(file)");
+    assert_eq!((response.file(), response.lines()), (Some((2, &b"cdefghij"[..])), vec!["at 2"]), "{response}");
+}
+
+#[test]
+fn a_file_after_written_bytes_is_iterated() {
+    let response =
+        sends("start_response('200 OK', headers)(b'written ')\n            return file_wrapper(file)", "None");
+    assert_eq!((response.file(), &*response.body()), (None, &b"written abcdefghij"[..]), "{response}");
+}
+
+#[test]
+fn a_file_after_an_empty_write_is_sent_by_the_host() {
+    let response = sends("start_response('200 OK', headers)(b'')\n            return file_wrapper(file)", "None");
+    assert_eq!((response.outcome, response.file()), (Outcome::Complete, Some((0, &b"abcdefghij"[..]))), "{response}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_iterated() {
+    let pipe = "ends = os.pipe(); os.write(ends[1], b'abcdefghij'); os.close(ends[1]); file = open(ends[0], 'rb')";
+    for file in ["file = io.BytesIO(b'abcdefghij')", pipe] {
+        let response = sends(file, "file_wrapper(file, 4)");
+        assert_eq!((response.file(), response.length()), (None, None), "{file}: {response}");
+        assert_eq!(response.blocks(), ["abcd", "efgh", "ij"], "{file}");
+    }
+}
+
+#[test]
+fn an_object_with_read_alone_is_iterated() {
+    let file =
+        "file = type('File', (), {'read': lambda self, size, rest=[b'ab', b'c']: rest.pop(0) if rest else b''})()";
+    let response = sends(file, "file_wrapper(file)");
+    assert_eq!((response.outcome, response.blocks()), (Outcome::Complete, vec!["ab", "c"]), "{response}");
+}
+
+#[test]
+fn a_file_without_a_number_for_position_is_iterated() {
+    for tell in ["lambda self: 'here'", "lambda self: None", "lambda self: 1 / 0", "lambda self: -1"] {
+        let file = format!("file = type('File', (io.FileIO,), {{'tell': {tell}}})(path)");
+        let response = sends(&file, "file_wrapper(file, 4)");
+        assert_eq!((response.file(), response.blocks()), (None, vec!["abcd", "efgh", "ij"]), "{tell}: {response}");
+    }
+}
+
+#[test]
+fn a_file_that_is_closed_already_is_an_error() {
+    let response = sends("file.close()", "file_wrapper(file)");
+    assert_eq!(
+        (response.outcome, response.exceptions()),
+        (Outcome::Raised, vec![(Raised::ByApplication, "ValueError")])
+    );
+}
+
+#[test]
+fn the_header_rules_hold_for_a_file() {
+    let response = sends("headers.append(('Content-Length', 'ten'))", "file_wrapper(file)");
+    assert_eq!(response.exceptions(), [(Raised::ByApplication, "ValueError")]);
+    assert!(!response.has_head() && response.body().is_empty());
+    let response = sends("return file_wrapper(file)", "None");
+    assert_eq!(response.exceptions(), [(Raised::ByApplication, "RuntimeError")]);
+    assert!(!response.has_head() && response.body().is_empty());
+}
+
+#[test]
+fn a_client_that_is_gone_is_no_exception() {
+    let response = sends_to(&Request::new().client_leaves_after(0), "pass", "file_wrapper(file)");
+    assert_eq!((response.outcome, response.exceptions().len()), (Outcome::ClientGone, 0), "{response}");
+}
+
+#[test]
+fn it_is_a_class_that_can_be_called_with_names() {
+    holds(
+        r#"
+        import io
+        file_wrapper = environ["wsgi.file_wrapper"]
+        assert isinstance(file_wrapper, type)
+        wrapper = file_wrapper(filelike=io.BytesIO(b"abc"), blksize=2)
+        assert (wrapper.blksize, type(wrapper.filelike), list(wrapper)) == (2, io.BytesIO, [b"ab", b"c"])
+        assert file_wrapper(None).blksize == 8192
+        "#,
+    );
+}
+
+#[test]
+fn its_arguments_are_checked() {
+    holds(
+        r#"
+        file_wrapper = environ["wsgi.file_wrapper"]
+        assert raised_by(file_wrapper) is raised_by(file_wrapper, None, "1") is raised_by(file_wrapper, None, None) is TypeError
+        assert raised_by(file_wrapper, None, 1.0) is TypeError
+        assert raised_by(file_wrapper, None, -1) is ValueError
+        "#,
+    );
+}
+
+#[test]
+fn its_attributes_cannot_be_set() {
+    holds(
+        r#"
+        wrapper = environ["wsgi.file_wrapper"](None)
+        for name in "filelike", "blksize":
+            assert raised_by(setattr, wrapper, name, 1) is AttributeError, name
+        "#,
+    );
+}
+
+#[test]
+fn it_is_its_own_iterator() {
+    holds(
+        r#"
+        import io
+        file_wrapper = environ["wsgi.file_wrapper"]
+        wrapper = file_wrapper(io.BytesIO(b"abcd"), 3)
+        assert iter(wrapper) is wrapper
+        assert (next(wrapper), next(wrapper), raised_by(next, wrapper)) == (b"abc", b"d", StopIteration)
+        assert list(file_wrapper(io.BytesIO(b"abc"), 0)) == []
+        "#,
+    );
+}
+
+#[test]
+fn what_it_reads_must_be_bytes() {
+    holds(
+        r#"
+        import io
+        file_wrapper = environ["wsgi.file_wrapper"]
+        assert raised_by(next, file_wrapper(io.StringIO("text"))) is TypeError
+
+        class Own(file_wrapper):
+            blksize = "1"
+
+        assert raised_by(next, Own(io.BytesIO(b"abc"))) is TypeError
+        "#,
+    );
+}
+
+#[test]
+fn its_close_closes_the_file_once() {
+    holds(
+        r#"
+        closed = []
+        file = type("File", (), {"close": lambda self: closed.append(1)})()
+        wrapper = environ["wsgi.file_wrapper"](file)
+        assert wrapper.close() is wrapper.close() is None and closed == [1]
+        assert raised_by(getattr, wrapper, "filelike") is raised_by(next, wrapper) is ValueError
+        "#,
+    );
+}
+
+#[test]
+fn its_close_does_not_raise() {
+    holds(
+        r#"
+        file_wrapper = environ["wsgi.file_wrapper"]
+        assert raised_by(file_wrapper(object()).close) is None
+        file = type("File", (), {"close": lambda self: 1 / 0})()
+        assert raised_by(file_wrapper(file).close) is None
+        "#,
+    );
+}

@@ -1,0 +1,54 @@
+//! A real httpd for each test, and a client that shows the bytes on the wire.
+//!
+//! ```ignore
+//! let httpd = Httpd::with("WSGIScriptAlias / {app}", "environ.py").start();
+//! let response = httpd.get("/path?query");
+//! assert_eq!(response.status, 200);
+//! httpd.finish(&[]);
+//! ```
+//!
+//! A test ends with [`Httpd::finish`]: it stops the server, proves that no
+//! process is left and that the error log holds what was expected and nothing
+//! else.
+
+#![allow(dead_code, reason = "each test file uses its own part of the harness")]
+#![allow(unused_imports, reason = "likewise")]
+#![allow(unreachable_pub, reason = "pub says what a test may use")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod client;
+mod httpd;
+mod load;
+mod log;
+mod process;
+
+pub use client::{Connection, Framing, Head, Request, Response};
+pub use httpd::{Builder, ConfigTest, GilMode, Httpd, Mpm, variable};
+pub use load::{Load, Tally};
+pub use log::{Entry, ErrorLog};
+pub use process::{Process, is_root};
+
+use std::time::{Duration, Instant};
+
+/// Calls `ready` until it answers, for five seconds at most.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let patience = Instant::now() + Duration::from_secs(5);
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < patience, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs a test once with the shared GIL and once without any.
+///
+/// Output of a failing test is shown, so the last line names the mode.
+pub fn in_both_modes(test: impl Fn(GilMode)) {
+    for mode in GilMode::BOTH {
+        println!("GIL mode: {mode:?}");
+        test(mode);
+    }
+}
