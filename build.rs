@@ -9,7 +9,7 @@ use std::{env, error::Error};
 /// compile; a name that no one uses any more costs nothing but this line.
 const FUNCTIONS: &[&str] = &[
     "ap_(hook_(child_init|post_config|handler|translate_name)|log_rerror_|log_error_)",
-    "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context)",
+    "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
     "ap_(construct_url|run_http_scheme|allow_options|get_limit_req_body|get_core_module_config|find_path_info)",
@@ -33,7 +33,7 @@ const CONSTANTS: &[&str] = &[
     "(GLOBAL_ONLY|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(FINFO_MIN|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf",
 ];
 
 fn apxs(variable: &str) -> Result<String, Box<dyn Error>> {

@@ -84,6 +84,11 @@ impl<'p> Arguments<'p> {
 pub(crate) enum Setter<C: Configuration> {
     Server(fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>),
     Directory(fn(&mut C::Directory, &Arguments<'_>) -> Result<(), String>),
+    /// A section: `open` before the directives inside it are read, `close` after.
+    Section {
+        open: fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>,
+        close: fn(&mut C::Server),
+    },
 }
 
 /// One row of a module's table.
@@ -148,21 +153,49 @@ unsafe extern "C" fn apply<C: Configuration>(
                 // SAFETY: the server whose section is being read.
                 let server = unsafe { Server::from_raw(parameters.server) };
                 // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
-                set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments)
+                set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments).map(|()| core::ptr::null())
             }
-            // SAFETY: `directory` is what `create_directory` returned for this section, which only this thread reads now.
-            Setter::Directory(set) => set(unsafe { &mut *directory.cast::<C::Directory>() }, &arguments),
+            Setter::Section { open, close } => {
+                // SAFETY: the server whose section is being read.
+                let settings = unsafe { Server::from_raw(parameters.server) }.config().cast::<C::Server>();
+                // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
+                open(unsafe { &mut *settings }, &arguments)?;
+                let message = walk_section(parameters);
+                // SAFETY: as above; what the section's own directives borrowed is given back.
+                close(unsafe { &mut *settings });
+                Ok(message)
+            }
+            Setter::Directory(set) => {
+                // SAFETY: `directory` is what `create_directory` returned for this section, which only this thread reads now.
+                set(unsafe { &mut *directory.cast::<C::Directory>() }, &arguments).map(|()| core::ptr::null())
+            }
         });
         match outcome {
-            Ok(()) => core::ptr::null(),
+            Ok(message) => message,
             Err(text) => pool.c_string(format!("{}: {text}", row.name.to_string_lossy()).as_bytes()),
         }
     })
 }
 
+/// Reads the directives inside a section; the message of the first that fails, or null.
+fn walk_section(parameters: &ffi::cmd_parms) -> *const c_char {
+    // SAFETY: the directive being read; its children were parsed with it.
+    let first = unsafe { (*parameters.directive).first_child };
+    // SAFETY: httpd reads a section's directives with the parameters of the section.
+    unsafe { ffi::ap_walk_config(first, core::ptr::from_ref(parameters).cast_mut(), parameters.context) }
+}
+
+/// The words of a section's opening tag end with `>`.
+fn inside_of_tag<'a, C: Configuration>(row: &Directive<C>, text: &'a [u8]) -> Result<&'a [u8], String> {
+    match row.set {
+        Setter::Section { .. } => text.trim_ascii_end().strip_suffix(b">").ok_or_else(|| "the section has no closing '>'".into()),
+        _ => Ok(text),
+    }
+}
+
 fn arguments_of<'p, C: Configuration>(row: &Directive<C>, pool: Pool<'p>, text: &[u8]) -> Result<Arguments<'p>, String> {
     let mut words = Vec::new();
-    for word in arguments::split(text)? {
+    for word in arguments::split(inside_of_tag(row, text)?)? {
         let word = core::str::from_utf8(&word)
             .map_err(|_| format!("'{}' is not UTF-8", String::from_utf8_lossy(&word)))?;
         words.push(pool.text(word));

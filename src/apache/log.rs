@@ -38,9 +38,9 @@ pub(crate) fn request_logs(request: Request<'_>, level: Level) -> bool {
 }
 
 /// Whether `LogLevel` lets a line of this level through for the server.
-pub(crate) fn server_logs(server: Server<'_>, level: Level) -> bool {
-    // SAFETY: the server is alive.
-    let allowed = unsafe { ffi::ap_get_server_module_loglevel(server.as_raw(), module_index()) };
+fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
+    // SAFETY: the caller passes a server that is alive.
+    let allowed = unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) };
     level as c_int <= allowed.max(ffi::APLOG_NOTICE as c_int)
 }
 
@@ -65,14 +65,16 @@ pub(crate) fn request(request: Request<'_>, level: Level, text: &str) {
     }
 }
 
-/// One line about a server, or about the whole process if `server` is none.
+/// One line about a server, or about the whole process (then in the main server's log) if `server` is none.
 pub(crate) fn server(server: Option<Server<'_>>, level: Level, text: &str) {
-    if server.is_some_and(|server| !server_logs(server, level)) {
+    // SAFETY: httpd sets this before it starts children, and only then.
+    let main = unsafe { ffi::ap_server_conf };
+    let raw = server.map_or(main, Server::as_raw);
+    if raw.is_null() || !server_logs(raw, level) {
         return;
     }
     let line = line(text);
-    let raw = server.map_or(core::ptr::null_mut(), Server::as_raw);
-    // SAFETY: the server is alive or null; the format takes exactly one string.
+    // SAFETY: the server is alive; the format takes exactly one string.
     unsafe {
         ffi::ap_log_error_(FILE.as_ptr(), 0, module_index(), level as c_int, 0, raw, c"%s".as_ptr(), line.as_ptr());
     }

@@ -41,6 +41,16 @@ impl<'p> Pool<'p> {
         PoolStr { start: copy.cast(), length: text.len() }
     }
 
+    /// Copies `items` into the pool.
+    pub(crate) fn slice<T: Copy>(self, items: &[T]) -> PoolSlice<T> {
+        const { assert!(align_of::<T>() <= 8, "pools align to 8 bytes") };
+        // SAFETY: POOL.
+        let start = unsafe { ffi::apr_palloc(self.as_raw(), size_of_val(items) as ffi::apr_size_t) }.cast::<T>();
+        // SAFETY: the memory is ours, large enough, and aligned.
+        unsafe { start.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
+        PoolSlice { start, length: items.len() }
+    }
+
     /// Moves a plain value into the pool. `Copy`: nothing is dropped with it.
     pub(crate) fn alloc<T: Copy>(self, value: T) -> &'p mut T {
         const { assert!(align_of::<T>() <= 8, "pools align to 8 bytes") };
@@ -86,6 +96,11 @@ pub(crate) struct PoolStr {
     length: usize,
 }
 
+// SAFETY: the text never changes.
+unsafe impl Send for PoolStr {}
+// SAFETY: the text never changes.
+unsafe impl Sync for PoolStr {}
+
 impl PoolStr {
     /// The text between `prefix` and `suffix`, if it has both.
     pub(crate) fn between(self, prefix: &str, suffix: &str) -> Option<Self> {
@@ -109,6 +124,42 @@ impl core::ops::Deref for PoolStr {
         let bytes = unsafe { core::slice::from_raw_parts(self.start, self.length) };
         // SAFETY: made from UTF-8.
         unsafe { core::str::from_utf8_unchecked(bytes) }
+    }
+}
+
+/// Values in a pool, as [`PoolStr`] is text in one.
+#[derive(Clone, Copy)]
+pub(crate) struct PoolSlice<T> {
+    start: *const T,
+    length: usize,
+}
+
+impl<T> core::ops::Deref for PoolSlice<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: POOL: made from that many values, in a pool that outlives the settings that hold this.
+        unsafe { core::slice::from_raw_parts(self.start, self.length) }
+    }
+}
+
+impl<T> From<&'static [T]> for PoolSlice<T> {
+    fn from(items: &'static [T]) -> Self {
+        Self { start: items.as_ptr(), length: items.len() }
+    }
+}
+
+impl<T: PartialEq> PartialEq for PoolSlice<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for PoolSlice<T> {}
+
+impl<T: core::fmt::Debug> core::fmt::Debug for PoolSlice<T> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(&**self, formatter)
     }
 }
 

@@ -34,6 +34,15 @@ impl<'s> Server<'s> {
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
     }
 
+    /// This server and those that follow it in the configuration: from the main server, all of them.
+    pub(crate) fn and_following(self) -> impl Iterator<Item = Server<'s>> {
+        core::iter::successors(Some(self), |server| {
+            // SAFETY: the server is alive.
+            let next = NonNull::new(unsafe { (*server.as_raw()).next })?;
+            Some(Server { raw: next, life: PhantomData })
+        })
+    }
+
     /// `ServerName`.
     pub(crate) fn host_name(self) -> &'s [u8] {
         // SAFETY: the server is alive.

@@ -4,6 +4,7 @@
 
 pub(crate) mod modules;
 pub(crate) mod path;
+pub(crate) mod restrictions;
 pub(crate) mod streams;
 
 use crate::python::Attached;
@@ -21,6 +22,8 @@ pub(crate) struct Surroundings {
     pub(crate) mpm_name: String,
     /// Writes a line that belongs to no request.
     pub(crate) log_error: fn(&str),
+    /// Writes one that is of interest to those who look for it.
+    pub(crate) log_info: fn(&str),
 }
 
 /// Sets up the interpreter attached to.

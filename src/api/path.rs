@@ -3,6 +3,14 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+/// Sets the folder that eggs are unpacked into.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn set_egg_cache(py: Python<'_>, folder: &str) -> PyResult<()> {
+    py.import("os")?.getattr("environ")?.set_item("PYTHON_EGG_CACHE", folder)
+}
+
 /// Adds folders, separated by colons, as `site.addsitedir` does (so `.pth` files
 /// count), and moves what is new to the front.
 ///

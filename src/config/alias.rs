@@ -53,6 +53,12 @@ impl ScriptAlias {
         Ok(Self { pattern: Pattern::Expression(expression), target, options })
     }
 
+    /// The target, unless it depends on the URL.
+    pub(crate) fn fixed_target(&self) -> Option<PoolStr> {
+        let depends = matches!(self.pattern, Pattern::Expression(_)) && self.target.contains('$');
+        (!depends).then_some(self.target)
+    }
+
     /// What `uri` (decoded, beginning with a slash) stands for, if this alias matches it.
     pub(crate) fn locate(&self, pool: Pool<'_>, uri: &[u8]) -> Option<Location> {
         match self.pattern {

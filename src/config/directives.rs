@@ -4,10 +4,11 @@
 use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
 use super::group_name::{CallableName, GroupName};
+use super::import_script::ImportScript;
 use super::python_home;
 use super::server::ServerSettings;
 use super::settings::DirectorySettings;
-use super::values::{Audit, HeadToGet, flag};
+use super::values::{Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
 use crate::apache::directive::{Arguments, Directive, Scope, Setter, Words};
 use core::ffi::CStr;
 
@@ -22,6 +23,11 @@ const fn global(name: &'static CStr, set: SetServer, help: &'static CStr) -> Dir
     Directive { name, scope: Scope::Global, words: Words::One, set: Setter::Server(set), help }
 }
 
+/// A directive that takes any number of words.
+const fn list(name: &'static CStr, scope: Scope, least: usize, set: SetDirectory, help: &'static CStr) -> Directive<WsgiConfiguration> {
+    Directive { name, scope, words: Words::AtLeast(least), set: Setter::Directory(set), help }
+}
+
 const fn alias(name: &'static CStr, set: SetServer, help: &'static CStr) -> Directive<WsgiConfiguration> {
     Directive { name, scope: Scope::Server, words: Words::AtLeast(2), set: Setter::Server(set), help }
 }
@@ -31,21 +37,59 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 13] = [
-    alias(c"WSGIScriptAlias", |s, a| { s.aliases.push(ScriptAlias::prefix(a)?); Ok(()) },
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 31] = [
+    alias(c"WSGIScriptAlias", |s, a| add_alias(s, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
-    alias(c"WSGIScriptAliasMatch", |s, a| { s.aliases.push(ScriptAlias::expression(a)?); Ok(()) },
+    alias(c"WSGIScriptAliasMatch", |s, a| add_alias(s, ScriptAlias::expression(a)?),
         c"a regular expression, a script, and options as for WSGIScriptAlias"),
+    alias(c"WSGIImportScript", |s, a| { let script = ImportScript::parse(a)?; s.start_up.needs_embedded(&script); s.import_scripts.push(script); Ok(()) },
+        c"a script, process-group= and application-group="),
 
-    global(c"WSGIFreeThreading", |s, a| { s.start_up.free_threading = flag(&a.first())?; Ok(()) },
+    global(c"WSGIFreeThreading", |s, a| s.start_up.set_free_threading(flag(&a.first())?),
         c"On or Off: whether Python runs without its GIL"),
     global(c"WSGIFreeThreadingAudit", |s, a| { s.start_up.audit = Audit::parse(&a.first())?; Ok(()) },
         c"Log, Strict or Off: what happens to extension modules that are not declared safe without the GIL"),
+    global(c"WSGIPerInterpreterGIL", |s, a| { s.start_up.interpreters.here().per_interpreter_gil = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether sub-interpreters have a GIL of their own"),
+    global(c"WSGISwitchInterval", |s, a| { s.start_up.interpreters.here().switch_interval = Some(positive_seconds(&a.first())?); Ok(()) },
+        c"a number of seconds after which a thread gives up the GIL"),
+
     global(c"WSGIPythonHome", |s, a| { python_home::check(&a.first())?; s.start_up.python_home = Some(a.first()); Ok(()) },
         c"the root of a Python installation or virtual environment"),
-    global(c"WSGIPythonPath", |s, a| { s.start_up.python_path = Some(a.first()); Ok(()) },
+    global(c"WSGIPythonPath", |s, a| { s.start_up.interpreters.here().python_path = Some(a.first()); Ok(()) },
         c"folders for sys.path, separated by colons"),
+    global(c"WSGIPythonEggs", |s, a| { s.start_up.python_eggs = Some(a.first()); Ok(()) },
+        c"the folder that eggs are unpacked into"),
+    global(c"WSGIPythonOptimize", |s, a| { s.start_up.python_optimize = leading_number(&a.first()); Ok(()) },
+        c"a level of optimisation, as python -O counts them"),
+    global(c"WSGIPythonWarnings", |s, a| { s.start_up.python_warnings.push(a.first()); Ok(()) },
+        c"a filter for warnings, as python -W takes it"),
+    global(c"WSGIPythonHashSeed", |s, a| { s.start_up.python_hash_seed = Some(HashSeed::parse(&a.first())?); Ok(()) },
+        c"random, or a number that seeds hash()"),
+    global(c"WSGIDontWriteBytecode", |s, a| { s.start_up.dont_write_bytecode = flag(&a.first())?; Ok(()) },
+        c"On or Off: whether .pyc files are left unwritten"),
+    global(c"WSGIDestroyInterpreter", |s, a| { s.start_up.keep_interpreters = !flag(&a.first())?; Ok(()) },
+        c"On or Off: whether interpreters are taken down when a process ends"),
+    global(c"WSGICaseSensitivity", |s, a| { s.start_up.case_insensitive = !flag(&a.first())?; Ok(()) },
+        c"On or Off: whether file names differ by case"),
+    global(c"WSGIRestrictEmbedded", |s, a| { s.start_up.restrict_embedded(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether applications are kept out of httpd's own processes"),
+    global(c"WSGIRestrictStdin", |s, a| { s.start_up.interpreters.here().restrict_stdin = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether the use of sys.stdin is an error"),
+    global(c"WSGIRestrictStdout", |s, a| { s.start_up.interpreters.here().restrict_stdout = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether the use of sys.stdout is an error"),
+    global(c"WSGIRestrictSignal", |s, a| { s.start_up.interpreters.here().restrict_signal = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether signal.signal() is kept from changing httpd's handlers"),
+    global(c"WSGIVerboseDebugging", |s, a| { flag(&a.first())?; s.start_up.notice(VERBOSE_DEBUGGING); Ok(()) },
+        c"On or Off, without effect: LogLevel wsgi:debug is its successor"),
+    Directive { name: c"<WSGIInterpreterOptions", scope: Scope::Global, words: Words::AtLeast(0),
+        set: Setter::Section { open: |s, a| s.start_up.interpreters.open(a.words()), close: |s| s.start_up.interpreters.close() },
+        help: c"process-group=, application-group= or both: the interpreters that the directives inside are for" },
 
+    directory(c"WSGIProcessGroup", Scope::Directory, |s, a| { s.process_group = Some(GroupName::parse(a.first())); Ok(()) },
+        c"the name of a process group, or %{GLOBAL}, %{ENV:NAME}"),
+    list(c"WSGIRestrictProcess", Scope::Directory, 0, |s, a| { s.restrict_process = Some(Some(a.pool.slice(a.words()))); Ok(()) },
+        c"names of the process groups that may be used, %{GLOBAL} for none"),
     directory(c"WSGIApplicationGroup", Scope::Directory, |s, a| { s.application_group = Some(GroupName::parse(a.first())); Ok(()) },
         c"the name of an interpreter, or %{GLOBAL}, %{SERVER}, %{HOST}, %{RESOURCE}, %{ENV:NAME}"),
     directory(c"WSGICallableObject", Scope::FileInfo, |s, a| { s.callable_object = Some(CallableName::parse(a.first())); Ok(()) },
@@ -61,6 +105,15 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 13] = [
     directory(c"WSGIEnableSendfile", Scope::FileInfo, |s, a| { s.enable_sendfile = Some(flag(&a.first())?); Ok(()) },
         c"On or Off: whether files of wsgi.file_wrapper may be sent by the kernel (sendfile)"),
 ];
+
+const VERBOSE_DEBUGGING: &str = "WSGI1008: WSGIVerboseDebugging has no effect; use LogLevel, e.g. LogLevel wsgi:debug";
+
+/// An alias that names both its groups plainly is also loaded beforehand.
+fn add_alias(server: &mut ServerSettings, alias: ScriptAlias) -> Result<(), String> {
+    server.import_scripts.extend(ImportScript::of_alias(&alias)?);
+    server.aliases.push(alias);
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,8 @@
 pub(crate) mod alias;
 pub(crate) mod directives;
 pub(crate) mod group_name;
+pub(crate) mod import_script;
+pub(crate) mod interpreter_options;
 pub(crate) mod python_home;
 pub(crate) mod server;
 pub(crate) mod settings;

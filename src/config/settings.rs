@@ -3,6 +3,7 @@
 
 use super::group_name::{CallableName, GroupName};
 use super::values::HeadToGet;
+use crate::apache::pool::{PoolSlice, PoolStr};
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $default:expr;)*) => {
@@ -38,6 +39,10 @@ macro_rules! settings {
 }
 
 settings! {
+    /// `WSGIProcessGroup`
+    process_group: GroupName = GroupName::Global;
+    /// `WSGIRestrictProcess`; `None` allows all
+    restrict_process: Option<PoolSlice<PoolStr>> = None;
     /// `WSGIApplicationGroup`
     application_group: GroupName = GroupName::Resource;
     /// `WSGICallableObject`

@@ -1,4 +1,6 @@
-//! The words that directives take: On, Off, and enumerations.
+//! The words that directives take: On, Off, numbers and enumerations.
+
+use crate::apache::pool::PoolStr;
 
 /// `On` or `Off` in any case.
 ///
@@ -66,6 +68,50 @@ impl Audit {
     }
 }
 
+/// `WSGIPythonHashSeed`: how `hash()` of text is seeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HashSeed {
+    /// Another one in each process.
+    Random,
+    /// The same one everywhere.
+    Fixed(u32),
+}
+
+impl HashSeed {
+    /// # Errors
+    /// The word is neither `random` nor a number that fits.
+    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+        if word == "random" {
+            return Ok(Self::Random);
+        }
+        let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+        let number = word.parse().ok().filter(|_| digits);
+        number.map(Self::Fixed).ok_or_else(|| format!("'{word}' is not a valid value; expected random or 0 to 4294967295"))
+    }
+}
+
+/// A positive number of seconds.
+///
+/// # Errors
+/// Names the word and what was expected.
+pub(crate) fn positive_seconds(word: &str) -> Result<f64, String> {
+    let seconds = word.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| format!("'{word}' is not a valid value; expected a positive number of seconds"))
+}
+
+/// The number that a text begins with, as C's `atoi` reads it; 0 if it begins with none, or with a negative one.
+pub(crate) fn leading_number(word: &str) -> i32 {
+    let word = word.trim_start();
+    let digits = word.strip_prefix('+').unwrap_or(word);
+    let end = digits.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().unwrap_or(0)
+}
+
+/// A group name where only `%{GLOBAL}` is special: it is the empty name.
+pub(crate) fn group_literal(word: PoolStr) -> PoolStr {
+    if &*word == "%{GLOBAL}" { "".into() } else { word }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +127,30 @@ mod tests {
         for word in ["yes", "true", "1", ""] {
             let message = flag(word).expect_err("not a flag");
             assert!(message.contains("expected On or Off"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_hash_seed_is_random_or_a_number_of_32_bits() {
+        assert_eq!(HashSeed::parse("random"), Ok(HashSeed::Random));
+        assert_eq!(HashSeed::parse("4294967295"), Ok(HashSeed::Fixed(u32::MAX)));
+        for word in ["Random", "-1", "+1", "4294967296", "1x", ""] {
+            assert!(HashSeed::parse(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(positive_seconds("0.5"), Ok(0.5));
+        for word in ["0", "-1", "nan", "inf", "1s", ""] {
+            assert!(positive_seconds(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_leading_number_is_read_as_c_does() {
+        for (word, number) in [("2", 2), (" 3x", 3), ("+1", 1), ("x", 0), ("-1", 0), ("", 0)] {
+            assert_eq!(leading_number(word), number, "{word}");
         }
     }
 

@@ -41,6 +41,12 @@ pub(crate) enum Fault {
     ContentLength(String),
     #[error("the request body of {0} bytes is larger than LimitRequestBody {1} allows")]
     TooLarge(u64, i64),
+    #[error("process group '{0}' may not be used here: WSGIRestrictProcess")]
+    ProcessGroupRefused(String),
+    #[error("process group '{0}' is not defined")]
+    NoProcessGroup(String),
+    #[error("WSGIRestrictEmbedded is on, and no process group is chosen")]
+    EmbeddedRefused,
     #[error("{0}")]
     NotStarted(InterpreterError),
     #[error("{0}")]
@@ -76,6 +82,9 @@ impl Fault {
             Self::Chunked => ("WSGI0139", Status::LENGTH_REQUIRED, Owner::Client),
             Self::ContentLength(_) => ("WSGI0141", Status::BAD_REQUEST, Owner::Client),
             Self::TooLarge(..) => ("WSGI1001", Status::REQUEST_ENTITY_TOO_LARGE, Owner::Client),
+            Self::ProcessGroupRefused(_) => ("WSGI0149", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::NoProcessGroup(_) => ("WSGI0150", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::EmbeddedRefused => ("WSGI0143", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NotStarted(_) => ("WSGI0210", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::Interpreter(_) => ("WSGI0087", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::Source => ("WSGI0105", Status::INTERNAL_SERVER_ERROR, Owner::Application),
@@ -115,6 +124,20 @@ impl Fault {
             LoadError::NoCallable => Self::NoCallable(callable.to_owned()),
         };
         Self::Traced(Box::new(fault), error.lines(py))
+    }
+}
+
+impl Fault {
+    /// What is logged when a script that is loaded beforehand fails. Codes differ from those of requests.
+    pub(crate) fn lines_of_preload(py: Python<'_>, error: &LoadError, path: &str) -> Vec<String> {
+        let (code, text) = match error {
+            LoadError::Source(_) => ("WSGI0106", "cannot be read or compiled"),
+            LoadError::Exited(_) => ("WSGI0108", "raised SystemExit while it was loaded"),
+            LoadError::Raised(_) | LoadError::NoCallable => ("WSGI0110", "raised an exception while it was loaded"),
+        };
+        let mut lines = vec![format!("{code}: the script '{path}' {text}, beforehand")];
+        lines.extend(error.lines(py));
+        lines
     }
 }
 

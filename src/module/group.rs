@@ -1,5 +1,6 @@
 //! The application group and callable of a request: configured names, expanded.
 
+use super::child::process;
 use crate::apache::request::Request;
 use crate::config::group_name::{CallableName, GroupName};
 use std::borrow::Cow;
@@ -30,8 +31,8 @@ fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(collapsed)
 }
 
-/// The name of the interpreter that serves the request; empty is the main one.
-pub(crate) fn application_group(request: Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
+/// The name of a group, expanded for the request; empty is the main interpreter, or no daemon.
+pub(crate) fn expand(request: Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
     match configured {
         GroupName::Global => String::new(),
         GroupName::Server => with_port(request, request.server().host_name()),
@@ -39,7 +40,12 @@ pub(crate) fn application_group(request: Request<'_>, mount: &Mount<'_>, configu
         GroupName::Resource => {
             let mut name = with_port(request, request.server().host_name());
             name.push('|');
-            name.push_str(&String::from_utf8_lossy(&mount.script_name));
+            let path = String::from_utf8_lossy(&mount.script_name);
+            if process().is_some_and(|process| process.start_up.case_insensitive) {
+                name.push_str(&path.to_lowercase());
+            } else {
+                name.push_str(&path);
+            }
             name
         }
         GroupName::Literal(name) => name.to_string(),
@@ -59,7 +65,7 @@ fn expanded_once_more(request: Request<'_>, mount: &Mount<'_>, value: String) ->
         "%{RESOURCE}" => GroupName::Resource,
         _ => return value,
     };
-    application_group(request, mount, token)
+    expand(request, mount, token)
 }
 
 /// The name of the callable in the script.

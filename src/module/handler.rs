@@ -6,6 +6,7 @@ use super::fault::{self, EmbeddedLog, Fault};
 use super::group::{self, Mount};
 use super::response::EmbeddedSink;
 use super::translate::{HANDLER, alias_of};
+use super::{child, script_path};
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
@@ -13,6 +14,7 @@ use crate::apache::request::{FileKind, Request};
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
 use crate::config::settings::Settings;
+use crate::config::values::group_literal;
 use crate::python::interpreter::{self, InterpreterError};
 use crate::python::script::{Applications, Event, Script};
 use crate::python::Attached;
@@ -44,7 +46,8 @@ fn serve(request: Request<'_>) -> Result<Status, Fault> {
     let settings = settings_of(request);
     check_body(request, &settings)?;
     let mount = Mount::of(request);
-    let group = group::application_group(request, &mount, settings.application_group);
+    check_process_group(request, &mount, &settings)?;
+    let group = group::expand(request, &mount, settings.application_group);
     let interpreter = interpreter::named(&group).map_err(interpreter_fault)?;
     let callable = group::callable(request, settings.callable_object);
     let answered = AtomicBool::new(false);
@@ -81,6 +84,7 @@ fn settings_of(request: Request<'_>) -> Settings {
     let mut settings = directory.resolve();
     if let Some(alias) = alias_of(request) {
         let options = &alias.options;
+        settings.process_group = options.process_group.unwrap_or(settings.process_group);
         settings.application_group = options.application_group.unwrap_or(settings.application_group);
         settings.callable_object = options.callable_object.unwrap_or(settings.callable_object);
         settings.pass_authorization = options.pass_authorization.unwrap_or(settings.pass_authorization);
@@ -110,6 +114,22 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Which process serves: so far only this one can.
+fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<(), Fault> {
+    let group = group::expand(request, mount, settings.process_group);
+    if let Some(allowed) = settings.restrict_process {
+        let is_allowed = allowed.iter().any(|name| group_literal(*name).eq_ignore_ascii_case(&group));
+        if !is_allowed {
+            return Err(Fault::ProcessGroupRefused(group));
+        }
+    }
+    if !group.is_empty() {
+        return Err(Fault::NoProcessGroup(group));
+    }
+    let restricted = child::process().is_some_and(|process| process.start_up.restrict_embedded == Some(true));
+    if restricted { Err(Fault::EmbeddedRefused) } else { Ok(()) }
+}
+
 fn interpreter_fault(error: InterpreterError) -> Fault {
     match error {
         InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => Fault::NotStarted(error),
@@ -132,8 +152,10 @@ fn call(attached: &Attached<'_>, facts: &EmbeddedFacts<'_>, sink: &mut EmbeddedS
         wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
     });
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let module_path = script_path::of(request.filename());
     let script = Script {
         path: request.filename(),
+        module_path: &module_path,
         modified: request.file_modified(),
         resource: request.filename(),
         reloading: facts.settings.script_reloading,

@@ -1,5 +1,6 @@
 //! The end of reading a configuration: what the server says of itself, and notices that belong to start-up.
 
+use super::child::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
@@ -23,8 +24,11 @@ impl ConfigHook for Start {
         if mpm::is_first_reading() {
             return Ok(());
         }
-        let start_up = directive::server_settings::<WsgiConfiguration>(server).map(|settings| settings.start_up);
-        if !FREE_THREADED_BUILD && start_up.is_some_and(|start_up| start_up.free_threading) {
+        let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
+        for notice in &settings.start_up.notices {
+            log::server(Some(server), Level::Warning, notice);
+        }
+        if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
             log::server(Some(server), Level::Warning, text);
         }

@@ -26,6 +26,21 @@ pub(crate) struct Options {
     pub(crate) gil: GilMode,
     /// An installation or a virtual environment; the one built against otherwise.
     pub(crate) home: Option<String>,
+    /// As `python -O` counts; 0 leaves it to Python.
+    pub(crate) optimize: i32,
+    /// Filters as `python -W` takes them, in their order.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) write_bytecode: bool,
+    pub(crate) hash_seed: HashSeed,
+}
+
+/// How `hash()` of text is seeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HashSeed {
+    /// As the environment says (`PYTHONHASHSEED`), which is at random if it says nothing.
+    Default,
+    Random,
+    Fixed(u32),
 }
 
 /// Python did not start; the process goes on without.
@@ -49,6 +64,14 @@ pub(crate) unsafe fn initialize(options: &Options) -> Result<(), StartError> {
     let mut config = Config::new();
     config.set_gil(options.gil);
     config.set_program(options)?;
+    config.set_hash_seed(options.hash_seed);
+    config.add_warnings(&options.warnings)?;
+    if options.optimize > 0 {
+        config.0.optimization_level = options.optimize;
+    }
+    if !options.write_bytecode {
+        config.0.write_bytecode = 0;
+    }
     config.initialize()
 }
 
@@ -93,6 +116,34 @@ impl Config {
                 self.set_string(|config| &raw mut config.program_name, program.as_bytes())
             }
         }
+    }
+
+    fn set_hash_seed(&mut self, seed: HashSeed) {
+        match seed {
+            HashSeed::Default => {}
+            HashSeed::Random => self.0.use_hash_seed = 0,
+            HashSeed::Fixed(seed) => {
+                self.0.use_hash_seed = 1;
+                self.0.hash_seed = seed.into();
+            }
+        }
+    }
+
+    fn add_warnings(&mut self, filters: &[String]) -> Result<(), StartError> {
+        for filter in filters {
+            let text = CString::new(filter.as_str()).map_err(|error| StartError(error.to_string()))?;
+            // SAFETY: a C string; decoding needs no initialised Python beyond its pre-initialisation, which a PyConfig implies.
+            let wide = unsafe { ffi::Py_DecodeLocale(text.as_ptr(), core::ptr::null_mut()) };
+            if wide.is_null() {
+                return Err(StartError(format!("the warning filter '{filter}' cannot be decoded")));
+            }
+            // SAFETY: the list belongs to this configuration; CPython copies the text.
+            let status = unsafe { ffi::PyWideStringList_Append(&raw mut self.0.warnoptions, wide) };
+            // SAFETY: Py_DecodeLocale allocated it.
+            unsafe { ffi::PyMem_RawFree(wide.cast()) };
+            check(status)?;
+        }
+        Ok(())
     }
 
     fn set_string(

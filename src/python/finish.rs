@@ -21,8 +21,13 @@ pub(crate) fn has_finished() -> bool {
 
 /// Ends Python. When `seconds` have passed the process leaves at once with status 0:
 /// a thread that will not end, or an extension that hangs, costs no more than that.
-pub(crate) fn finish(seconds: u32) {
-    if thread_state::is_attached() || interpreter::main().is_none() {
+///
+/// With `keep` interpreters are left as they are: nothing is joined, run or taken down.
+pub(crate) fn finish(seconds: u32, keep: bool) {
+    if keep
+        || thread_state::is_attached()
+        || interpreter::main().is_none()
+    {
         // A signal interrupted this thread inside Python, which cannot be entered again from here.
         FINISHED.store(true, Ordering::Release);
         return;

@@ -9,6 +9,8 @@ use super::script::Scripts;
 use super::thread_state::{self, Attached, attach};
 use core::sync::atomic::{AtomicPtr, Ordering};
 use parking_lot::Mutex;
+use pyo3::panic::PanicException;
+use pyo3::type_object::PyTypeInfo;
 use pyo3::{PyErr, PyResult, ffi};
 use std::any::Any;
 use std::sync::OnceLock;
@@ -25,9 +27,13 @@ pub(crate) struct Interpreter {
 /// Makes the classes and streams of a new interpreter. Runs attached to it, before any application code.
 pub(crate) type SetUp = fn(&Attached<'_>) -> PyResult<Box<dyn Any + Send + Sync>>;
 
+/// Whether a sub-interpreter of that name gets a GIL of its own.
+pub(crate) type OwnGil = fn(&str) -> bool;
+
 struct Runtime {
     gil: GilMode,
     set_up: SetUp,
+    own_gil: OwnGil,
     /// Held while an interpreter is being made, so that each is made once.
     interpreters: Mutex<Vec<&'static Interpreter>>,
 }
@@ -54,21 +60,29 @@ pub(crate) enum InterpreterError {
 ///
 /// # Safety
 /// AFTER-FORK: no other thread of the process runs yet, and Python was not started before.
-pub(crate) unsafe fn start(options: &Options, set_up: SetUp) -> Result<(), InterpreterError> {
+pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) -> Result<(), InterpreterError> {
     if RUNTIME.get().is_some() {
         return Err(InterpreterError::StartedBefore);
     }
     thread_state::number();
     // SAFETY: says the caller.
     unsafe { config::initialize(options) }?;
-    let runtime = RUNTIME.get_or_init(|| Runtime { gil: options.gil, set_up, interpreters: Mutex::new(Vec::new()) });
+    let runtime =
+        RUNTIME.get_or_init(|| Runtime { gil: options.gil, set_up, own_gil, interpreters: Mutex::new(Vec::new()) });
     // SAFETY: Python has just been initialised on this thread.
     let raw = unsafe { ffi::PyInterpreterState_Main() };
     let main = Interpreter::leak("", raw);
     runtime.interpreters.lock().push(main);
     // SAFETY: the thread state that initialisation made is current.
-    unsafe { thread_state::adopt(main, |attached| main.set_up(attached, runtime)) }
-        .map_err(|error| InterpreterError::Make { name: String::new(), reason: error })
+    let outcome = unsafe {
+        thread_state::adopt(main, |attached| {
+            // pyo3 compares every exception with this class of its own, which it makes once per process:
+            // in the main interpreter, so that it never goes away.
+            PanicException::type_object(attached.py);
+            main.set_up(attached, runtime)
+        })
+    };
+    outcome.map_err(|error| InterpreterError::Make { name: String::new(), reason: error })
 }
 
 /// The main interpreter, once Python has started.
@@ -124,7 +138,7 @@ impl Interpreter {
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
         // SAFETY: the main interpreter's thread state is current.
-        match unsafe { new_interpreter() } {
+        match unsafe { new_interpreter((runtime.own_gil)(name)) } {
             Ok(raw) => {
                 let made = Self::leak(name, raw);
                 // SAFETY: CPython left the new interpreter's first thread state current on this thread.
@@ -170,14 +184,19 @@ impl Interpreter {
     }
 }
 
-/// Makes an interpreter that shares the GIL of the main one (or, free-threaded, needs none).
+/// Makes an interpreter that shares the GIL of the main one (or, free-threaded, needs none),
+/// or one with a GIL of its own: such a one refuses extensions that are not made for it, and daemon threads.
 ///
 /// # Safety
 /// A thread state of the main interpreter is current. Afterwards it is the new interpreter's, or on failure the same.
 #[cfg(Py_3_12)]
-unsafe fn new_interpreter() -> Result<*mut ffi::PyInterpreterState, String> {
+unsafe fn new_interpreter(own_gil: bool) -> Result<*mut ffi::PyInterpreterState, String> {
     let mut state = core::ptr::null_mut();
-    let config = ffi::_PyInterpreterConfig_LEGACY_INIT;
+    let mut config = ffi::_PyInterpreterConfig_LEGACY_INIT;
+    if own_gil {
+        config = ffi::_PyInterpreterConfig_INIT;
+        (config.allow_fork, config.allow_exec) = (1, 1);
+    }
     // SAFETY: says the caller.
     let status = unsafe { ffi::Py_NewInterpreterFromConfig(&mut state, &config) };
     // SAFETY: a status is a plain value.
@@ -191,7 +210,7 @@ unsafe fn new_interpreter() -> Result<*mut ffi::PyInterpreterState, String> {
 /// # Safety
 /// A thread state of the main interpreter is current. Afterwards it is the new interpreter's, or on failure the same.
 #[cfg(not(Py_3_12))]
-unsafe fn new_interpreter() -> Result<*mut ffi::PyInterpreterState, String> {
+unsafe fn new_interpreter(_own_gil: bool) -> Result<*mut ffi::PyInterpreterState, String> {
     // SAFETY: says the caller.
     let main = unsafe { ffi::PyThreadState_Get() };
     // SAFETY: says the caller.

@@ -35,6 +35,8 @@ enum Entry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Script<'a> {
     pub(crate) path: &'a [u8],
+    /// The path that the module is named after, which is the same unless letter case is to be ignored.
+    pub(crate) module_path: &'a [u8],
     /// When the file changed last, in microseconds since the epoch.
     pub(crate) modified: i64,
     /// What the script's own `reload_required` is asked about.
@@ -166,6 +168,14 @@ enum Reload {
 }
 
 impl Scripts {
+    /// Loads a script before any request asks for it.
+    ///
+    /// # Errors
+    /// See [`LoadError`]; nothing is kept of a script that failed.
+    pub(crate) fn preload(&self, attached: &Attached<'_>, script: &Script<'_>, announce: Announce<'_>) -> Result<(), LoadError> {
+        self.module(attached, script, Reload::Ask, announce).map(drop)
+    }
+
     /// The module of `script`, executed now if it was not, or if it has changed.
     fn module<'py>(
         &self,
@@ -177,11 +187,11 @@ impl Scripts {
         let py = attached.py;
         let mut table = self.table.lock();
         loop {
-            match table.get(script.path) {
+            match table.get(script.module_path) {
                 Some(Entry::Loading) => {
                     // NOTHING-HELD: the lock is given back before this thread attaches again.
                     drop(table);
-                    py.detach(|| self.wait_while_loading(script.path));
+                    py.detach(|| self.wait_while_loading(script.module_path));
                     table = self.table.lock();
                 }
                 Some(Entry::Loaded(module)) => {
@@ -191,16 +201,16 @@ impl Scripts {
                         return Ok(module);
                     }
                     table = self.table.lock();
-                    let same = matches!(table.get(script.path), Some(Entry::Loaded(other)) if other.is(&module));
+                    let same = matches!(table.get(script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
                     if same {
-                        let old = table.insert(script.path.into(), Entry::Loading);
+                        let old = table.insert(script.module_path.into(), Entry::Loading);
                         drop(table);
                         drop(old);
                         return self.load(attached, script, announce, true);
                     }
                 }
                 None => {
-                    table.insert(script.path.into(), Entry::Loading);
+                    table.insert(script.module_path.into(), Entry::Loading);
                     drop(table);
                     return self.load(attached, script, announce, false);
                 }
@@ -230,7 +240,7 @@ impl Scripts {
             }
         }
         announce(Event::Loading { again });
-        let mut finish = Finish(self, script.path, None);
+        let mut finish = Finish(self, script.module_path, None);
         let module = execute(attached.py, script)?;
         finish.2 = Some(module.clone().unbind());
         Ok(module)
@@ -278,7 +288,7 @@ fn asks_for_reload(function: &Bound<'_, PyAny>, script: &Script<'_>, announce: A
 
 fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyModule>, LoadError> {
     let path = text::filesystem(py, script.path);
-    let name = module_name(script.path);
+    let name = module_name(script.module_path);
     let code = compile(py, script, &path).map_err(LoadError::Source)?;
     let module = new_module(py, &name, &path, script).map_err(LoadError::Raised)?;
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules")).map_err(LoadError::Raised)?;

@@ -1,7 +1,7 @@
 //! The embedded interpreter of a test process.
 
 use super::Interpreter;
-use super::config::{GilMode, Options};
+use super::config::{GilMode, HashSeed, Options};
 use super::interpreter::{self, SetUp};
 use std::sync::OnceLock;
 use std::sync::mpsc;
@@ -15,10 +15,17 @@ pub(crate) fn interpreter(set_up: SetUp) -> &'static Interpreter {
         let (report, outcome) = mpsc::channel();
         // Tests run on threads that end. Python's main thread is one that does not.
         thread::spawn(move || {
-            let options = Options { gil: GilMode::FreeThreading, home: None };
+            let options = Options {
+                gil: GilMode::FreeThreading,
+                home: None,
+                optimize: 0,
+                warnings: Vec::new(),
+                write_bytecode: false,
+                hash_seed: HashSeed::Default,
+            };
             // SAFETY: AFTER-FORK: Python was not started before, because this runs once. Test threads that want
             // Python wait for it here, and the others neither call Python nor change the environment.
-            let started = unsafe { interpreter::start(&options, set_up) };
+            let started = unsafe { interpreter::start(&options, set_up, |_| false) };
             report.send(started.map_err(|error| error.to_string())).expect("the first test waits");
             loop {
                 thread::park();

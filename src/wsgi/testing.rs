@@ -386,12 +386,8 @@ impl Application<'_, '_> {
     /// Runs statements in the module, outside of any request; they assert.
     pub(super) fn holds_outside(&self, statements: &str) {
         let py = self.attached.py;
-        let holds = py.import("textwrap").and_then(|textwrap| {
-            let statements = textwrap.call_method1("dedent", (statements,))?;
-            let builtins = py.import("builtins")?;
-            builtins.call_method1("exec", (statements, &self.module)).map(drop)
-        });
-        holds.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
+        let holds = call_prelude(self.attached, "run_in", (&self.module, statements, source_name()));
+        holds.map(drop).unwrap_or_else(|error| panic!("{}", shown(py, &error)));
     }
 
     /// Sets a variable of the module to a stream as `sys.stderr` is one. See [`reported`].
@@ -451,9 +447,13 @@ fn call_prelude<'py>(
 }
 
 fn load<'py>(attached: &Attached<'py>, source: &str) -> PyResult<Bound<'py, PyDict>> {
+    Ok(call_prelude(attached, "load", (source, source_name()))?.cast_into()?)
+}
+
+/// A name for each piece of source, so that a traceback shows the right one.
+fn source_name() -> String {
     static LOADED: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("<application {}>", LOADED.fetch_add(1, Ordering::Relaxed));
-    Ok(call_prelude(attached, "load", (source, name))?.cast_into()?)
+    format!("<application {}>", LOADED.fetch_add(1, Ordering::Relaxed))
 }
 
 fn shown(py: Python<'_>, error: &PyErr) -> String {

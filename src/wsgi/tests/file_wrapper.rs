@@ -174,6 +174,15 @@ fn a_client_that_is_gone_is_no_exception() {
 }
 
 #[test]
+fn other_threads_run_while_a_file_waits_for_the_client() {
+    let request = Request::new().client_waits_for_line("from another thread");
+    let statements = "import threading, time
+            threading.Thread(target=lambda: (time.sleep(0.02), errors.write('from another thread\\n'))).start()";
+    let response = sends_to(&request, statements, "file_wrapper(file)");
+    assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])), "{response}");
+}
+
+#[test]
 fn it_is_a_class_that_can_be_called_with_names() {
     holds(
         r#"

@@ -170,6 +170,19 @@ fn arguments_that_are_no_size_raise_type_error() {
 }
 
 #[test]
+fn a_size_is_anything_that_can_be_an_index() {
+    three_lines().holds(
+        r#"
+        class Size:
+            def __index__(self):
+                return 2
+
+        assert [input.read(Size()), input.readline(Size()), input.read(True)] == [b"on", b"e\n", b"t"]
+        "#,
+    );
+}
+
+#[test]
 fn close_has_no_effect() {
     three_lines().holds("assert input.close() is None and input.read(3) == b'one'");
 }

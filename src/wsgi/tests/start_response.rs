@@ -311,6 +311,32 @@ fn with_exc_info_it_raises_the_same_object() {
 }
 
 #[test]
+fn with_exc_info_it_raises_with_the_traceback_of_the_tuple() {
+    holds(
+        r#"
+        import sys, traceback
+
+        def fails():
+            raise KeyError
+
+        start_response("200 OK", [])(b"sent")
+        try:
+            fails()
+        except KeyError as cause:
+            exc_info = sys.exc_info()
+            cause.__traceback__ = None
+            try:
+                start_response("500 Oops", [], exc_info)
+            except KeyError as raised:
+                assert "fails" in [frame.name for frame in traceback.extract_tb(raised.__traceback__)]
+            else:
+                assert False, "nothing was raised"
+        return []
+        "#,
+    );
+}
+
+#[test]
 fn exc_info_is_a_tuple_of_three() {
     holds(
         r#"

@@ -1,0 +1,76 @@
+//! Scripts that are loaded when a process starts: `WSGIImportScript`, and aliases
+//! that name both of their groups.
+
+use super::alias::ScriptAlias;
+use super::group_name::GroupName;
+use super::values::group_literal;
+use crate::apache::directive::Arguments;
+use crate::apache::pool::PoolStr;
+
+/// One script to load beforehand. Empty groups are the embedded processes and the main interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImportScript {
+    pub(crate) path: PoolStr,
+    pub(crate) process_group: PoolStr,
+    pub(crate) application_group: PoolStr,
+}
+
+impl ImportScript {
+    /// `WSGIImportScript path process-group=NAME application-group=NAME`.
+    ///
+    /// # Errors
+    /// An option that is unknown or missing, or a process group that is not defined.
+    pub(crate) fn parse(arguments: &Arguments<'_>) -> Result<Self, String> {
+        let (mut process_group, mut application_group) = (None, None);
+        for word in &arguments.words()[1..] {
+            let (name, value) = word.split_once('=').ok_or_else(|| unexpected(word))?;
+            if value.is_empty() {
+                return Err(format!("'{word}' has no value; expected {name}=NAME"));
+            }
+            match &*name {
+                "process-group" => process_group = Some(group_literal(value)),
+                "application-group" => application_group = Some(group_literal(value)),
+                _ => return Err(unexpected(word)),
+            }
+        }
+        let missing = |name: &str| format!("'{}' has no {name}=; expected process-group= and application-group=", arguments.first());
+        let script = Self {
+            path: arguments.first(),
+            process_group: process_group.ok_or_else(|| missing("process-group"))?,
+            application_group: application_group.ok_or_else(|| missing("application-group"))?,
+        };
+        script.check_process_group()?;
+        Ok(script)
+    }
+
+    /// The script of an alias that names both groups plainly.
+    ///
+    /// # Errors
+    /// The process group is not defined.
+    pub(crate) fn of_alias(alias: &ScriptAlias) -> Result<Option<Self>, String> {
+        let plain = |name: Option<GroupName>| match name {
+            Some(GroupName::Global) => Some("".into()),
+            Some(GroupName::Literal(name)) if !name.contains("%{") => Some(name),
+            _ => None,
+        };
+        let (Some(process_group), Some(application_group), Some(path)) =
+            (plain(alias.options.process_group), plain(alias.options.application_group), alias.fixed_target())
+        else {
+            return Ok(None);
+        };
+        let script = Self { path, process_group, application_group };
+        script.check_process_group()?;
+        Ok(Some(script))
+    }
+
+    fn check_process_group(&self) -> Result<(), String> {
+        if self.process_group.is_empty() {
+            return Ok(());
+        }
+        Err(format!("process-group={} is not defined; expected %{{GLOBAL}} or a process group defined before", self.process_group))
+    }
+}
+
+fn unexpected(word: &str) -> String {
+    format!("'{word}' is not an option; expected process-group= or application-group=")
+}

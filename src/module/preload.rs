@@ -1,0 +1,46 @@
+//! Scripts that are loaded when a process starts.
+
+use super::fault::Fault;
+use super::script_path;
+use crate::apache::directive::server_settings;
+use crate::apache::log::{self, Level};
+use crate::apache::server::Server;
+use crate::config::WsgiConfiguration;
+use crate::config::import_script::ImportScript;
+use crate::python::interpreter::{self, InterpreterError};
+use crate::python::script::{Event, Script};
+
+/// Loads the scripts of all servers that are meant for this process group, in their order.
+/// One that fails is logged, and the first request for it tries again.
+pub(crate) fn run(main: Server<'static>, process_group: &str) {
+    for server in main.and_following() {
+        let Some(settings) = server_settings::<WsgiConfiguration>(server) else { continue };
+        for script in settings.import_scripts.iter().filter(|script| &*script.process_group == process_group) {
+            if let Err(error) = load(script) {
+                log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
+            }
+        }
+    }
+}
+
+fn load(script: &ImportScript) -> Result<(), InterpreterError> {
+    let interpreter = interpreter::named(&script.application_group)?;
+    let path = script.path.as_bytes();
+    let module_path = script_path::of(path);
+    let modified = script_path::modified(path);
+    interpreter.run(|attached| {
+        let wanted = Script { path, module_path: &module_path, modified, resource: path, reloading: false, callable: "" };
+        let announce = |event: Event<'_>| {
+            if let Event::Loading { .. } = event {
+                let text = format!("loading '{}' in interpreter '{}' beforehand", script.path, script.application_group);
+                log::server(None, Level::Info, &text);
+            }
+        };
+        if let Err(error) = interpreter.scripts.preload(attached, &wanted, &announce) {
+            for line in Fault::lines_of_preload(attached.py, &error, &script.path) {
+                log::server(None, Level::Error, &line);
+            }
+        }
+    });
+    Ok(())
+}
