@@ -51,6 +51,12 @@ impl<'s> Server<'s> {
         unsafe { bytes(name) }.unwrap_or_default()
     }
 
+    /// The port of `ServerName`; 0 if it names none.
+    pub(crate) fn port(self) -> u16 {
+        // SAFETY: the server is alive.
+        unsafe { (*self.as_raw()).port }
+    }
+
     /// `ServerAdmin`.
     pub(crate) fn admin(self) -> Option<&'s [u8]> {
         // SAFETY: the server is alive.

@@ -20,6 +20,7 @@ impl Status {
     pub(crate) const LENGTH_REQUIRED: Self = Self(ffi::HTTP_LENGTH_REQUIRED as c_int);
     pub(crate) const REQUEST_ENTITY_TOO_LARGE: Self = Self(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
     pub(crate) const INTERNAL_SERVER_ERROR: Self = Self(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int);
+    pub(crate) const SERVICE_UNAVAILABLE: Self = Self(ffi::HTTP_SERVICE_UNAVAILABLE as c_int);
     pub(crate) const NOT_IMPLEMENTED: Self = Self(ffi::HTTP_NOT_IMPLEMENTED as c_int);
 }
 

@@ -8,6 +8,7 @@ use super::import_script::ImportScript;
 use super::python_home;
 use super::server::ServerSettings;
 use super::settings::DirectorySettings;
+use super::trusted_proxies::{self, TrustedProxies};
 use super::values::{Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
 use crate::apache::directive::{Arguments, Directive, Scope, Setter, Words};
 use core::ffi::CStr;
@@ -37,7 +38,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 31] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 33] = [
     alias(c"WSGIScriptAlias", |s, a| add_alias(s, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     alias(c"WSGIScriptAliasMatch", |s, a| add_alias(s, ScriptAlias::expression(a)?),
@@ -104,6 +105,10 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 31] = [
         c"On, Off or Auto: whether the application sees GET for a HEAD request"),
     directory(c"WSGIEnableSendfile", Scope::FileInfo, |s, a| { s.enable_sendfile = Some(flag(&a.first())?); Ok(()) },
         c"On or Off: whether files of wsgi.file_wrapper may be sent by the kernel (sendfile)"),
+    list(c"WSGITrustedProxyHeaders", Scope::FileInfo, 0, |s, a| { s.trusted_proxy_headers = Some(trusted_proxies::more_headers(s.trusted_proxy_headers, a)?); Ok(()) },
+        c"names of headers by which proxies are believed, such as X-Forwarded-For"),
+    list(c"WSGITrustedProxies", Scope::FileInfo, 0, |s, a| { s.trusted_proxies = Some(TrustedProxies::more(s.trusted_proxies, a)?); Ok(()) },
+        c"IP addresses and networks of the proxies that are believed"),
 ];
 
 const VERBOSE_DEBUGGING: &str = "WSGI1008: WSGIVerboseDebugging has no effect; use LogLevel, e.g. LogLevel wsgi:debug";

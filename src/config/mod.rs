@@ -13,6 +13,7 @@ pub(crate) mod interpreter_options;
 pub(crate) mod python_home;
 pub(crate) mod server;
 pub(crate) mod settings;
+pub(crate) mod trusted_proxies;
 pub(crate) mod values;
 
 use crate::apache::directive::{Configuration, Merged};

@@ -2,6 +2,7 @@
 //! line here, with its type and its default.
 
 use super::group_name::{CallableName, GroupName};
+use super::trusted_proxies::{ProxyHeader, TrustedProxies};
 use super::values::HeadToGet;
 use crate::apache::pool::{PoolSlice, PoolStr};
 
@@ -57,6 +58,10 @@ settings! {
     map_head_to_get: HeadToGet = HeadToGet::Auto;
     /// `WSGIEnableSendfile`
     enable_sendfile: bool = false;
+    /// `WSGITrustedProxyHeaders`
+    trusted_proxy_headers: PoolSlice<ProxyHeader> = PoolSlice::from(&[][..]);
+    /// `WSGITrustedProxies`
+    trusted_proxies: TrustedProxies = TrustedProxies::Everyone;
 }
 
 #[cfg(test)]
@@ -82,6 +87,17 @@ mod tests {
         assert!(!settings.chunked_request);
         assert_eq!(settings.map_head_to_get, HeadToGet::Auto);
         assert!(!settings.enable_sendfile);
+        assert!(settings.trusted_proxy_headers.is_empty());
+        assert_eq!(settings.trusted_proxies, TrustedProxies::Everyone);
+    }
+
+    #[test]
+    fn a_list_of_the_inner_section_replaces_the_whole_outer_list() {
+        let listed = |headers: &'static [ProxyHeader]| DirectorySettings { trusted_proxy_headers: Some(headers.into()), ..Default::default() };
+        let outer = listed(&[ProxyHeader::XForwardedFor, ProxyHeader::XHost]);
+        let inner = listed(&[ProxyHeader::XScheme]).over(&outer).resolve();
+        assert_eq!(*inner.trusted_proxy_headers, [ProxyHeader::XScheme]);
+        assert!(listed(&[]).over(&outer).resolve().trusted_proxy_headers.is_empty());
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(crate) enum Fault {
     NotStarted(InterpreterError),
     #[error("{0}")]
     Interpreter(InterpreterError),
+    #[error("{0}")]
+    TooManyInterpreters(InterpreterError),
     #[error("the script cannot be read or compiled")]
     Source,
     #[error("the script raised an exception while it was loaded")]
@@ -87,6 +89,7 @@ impl Fault {
             Self::EmbeddedRefused => ("WSGI0143", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NotStarted(_) => ("WSGI0210", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::Interpreter(_) => ("WSGI0087", Status::INTERNAL_SERVER_ERROR, Owner::Host),
+            Self::TooManyInterpreters(_) => ("WSGI1009", Status::SERVICE_UNAVAILABLE, Owner::Configuration),
             Self::Source => ("WSGI0105", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::LoadExit => ("WSGI0107", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::Load => ("WSGI0109", Status::INTERNAL_SERVER_ERROR, Owner::Application),

@@ -3,6 +3,7 @@
 use super::child::process;
 use crate::apache::request::Request;
 use crate::config::group_name::{CallableName, GroupName};
+use crate::python::interpreter::Origin;
 use std::borrow::Cow;
 use std::ffi::CString;
 
@@ -29,6 +30,20 @@ fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     let mut collapsed = path.to_vec();
     collapsed.dedup_by(|next, before| *next == b'/' && *before == b'/');
     Cow::Owned(collapsed)
+}
+
+/// Whether a client has a say in the name: then the number of interpreters that it leads to must have an end.
+pub(crate) fn origin(request: Request<'_>, configured: GroupName) -> Origin {
+    let by_client = match configured {
+        GroupName::Global | GroupName::Literal(_) => false,
+        // By default the port of the Host header counts.
+        GroupName::Server | GroupName::Resource => {
+            let port = request.server_port();
+            ![80, 443, request.local_port(), request.server().port()].contains(&port)
+        }
+        GroupName::Host | GroupName::Variable { .. } => true,
+    };
+    if by_client { Origin::Client } else { Origin::Configuration }
 }
 
 /// The name of a group, expanded for the request; empty is the main interpreter, or no daemon.

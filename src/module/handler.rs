@@ -48,7 +48,8 @@ fn serve(request: Request<'_>) -> Result<Status, Fault> {
     let mount = Mount::of(request);
     check_process_group(request, &mount, &settings)?;
     let group = group::expand(request, &mount, settings.application_group);
-    let interpreter = interpreter::named(&group).map_err(interpreter_fault)?;
+    let origin = group::origin(request, settings.application_group);
+    let interpreter = interpreter::named(&group, origin).map_err(interpreter_fault)?;
     let callable = group::callable(request, settings.callable_object);
     let answered = AtomicBool::new(false);
     let mut sink = EmbeddedSink::new(request, settings.enable_sendfile, &answered);
@@ -133,6 +134,7 @@ fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Setti
 fn interpreter_fault(error: InterpreterError) -> Fault {
     match error {
         InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => Fault::NotStarted(error),
+        InterpreterError::TooMany(_) => Fault::TooManyInterpreters(error),
         InterpreterError::Make { .. } => Fault::Interpreter(error),
     }
 }

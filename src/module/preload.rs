@@ -7,7 +7,7 @@ use crate::apache::log::{self, Level};
 use crate::apache::server::Server;
 use crate::config::WsgiConfiguration;
 use crate::config::import_script::ImportScript;
-use crate::python::interpreter::{self, InterpreterError};
+use crate::python::interpreter::{self, InterpreterError, Origin};
 use crate::python::script::{Event, Script};
 
 /// Loads the scripts of all servers that are meant for this process group, in their order.
@@ -24,7 +24,7 @@ pub(crate) fn run(main: Server<'static>, process_group: &str) {
 }
 
 fn load(script: &ImportScript) -> Result<(), InterpreterError> {
-    let interpreter = interpreter::named(&script.application_group)?;
+    let interpreter = interpreter::named(&script.application_group, Origin::Configuration)?;
     let path = script.path.as_bytes();
     let module_path = script_path::of(path);
     let modified = script_path::modified(path);

@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 /// An interpreter of this process.
 pub(crate) struct Interpreter {
     name: Box<str>,
+    origin: Origin,
     raw: AtomicPtr<ffi::PyInterpreterState>,
     /// What the upper layers made for it: classes, constants.
     belongings: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -40,6 +41,18 @@ struct Runtime {
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
+/// Who thought of the name of an application group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The configuration, which is finite.
+    Configuration,
+    /// A client, through its Host header or something else that it sends.
+    Client,
+}
+
+/// As many interpreters of one process may have names that clients had a say in.
+const BY_CLIENTS_AT_MOST: usize = 64;
+
 /// Why an application group has no interpreter.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InterpreterError {
@@ -49,6 +62,8 @@ pub(crate) enum InterpreterError {
     NotStarted,
     #[error("Python was started in this process before, and cannot start twice")]
     StartedBefore,
+    #[error("interpreter '{0}' is not made: clients have led to {BY_CLIENTS_AT_MOST} of them already (WSGIApplicationGroup)")]
+    TooMany(String),
     #[error("interpreter '{name}' cannot be made: {reason}")]
     Make { name: String, reason: String },
 }
@@ -71,7 +86,7 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
         RUNTIME.get_or_init(|| Runtime { gil: options.gil, set_up, own_gil, interpreters: Mutex::new(Vec::new()) });
     // SAFETY: Python has just been initialised on this thread.
     let raw = unsafe { ffi::PyInterpreterState_Main() };
-    let main = Interpreter::leak("", raw);
+    let main = Interpreter::leak("", Origin::Configuration, raw);
     runtime.interpreters.lock().push(main);
     // SAFETY: the thread state that initialisation made is current.
     let outcome = unsafe {
@@ -105,7 +120,7 @@ pub(crate) fn all() -> Vec<&'static Interpreter> {
 ///
 /// # Errors
 /// See [`InterpreterError`].
-pub(crate) fn named(name: &str) -> Result<&'static Interpreter, InterpreterError> {
+pub(crate) fn named(name: &str, origin: Origin) -> Result<&'static Interpreter, InterpreterError> {
     if let Some(known) = thread_state::known(name) {
         return Ok(known);
     }
@@ -116,7 +131,11 @@ pub(crate) fn named(name: &str) -> Result<&'static Interpreter, InterpreterError
         return Ok(found);
     }
     let main = *interpreters.first().ok_or(InterpreterError::NotStarted)?;
-    let made = Interpreter::make(name, main, runtime)
+    let by_clients = interpreters.iter().filter(|interpreter| interpreter.origin == Origin::Client).count();
+    if origin == Origin::Client && by_clients >= BY_CLIENTS_AT_MOST {
+        return Err(InterpreterError::TooMany(name.to_owned()));
+    }
+    let made = Interpreter::make(name, origin, main, runtime)
         .map_err(|reason| InterpreterError::Make { name: name.to_owned(), reason })?;
     interpreters.push(made);
     Ok(made)
@@ -124,9 +143,10 @@ pub(crate) fn named(name: &str) -> Result<&'static Interpreter, InterpreterError
 
 impl Interpreter {
     /// Interpreters live as long as the process.
-    fn leak(name: &str, raw: *mut ffi::PyInterpreterState) -> &'static Self {
+    fn leak(name: &str, origin: Origin, raw: *mut ffi::PyInterpreterState) -> &'static Self {
         Box::leak(Box::new(Self {
             name: name.into(),
+            origin,
             raw: AtomicPtr::new(raw),
             belongings: OnceLock::new(),
             scripts: Scripts::default(),
@@ -134,13 +154,13 @@ impl Interpreter {
     }
 
     /// Makes a sub-interpreter from the main one.
-    fn make(name: &str, main: &'static Interpreter, runtime: &Runtime) -> Result<&'static Self, String> {
+    fn make(name: &str, origin: Origin, main: &'static Interpreter, runtime: &Runtime) -> Result<&'static Self, String> {
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
         // SAFETY: the main interpreter's thread state is current.
         match unsafe { new_interpreter((runtime.own_gil)(name)) } {
             Ok(raw) => {
-                let made = Self::leak(name, raw);
+                let made = Self::leak(name, origin, raw);
                 // SAFETY: CPython left the new interpreter's first thread state current on this thread.
                 unsafe { thread_state::adopt(made, |attached| made.set_up(attached, runtime)) }?;
                 Ok(made)
