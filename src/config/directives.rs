@@ -119,24 +119,3 @@ fn add_alias(server: &mut ServerSettings, alias: ScriptAlias) -> Result<(), Stri
     server.aliases.push(alias);
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn every_name_is_there_once() {
-        let names: HashSet<_> = DIRECTIVES.iter().map(|row| row.name).collect();
-        assert_eq!(names.len(), COUNT);
-    }
-
-    #[test]
-    fn every_help_text_fits_in_the_message_that_quotes_it() {
-        for row in &DIRECTIVES {
-            let help = row.help.to_str().expect("UTF-8");
-            assert!(help.chars().next().is_some_and(|first| !first.is_whitespace()), "{help}");
-            assert!(!help.ends_with('.'), "{help}");
-        }
-    }
-}

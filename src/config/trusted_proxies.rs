@@ -88,7 +88,9 @@ impl ProxyHeader {
     /// A character that no header of a request keeps on its way to the application.
     fn parse(word: &str) -> Result<Option<Self>, String> {
         if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(format!("'{word}' is not the name of a header; expected letters, digits and '-' (X-Forwarded-For)"));
+            return Err(format!(
+                "'{word}' is not the name of a header; expected letters, digits and '-' (X-Forwarded-For)"
+            ));
         }
         Ok(Self::named(word.as_bytes()))
     }
@@ -285,7 +287,9 @@ mod tests {
 
     #[test]
     fn what_is_not_an_address_is_in_no_network() {
-        for text in ["", "localhost", "10.1", "10.0.0.1:80", "[::1]", "010.0.0.1", "10.0.0.1 ", "fe80::1%lo", "167772161"] {
+        for text in
+            ["", "localhost", "10.1", "10.0.0.1:80", "[::1]", "010.0.0.1", "10.0.0.1 ", "fe80::1%lo", "167772161"]
+        {
             assert!(!has("0.0.0.0/0", text) && !has("::/0", text), "{text}");
         }
     }
@@ -293,9 +297,28 @@ mod tests {
     #[test]
     fn a_word_that_is_no_network_is_named_with_what_was_expected() {
         for word in [
-            "proxy.example", "localhost", "", "10.0.0.0.0", "10..1", "256", "10.0/16", "1.2.3.4/33", "1.2.3.4/", "::/129",
-            "1.2.3.4/-1", "1.2.3.4/+8", "1.2.3.4/255.0.255.0", "::/255.0.0.0", "::ffff:10.0.0.1", "::ffff:0:0/96",
-            "fe80::1%lo", "1.2.3.4/8/8", "10.0.0.1,10.0.0.2", ".", "+1.2.3", "[::1]",
+            "proxy.example",
+            "localhost",
+            "",
+            "10.0.0.0.0",
+            "10..1",
+            "256",
+            "10.0/16",
+            "1.2.3.4/33",
+            "1.2.3.4/",
+            "::/129",
+            "1.2.3.4/-1",
+            "1.2.3.4/+8",
+            "1.2.3.4/255.0.255.0",
+            "::/255.0.0.0",
+            "::ffff:10.0.0.1",
+            "::ffff:0:0/96",
+            "fe80::1%lo",
+            "1.2.3.4/8/8",
+            "10.0.0.1,10.0.0.2",
+            ".",
+            "+1.2.3",
+            "[::1]",
         ] {
             let message = Network::parse(word).expect_err(word);
             assert!(message.contains(&format!("'{word}'")) && message.contains("expected"), "{message}");
@@ -334,7 +357,8 @@ mod tests {
     fn any_network() -> impl Strategy<Value = (IpAddr, u8)> {
         let four = (any::<Ipv4Addr>(), 0..=32_u8).prop_map(|(address, bits)| (address.into(), bits));
         let six = (any::<Ipv6Addr>(), 0..=128_u8).prop_map(|(address, bits)| (address.into(), bits));
-        prop_oneof![four, six].prop_filter("not IPv4 in IPv6", |(address, _): &(IpAddr, u8)| address.to_canonical() == *address)
+        prop_oneof![four, six]
+            .prop_filter("not IPv4 in IPv6", |(address, _): &(IpAddr, u8)| address.to_canonical() == *address)
     }
 
     /// The bits of an address as text: another way to compare them than [`Network::contains`] has.

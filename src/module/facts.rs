@@ -1,6 +1,7 @@
 //! The variables of a request, as CGI names them, from `request_rec`.
 
 use super::group::Mount;
+use super::proxy::{self, Proxied};
 use crate::apache::request::Request;
 use crate::apache::server;
 use crate::config::settings::Settings;
@@ -20,15 +21,17 @@ pub(crate) struct EmbeddedFacts<'r> {
 type Visit<'v> = &'v mut dyn FnMut(Variable<'_>, &[u8]);
 
 impl RequestFacts for EmbeddedFacts<'_> {
-    /// SetEnv and its like come first: everything that follows outranks them.
     fn variables(&self, visit: Visit<'_>) {
-        self.environment(visit);
-        self.headers(visit);
-        self.request_line(visit);
-        self.server(visit);
-        self.client(visit);
-        self.redirect(visit);
-        self.module(visit);
+        if self.settings.trusted_proxy_headers.is_empty() {
+            return self.of_httpd(visit);
+        }
+        let proxied = self.proxied();
+        self.of_httpd(&mut |variable, value| {
+            if !proxied.hides(variable) {
+                visit(variable, value);
+            }
+        });
+        proxied.variables(visit);
     }
 
     fn request_start(&self) -> i64 {
@@ -60,7 +63,28 @@ impl Decimal {
     }
 }
 
-impl EmbeddedFacts<'_> {
+impl<'r> EmbeddedFacts<'r> {
+    /// What httpd knows. SetEnv and its like come first: everything that follows outranks them.
+    fn of_httpd(&self, visit: Visit<'_>) {
+        self.environment(visit);
+        self.headers(visit);
+        self.request_line(visit);
+        self.server(visit);
+        self.client(visit);
+        self.redirect(visit);
+        self.module(visit);
+    }
+
+    /// What the proxies on the way of the request have said of it.
+    fn proxied(&self) -> Proxied<'r> {
+        let named = |(name, value)| Some((proxy::header_of(Variable::Named(name))?, value));
+        let header = |(name, value)| Some((proxy::header_of(Variable::Header(name))?, value));
+        let environment = self.request.subprocess_env().iter().filter_map(named);
+        let carried = environment.chain(self.request.headers_in().iter().filter_map(header)).collect();
+        let Settings { trusted_proxy_headers: listed, trusted_proxies: proxies, .. } = self.settings;
+        Proxied::new(self.request.client_address(), listed, proxies, &carried)
+    }
+
     fn environment(&self, visit: Visit<'_>) {
         for (name, value) in self.request.subprocess_env().iter() {
             if name == b"HTTPS" {

@@ -62,20 +62,23 @@ fn run_exit_work(attached: &Attached<'_>) {
 /// Ends a sub-interpreter; `false` if other threads still have states in it, which CPython takes for a fatal error.
 fn end(interpreter: &'static Interpreter) -> bool {
     let state = thread_state::release(interpreter);
-    // SAFETY: this thread made the state, and is detached.
-    unsafe { ffi::PyEval_RestoreThread(state) };
-    // SAFETY: attached: no thread of this interpreter changes the list in a mode with the GIL, and none is left without.
-    let first = unsafe { ffi::PyInterpreterState_ThreadHead(interpreter.as_raw()) };
-    // SAFETY: the list has at least this thread's state.
-    let alone = first == state && unsafe { ffi::PyThreadState_Next(first) }.is_null();
-    if !alone {
-        // SAFETY: attached.
-        unsafe { ffi::PyEval_SaveThread() };
-        return false;
-    }
-    // SAFETY: the state is current and the only one of its interpreter. None is current afterwards.
-    unsafe { ffi::Py_EndInterpreter(state) };
-    true
+    let end = || {
+        if let Some(first) = interpreter.take_abandoned() {
+            // SAFETY: its thread has cleared it and ended, and it is not current: another one is.
+            unsafe { ffi::PyThreadState_Delete(first.as_ptr()) };
+        }
+        // SAFETY: attached, and the interpreter is alive.
+        let first = unsafe { ffi::PyInterpreterState_ThreadHead(interpreter.as_raw()) };
+        // SAFETY: the list has at least this thread's state.
+        let alone = first == state && unsafe { ffi::PyThreadState_Next(first) }.is_null();
+        if alone {
+            // SAFETY: the state is current and the only one of its interpreter. None is current afterwards.
+            unsafe { ffi::Py_EndInterpreter(state) };
+        }
+        alone
+    };
+    // SAFETY: the state was made by this thread, which is detached; `end` says whether it is gone.
+    unsafe { thread_state::with_released(state, end) }
 }
 
 /// Finalises the main interpreter, unless a sub-interpreter is left: finalisation would end that too, fatally.

@@ -7,6 +7,7 @@
 use super::config::{self, GilMode, Options, StartError};
 use super::script::Scripts;
 use super::thread_state::{self, Attached, attach};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use parking_lot::Mutex;
 use pyo3::panic::PanicException;
@@ -20,6 +21,8 @@ pub(crate) struct Interpreter {
     name: Box<str>,
     origin: Origin,
     raw: AtomicPtr<ffi::PyInterpreterState>,
+    /// The thread state that CPython made with it, once the thread that used it has ended: see [`Self::abandon`].
+    abandoned: AtomicPtr<ffi::PyThreadState>,
     /// What the upper layers made for it: classes, constants.
     belongings: OnceLock<Box<dyn Any + Send + Sync>>,
     pub(crate) scripts: Scripts,
@@ -148,6 +151,7 @@ impl Interpreter {
             name: name.into(),
             origin,
             raw: AtomicPtr::new(raw),
+            abandoned: AtomicPtr::new(core::ptr::null_mut()),
             belongings: OnceLock::new(),
             scripts: Scripts::default(),
         }))
@@ -187,6 +191,18 @@ impl Interpreter {
 
     pub(crate) fn is_main(&self) -> bool {
         self.name.is_empty()
+    }
+
+    /// Keeps the first thread state, cleared, instead of deleting it with its thread. Before 3.12 that
+    /// one is part of the interpreter's own memory, and CPython takes it for the next thread
+    /// state without having reset it, which it finds fatal.
+    pub(super) fn abandon(&self, first: *mut ffi::PyThreadState) {
+        self.abandoned.store(first, Ordering::Release);
+    }
+
+    /// The first thread state, if its thread has ended.
+    pub(super) fn take_abandoned(&self) -> Option<NonNull<ffi::PyThreadState>> {
+        NonNull::new(self.abandoned.swap(core::ptr::null_mut(), Ordering::AcqRel))
     }
 
     pub(super) fn as_raw(&self) -> *mut ffi::PyInterpreterState {

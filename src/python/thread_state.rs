@@ -33,6 +33,8 @@ impl Attached<'_> {
 struct Slot {
     interpreter: &'static Interpreter,
     state: *mut ffi::PyThreadState,
+    /// Whether CPython made the state together with the interpreter.
+    first: bool,
     kept: OnceCell<Box<dyn Any>>,
 }
 
@@ -92,7 +94,7 @@ pub(super) fn of(interpreter: &'static Interpreter) -> *mut ffi::PyThreadState {
 pub(crate) unsafe fn adopt<R>(interpreter: &'static Interpreter, body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
     // SAFETY: a thread state is current, says the caller.
     let state = unsafe { ffi::PyThreadState_Get() };
-    let slot = Rc::new(Slot { interpreter, state, kept: OnceCell::new() });
+    let slot = Rc::new(Slot { interpreter, state, first: true, kept: OnceCell::new() });
     THREAD.with(|thread| thread.0.borrow_mut().push(slot.clone()));
     // SAFETY: it is current; attaching again below is what every other use does.
     unsafe { ffi::PyEval_SaveThread() };
@@ -120,7 +122,7 @@ impl ThreadStates {
         }
         // SAFETY: the interpreter is alive; making a thread state needs no attached thread.
         let state = unsafe { ffi::PyThreadState_New(interpreter.as_raw()) };
-        let slot = Rc::new(Slot { interpreter, state, kept: OnceCell::new() });
+        let slot = Rc::new(Slot { interpreter, state, first: false, kept: OnceCell::new() });
         self.0.borrow_mut().push(slot.clone());
         slot
     }
@@ -144,13 +146,19 @@ impl Drop for ThreadStates {
         let mut slots = core::mem::take(self.0.get_mut());
         slots.sort_by_key(|slot| !slot.interpreter.is_main());
         while let Some(slot) = slots.pop() {
-            let Some(Slot { state, kept, .. }) = Rc::into_inner(slot) else { continue };
+            let Some(Slot { interpreter, state, first, kept }) = Rc::into_inner(slot) else { continue };
             // SAFETY: the thread states are this thread's own, and it is detached.
             unsafe { enter(state, main, |_| drop(kept)) };
             // SAFETY: as above.
             unsafe { ffi::PyEval_RestoreThread(state) };
             // SAFETY: it is current, and nothing refers to it any more.
             unsafe { ffi::PyThreadState_Clear(state) };
+            if first && cfg!(not(Py_3_12)) {
+                // SAFETY: it is current.
+                unsafe { ffi::PyEval_SaveThread() };
+                interpreter.abandon(state);
+                continue;
+            }
             // SAFETY: it is current and cleared.
             unsafe { ffi::PyThreadState_DeleteCurrent() };
         }
@@ -168,6 +176,35 @@ pub(crate) fn release(interpreter: &'static Interpreter) -> *mut ffi::PyThreadSt
         unsafe { enter(state, main, |_| drop(kept)) };
     }
     state
+}
+
+/// Runs `body` attached with a state that [`release`] returned. `body` may end the
+/// interpreter, and with it the state: it returns whether it did.
+///
+/// # Safety
+/// This thread made `state`, and is detached.
+#[cfg(Py_3_12)]
+pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl FnOnce() -> bool) -> bool {
+    // SAFETY: says the caller.
+    unsafe { ffi::PyEval_RestoreThread(state) };
+    let ended = body();
+    if !ended {
+        // SAFETY: still attached.
+        unsafe { ffi::PyEval_SaveThread() };
+    }
+    ended
+}
+
+/// Runs `body` attached with a state that [`release`] returned. Finalizers that it runs
+/// call our classes, which before 3.12 have to find pyo3's bookkeeping in place.
+///
+/// # Safety
+/// This thread made `state`, and is detached.
+#[cfg(not(Py_3_12))]
+pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl FnOnce() -> bool) -> bool {
+    let main = THREAD.with(ThreadStates::main_state);
+    // SAFETY: says the caller; the main state is current again afterwards.
+    unsafe { enter(state, main, |_| body()) }
 }
 
 /// Runs `body` attached with `state`.

@@ -102,6 +102,7 @@ keys! {
     HandlerScript c"mod_wsgi.handler_script",
     OriginalScriptName c"mod_wsgi.script_name",
     OriginalPathInfo c"mod_wsgi.path_info",
+    MountPoint c"mod_wsgi.mount_point",
     ListenerHost c"mod_wsgi.listener_host",
     ListenerPort c"mod_wsgi.listener_port",
     ServerPid c"mod_wsgi.server_pid",
@@ -144,6 +145,7 @@ impl Key {
                 | Self::HttpUserAgent
                 | Self::HttpAccept
                 | Self::Https
+                | Self::MountPoint
                 | Self::RequestId
                 | Self::ConnectionId
         )

@@ -21,6 +21,7 @@ pub(crate) struct ProcessFacts {
 /// The request as CGI describes it.
 pub(crate) trait RequestFacts {
     /// Calls `visit` with each variable and its bytes; a later one replaces an earlier one of the same name.
+    /// Every key for which `Key::is_always_there` holds, and which the environ does not make itself, is to be among them.
     fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8]));
     /// Microseconds since the epoch at which the host had the request.
     fn request_start(&self) -> i64;

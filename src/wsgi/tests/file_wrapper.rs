@@ -132,6 +132,14 @@ fn what_is_no_regular_file_is_iterated() {
 }
 
 #[test]
+fn a_pipe_that_claims_a_position_is_iterated() {
+    let pipe = "ends = os.pipe(); os.write(ends[1], b'abcdefghij'); os.close(ends[1])
+            file = type('File', (io.FileIO,), {'tell': lambda self: 0})(ends[0])";
+    let response = sends(pipe, "file_wrapper(file, 4)");
+    assert_eq!((response.file(), response.blocks()), (None, vec!["abcd", "efgh", "ij"]), "{response}");
+}
+
+#[test]
 fn an_object_with_read_alone_is_iterated() {
     let file =
         "file = type('File', (), {'read': lambda self, size, rest=[b'ab', b'c']: rest.pop(0) if rest else b''})()";
