@@ -12,7 +12,8 @@
 //! 5. `module/group`: the application group, which is the name of an interpreter.
 //! 6. `python/interpreter` and `python/thread_state`: the interpreter is found, the thread attaches.
 //! 7. `python/script`: the application, loaded once, loaded again when the file has changed.
-//! 8. `wsgi/environ`: the dictionary, from the variables of `module/facts`.
+//! 8. `wsgi/environ`: the dictionary, from the variables of `module/facts` (and `module/proxy`,
+//!    where a reverse proxy is trusted).
 //! 9. `wsgi/application`: the call; `wsgi/start_response` takes status and headers,
 //!    `wsgi/input` reads the body on demand through `module/body`.
 //! 10. `wsgi/iteration`: the result goes to `module/response`, and `close()` is called.

@@ -435,15 +435,4 @@ impl<'r> Request<'r> {
         // SAFETY: REQUEST; null is how httpd spells "no content type".
         unsafe { ffi::ap_set_content_type(self.as_raw(), core::ptr::null()) };
     }
-
-    /// How many bytes of the URI come before the path info: the path that the script is mounted at.
-    pub(crate) fn mount_length(self) -> usize {
-        let (uri, path_info) = (member!(self, uri), member!(self, path_info));
-        if self.path_info().is_empty() {
-            return self.uri().len();
-        }
-        // SAFETY: REQUEST: both are C strings of the request.
-        let length = unsafe { ffi::ap_find_path_info(uri, path_info) };
-        usize::try_from(length).unwrap_or_default()
-    }
 }

@@ -7,7 +7,6 @@
 #include "http_request.h"
 #include "http_main.h"
 #include "util_filter.h"
-#include "util_script.h"
 #include "ap_mpm.h"
 #include "ap_release.h"
 #include "ap_regex.h"

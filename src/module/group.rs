@@ -15,12 +15,34 @@ pub(crate) struct Mount<'r> {
 
 impl<'r> Mount<'r> {
     pub(crate) fn of(request: Request<'r>) -> Self {
+        let (uri, path_info) = (request.uri(), request.path_info());
         // A server-side include names the application as if the whole path were its own.
         let included = request.protocol() == b"INCLUDED";
-        let length = if included { request.uri().len() } else { request.mount_length() };
-        let script_name = &request.uri()[..length];
-        Self { script_name: collapse_slashes(script_name), path_info: collapse_slashes(request.path_info()) }
+        let length = if included { uri.len() } else { mount_length(uri, path_info) };
+        Self { script_name: collapse_slashes(&uri[..length]), path_info: collapse_slashes(path_info) }
     }
+}
+
+/// How many bytes of `uri` come before `path_info`, which is its end but for runs of
+/// slashes. Where httpd has changed the file name so that it is not, whole segments count.
+fn mount_length(uri: &[u8], path_info: &[u8]) -> usize {
+    if path_info.is_empty() {
+        return uri.len();
+    }
+    let (mut uri_left, mut info_left) = (uri, path_info);
+    while let (Some((a, rest)), Some((b, info_rest))) = (uri_left.split_last(), info_left.split_last()) {
+        if a != b {
+            break;
+        }
+        (uri_left, info_left) = if *a == b'/' { (without_slashes(uri_left), without_slashes(info_left)) } else { (rest, info_rest) };
+    }
+    let segment = uri[uri_left.len()..].iter().position(|byte| *byte == b'/');
+    segment.map_or(uri.len(), |end| uri_left.len() + end)
+}
+
+fn without_slashes(path: &[u8]) -> &[u8] {
+    let slashes = path.iter().rev().take_while(|byte| **byte == b'/').count();
+    &path[..path.len() - slashes]
 }
 
 fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
@@ -119,7 +141,26 @@ fn with_port(request: Request<'_>, host: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::collapse_slashes;
+    use super::{collapse_slashes, mount_length};
+
+    #[test]
+    fn the_mount_is_what_comes_before_the_path_info() {
+        assert_eq!(mount_length(b"/app/x/y", b"/x/y"), 4);
+        assert_eq!(mount_length(b"/app", b""), 4);
+        assert_eq!(mount_length(b"/x", b"/x"), 0);
+        assert_eq!(mount_length(b"/app/", b"/"), 4);
+    }
+
+    #[test]
+    fn runs_of_slashes_make_no_difference_to_the_mount() {
+        assert_eq!(mount_length(b"//mount///a//b/", b"/a//b/"), 7);
+        assert_eq!(mount_length(b"//mount///a//b/", b"///a/b/"), 7);
+    }
+
+    #[test]
+    fn a_path_info_that_is_not_the_end_leaves_whole_segments() {
+        assert_eq!(mount_length(b"/app/one", b"/two"), 8);
+    }
 
     #[test]
     fn a_run_of_slashes_becomes_one() {

@@ -3,12 +3,13 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a client waits for bytes before its request counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client waits for bytes before its request counts as lost: ample, as
+/// httpd takes seconds to start processes again after a restart.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What clients have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Tally {
 /// Clients under way, each on a connection that it keeps as long as the server does.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Tally>>,
 }
 
@@ -31,13 +33,24 @@ impl Load {
     /// Starts clients that get `target` again and again and expect this body,
     /// which the server sends with its length.
     pub fn start(port: u16, clients: usize, target: &str, body: &str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let begin = |_| {
-            let (stop, request, body) = (stop.clone(), request.clone(), body.to_owned());
-            thread::spawn(move || ask_until(&stop, port, request.as_bytes(), body.as_bytes()))
+            let (stop, answered, request, body) = (stop.clone(), answered.clone(), request.clone(), body.to_owned());
+            thread::spawn(move || ask_until(&stop, &answered, port, request.as_bytes(), body.as_bytes()))
         };
-        Self { clients: (0..clients).map(begin).collect(), stop }
+        Self { clients: (0..clients).map(begin).collect(), stop, answered }
+    }
+
+    /// Returns when so many more requests have been answered.
+    #[track_caller]
+    pub fn wait_for_answers(&self, count: usize) {
+        let enough = self.answered.load(Ordering::Relaxed) + count;
+        let limit = Instant::now() + PATIENCE;
+        while self.answered.load(Ordering::Relaxed) < enough {
+            assert!(Instant::now() < limit, "clients got no {count} answers in {PATIENCE:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Lets each client finish its request. Panics if one of them lost any.
@@ -53,7 +66,7 @@ impl Load {
     }
 }
 
-fn ask_until(stop: &AtomicBool, port: u16, request: &[u8], body: &[u8]) -> Tally {
+fn ask_until(stop: &AtomicBool, answered: &AtomicUsize, port: u16, request: &[u8], body: &[u8]) -> Tally {
     let mut tally = Tally::default();
     let mut kept: Option<TcpStream> = None;
     while !stop.load(Ordering::Relaxed) {
@@ -63,6 +76,7 @@ fn ask_until(stop: &AtomicBool, port: u16, request: &[u8], body: &[u8]) -> Tally
         match ask(&mut stream, request, body) {
             Answer::Whole { keep } => {
                 tally.answered += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
                 kept = keep.then_some(stream);
             }
             // RFC 9112, 9.3.1: the server may close a connection that it kept at any time.

@@ -21,13 +21,23 @@ pub struct ErrorLog {
 /// Numbers of the notices by which httpd tells of its own start, restart and
 /// stop (event, worker, prefork, core).
 const LIFE_OF_HTTPD: [&str; 17] = [
-    "AH00489:", "AH00292:", "AH00163:", // configured, resuming normal operations
-    "AH00094:", // command line
+    "AH00489:",
+    "AH00292:",
+    "AH00163:",  // configured, resuming normal operations
+    "AH00094:",  // command line
     "WSGI1007:", // a sub-interpreter of a free-threaded Python: how it scales
-    "AH00491:", "AH00295:", "AH00169:", // SIGTERM
-    "AH00492:", "AH00296:", "AH00170:", // SIGWINCH, graceful stop
-    "AH00493:", "AH00297:", "AH00171:", // SIGUSR1, graceful restart
-    "AH00494:", "AH00298:", "AH00173:", // SIGHUP
+    "AH00491:",
+    "AH00295:",
+    "AH00169:", // SIGTERM
+    "AH00492:",
+    "AH00296:",
+    "AH00170:", // SIGWINCH, graceful stop
+    "AH00493:",
+    "AH00297:",
+    "AH00171:", // SIGUSR1, graceful restart
+    "AH00494:",
+    "AH00298:",
+    "AH00173:", // SIGHUP
 ];
 
 impl ErrorLog {

@@ -17,12 +17,14 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod client;
+mod extension;
 mod httpd;
 mod load;
 mod log;
 mod process;
 
 pub use client::{Connection, Framing, Head, Request, Response};
+pub use extension::Extension;
 pub use httpd::{Builder, ConfigTest, GilMode, Httpd, Mpm, variable};
 pub use load::{Load, Tally};
 pub use log::{Entry, ErrorLog};

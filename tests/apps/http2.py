@@ -1,0 +1,33 @@
+"""Bodies in both directions; the path names the function that answers."""
+
+HEADERS = [("Content-Type", "text/plain")]
+
+
+def application(environ, start_response):
+    return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)
+
+
+def protocol(environ, start_response):
+    start_response("200 OK", HEADERS)
+    return [f"{environ['SERVER_PROTOCOL']} {environ['wsgi.url_scheme']}".encode()]
+
+
+def echo(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", HEADERS)
+    return [body]
+
+
+def large(environ, start_response):
+    start_response("200 OK", HEADERS)
+    return (b"x" * 65536 for _ in range(64))
+
+
+def half_way(environ, start_response):
+    start_response("200 OK", HEADERS)
+    yield b"so far"
+    raise ValueError("half-way")
+
+
+def fails(environ, start_response):
+    raise ValueError("at once")

@@ -1,0 +1,173 @@
+//! `wsgi.errors`, `sys.stderr` and `sys.stdout`: all lead to httpd's error log
+//! (PEP 3333, "Input and Error Streams").
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::thread;
+use support::{Entry, Httpd, in_both_modes};
+
+/// The one record that holds this text.
+#[track_caller]
+fn record(httpd: &Httpd, text: &str) -> Entry {
+    httpd.wait_for_log(text);
+    let log = httpd.error_log();
+    let [entry] = log.matching(text)[..] else { panic!("not one record of {text:?}: {log:#?}") };
+    entry.clone()
+}
+
+#[test]
+fn each_line_is_a_record_of_its_request() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("errors_stream.py").gil_mode(mode).start();
+        httpd.get("/lines").assert(200, "done");
+        let lines = [
+            "plain line",
+            "line one",
+            "line two",
+            "joined from parts",
+            "listed 1",
+            "listed 2",
+            "flushed",
+            "unfinished at the end",
+        ];
+        for line in lines {
+            let entry = record(&httpd, line);
+            assert_eq!((entry.module.as_str(), entry.level.as_str()), ("wsgi", "error"), "{entry:?}");
+            assert!(entry.client.as_deref().is_some_and(|client| client.starts_with("127.0.0.1:")), "{entry:?}");
+            assert!(entry.message.starts_with("[script ") && entry.message.ends_with(line), "{entry:?}");
+            assert!(entry.message.contains("/apps/errors_stream.py] "), "{entry:?}");
+        }
+        httpd.finish(&[&lines[..], &["printed at import"]].concat());
+    });
+}
+
+#[test]
+fn what_is_printed_in_a_request_belongs_to_it() {
+    in_both_modes(|mode| {
+        for group in ["%{GLOBAL}", "named"] {
+            let conf = format!("WSGIScriptAlias / {{app}}\nWSGIApplicationGroup {group}");
+            let httpd = Httpd::with(&conf, "errors_stream.py").gil_mode(mode).start();
+            httpd.get("/printed").assert(200, "done");
+            let lines = [
+                "printed to stdout",
+                "printed to stderr",
+                "printed to errors",
+                "half of it, and the rest",
+                "WARNING logged",
+            ];
+            for line in lines {
+                let entry = record(&httpd, line);
+                assert_eq!(entry.level, "error", "{entry:?}");
+                assert!(entry.client.is_some() && entry.message.ends_with(line), "{group}: {entry:?}");
+            }
+            httpd.finish(&[&lines[..], &["printed at import"]].concat());
+        }
+    });
+}
+
+#[test]
+fn what_is_printed_outside_of_a_request_belongs_to_the_server() {
+    let httpd = Httpd::serving("errors_stream.py").start();
+    httpd.get("/in_a_thread").assert(200, "done");
+    for line in ["printed at import", "printed in a thread"] {
+        let entry = record(&httpd, line);
+        assert_eq!((entry.client, entry.level.as_str()), (None, "error"), "{}", entry.message);
+        assert_eq!(entry.message, line);
+    }
+    httpd.finish(&["printed at import", "printed in a thread"]);
+}
+
+#[test]
+fn half_lines_of_parallel_requests_do_not_mix() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("errors_stream.py").gil_mode(mode).start();
+        // Loaded, so that both requests are in the application together.
+        httpd.get("/keep").assert(200, "done");
+        thread::scope(|scope| {
+            let half = scope.spawn(|| httpd.get("/half_a_line").assert(200, "done"));
+            thread::sleep(std::time::Duration::from_millis(200));
+            httpd.get("/other_line").assert(200, "done");
+            half.join().expect("the first request is answered");
+        });
+        assert!(record(&httpd, "first half").message.ends_with("] first half, second half"));
+        assert!(record(&httpd, "line of the other").message.ends_with("] line of the other request"));
+        httpd.finish(&["printed at import", "first half, second half", "line of the other request"]);
+    });
+}
+
+#[test]
+fn odd_text_is_logged_as_far_as_a_log_can_hold_it() {
+    let httpd = Httpd::serving("errors_stream.py").start();
+    httpd.get("/odd_text").assert(200, "done");
+    // httpd itself escapes what is not ASCII.
+    let expected = ["printed at import", "surrogate ? end", r"accent \xc3\xa9 end", r"tab\tend", "xxxx long"];
+    assert!(record(&httpd, "xxxx long").message.contains(&"x".repeat(5000)));
+    httpd.finish(&expected);
+}
+
+#[test]
+fn a_traceback_is_logged_line_by_line() {
+    let httpd = Httpd::serving("errors_stream.py").start();
+    httpd.get("/handled").assert(200, "done");
+    record(&httpd, "] Traceback (most recent call last):");
+    record(&httpd, "]   File \"*\", line *, in handled");
+    record(&httpd, "] ValueError: handled");
+    httpd.finish(&["printed at import", "] Traceback", "]   File", "]     raise", "] ValueError: handled"]);
+}
+
+#[test]
+fn after_the_request_writing_raises() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("errors_stream.py").gil_mode(mode).start();
+        httpd.get("/keep").assert(200, "done");
+        httpd.get("/use_what_was_kept").assert(200, "done");
+        httpd.finish(&["printed at import", "] outcome: RuntimeError RuntimeError None None"]);
+    });
+}
+
+#[test]
+fn they_are_text_streams_that_only_write() {
+    let httpd = Httpd::serving("evaluate.py").start();
+    for (expression, value) in [
+        ("type(errors).__name__", "'TextIOWrapper'"),
+        ("errors.name", "'<wsgi.errors>'"),
+        ("(errors.encoding, errors.errors)", "('utf-8', 'replace')"),
+        ("(errors.line_buffering, errors.closed)", "(True, False)"),
+        ("(errors.isatty(), errors.readable(), errors.seekable(), errors.writable())", "(False, False, False, True)"),
+        ("attempt(errors.fileno)", "'OSError'"),
+        ("attempt(errors.read)", "'UnsupportedOperation'"),
+        ("attempt(errors.write, b'bytes')", "'TypeError'"),
+        ("attempt(errors.buffer.write, 'x' and 5)", "'TypeError'"),
+        ("attempt(errors.buffer.writelines, 5)", "'TypeError'"),
+        ("errors.buffer.write(b'')", "None"),
+        ("(__import__('sys').stdout.name, __import__('sys').stderr.name)", "('<stdout>', '<stderr>')"),
+        ("__import__('sys').stdin.read()", "''"),
+    ] {
+        assert_eq!(httpd.python(expression), value, "{expression}");
+    }
+    assert_eq!(httpd.python("attempt(__builtins__['input'])"), "'EOFError'");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn the_most_talkative_log_level_changes_nothing() {
+    in_both_modes(|mode| {
+        let conf = "WSGIScriptAlias /two {app} application-group=two\n\
+                    WSGIScriptAlias /main {app} application-group=%{GLOBAL}\nWSGIScriptAlias / {app}";
+        let httpd = Httpd::with(conf, "evaluate.py").gil_mode(mode).log_level("warn wsgi:trace8").start();
+        thread::scope(|scope| {
+            for path in ["/", "/two", "/main"] {
+                let httpd = &httpd;
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        let request = httpd.request("POST", path).header("X-Python", "input.read()");
+                        request.body("x").send().assert(200, "b'x'");
+                    }
+                });
+            }
+        });
+        httpd.finish(&["*"]);
+    });
+}

@@ -1,0 +1,125 @@
+//! The applications in examples/ run as their own httpd.conf says.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::thread;
+use support::{Builder, Httpd, Response, variable};
+
+/// A server that includes the configuration of an example.
+fn example(name: &str) -> Builder {
+    let venv = variable("MOD_WSGI_VENV");
+    let conf = format!(
+        "Define EXAMPLE_FOLDER {{root}}/{name}\nDefine EXAMPLE_VENV {venv}\nInclude {{root}}/{name}/httpd.conf"
+    );
+    Httpd::bare(&conf).folder(&format!("examples/{name}"), name)
+}
+
+/// What stands between two marks.
+#[track_caller]
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("{before:?} in {text}")).1;
+    rest.split_once(after).unwrap_or_else(|| panic!("{after:?} in {text}")).0
+}
+
+#[test]
+fn hello_says_who_answers() {
+    let httpd = example("hello").start();
+    let response = httpd.get("/");
+    assert_eq!(response.status, 200, "{response:?}");
+    let text = response.text();
+    assert!(text.contains("Hello from Python ") && text.contains("interpreter  main"), "{text}");
+    assert!(text.contains("GIL          off"), "{text}");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn two_requests_of_cpu_are_under_way_at_once() {
+    let httpd = example("cpu").start();
+    httpd.get("/?n=x").assert(400, "n is a whole number up to 35\n");
+    let answers: Vec<_> = thread::scope(|scope| {
+        let ask = || scope.spawn(|| httpd.get("/?n=27").text().to_owned());
+        [ask(), ask()].map(|asked| asked.join().expect("an answer")).into()
+    });
+    // "fib(27) = 196418: begin to end, ..., thread 123"; times of one day compare as text.
+    let [first, second] = &answers[..] else { panic!("two answers") };
+    let begin = |answer| between(answer, ": ", " to ").to_owned();
+    let end = |answer| between(answer, " to ", ",").to_owned();
+    let thread = |answer| between(answer, "thread ", "\n").to_owned();
+    assert!(first.starts_with("fib(27) = 196418: ") && second.starts_with("fib(27) = 196418: "), "{answers:?}");
+    assert!(begin(first) < end(second) && begin(second) < end(first), "{answers:?}");
+    assert_ne!(thread(first), thread(second));
+    httpd.finish(&[]);
+}
+
+#[test]
+fn flask_pins_notes_from_a_form_and_as_json() {
+    let httpd = example("flask").start();
+    let page = httpd.get("/");
+    assert!(page.status == 200 && page.text().contains("Nothing yet."), "{page:?}");
+
+    let form = httpd.request("POST", "/").header("Content-Type", "application/x-www-form-urlencoded");
+    let response = form.body("text=buy+caf%C3%A9").send();
+    assert_eq!((response.status, response.header("Location")), (303, Some("/")));
+    let json = httpd.request("POST", "/api/notes").header("Content-Type", "application/json");
+    assert_eq!(json.body(r#"{"text": "second"}"#).send().status, 201);
+    let json = httpd.request("POST", "/api/notes").header("Content-Type", "application/json");
+    assert_eq!(json.body("no json").send().status, 400);
+
+    let notes = httpd.get("/api/notes");
+    assert!(notes.text().contains(r#""text":"buy caf\u00e9""#), "{notes:?}");
+    assert!(httpd.get("/").text().contains("buy caf\u{e9}"));
+    assert_eq!(httpd.request("DELETE", "/api/notes/1").send().status, 204);
+    assert_eq!(httpd.request("DELETE", "/api/notes/1").send().status, 404);
+
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut connection = httpd.connect();
+                for _ in 0..25 {
+                    let page = connection.get("/");
+                    assert!(page.status == 200 && page.complete && page.text().contains("second"), "{page:?}");
+                }
+            });
+        }
+    });
+    httpd.finish(&[]);
+}
+
+#[test]
+fn django_shows_books_and_lets_its_admin_in() {
+    let builder = example("django").open_folder("open");
+    let state = builder.root().join("open/state").display().to_string();
+    let httpd = builder.env("DJANGO_EXAMPLE_STATE", &state).start();
+    let shelf = httpd.get("/");
+    assert!(shelf.status == 200 && shelf.text().contains("Invisible Cities"), "{shelf:?}");
+
+    let login = httpd.get("/admin/login/");
+    let token = between(login.text(), "name=\"csrfmiddlewaretoken\" value=\"", "\"");
+    let cookie = cookie(&login, "csrftoken");
+    let answer = httpd
+        .request("POST", "/admin/login/?next=/admin/")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .header("Cookie", &cookie)
+        .body(format!("csrfmiddlewaretoken={token}&username=demo&password=demo&next=/admin/"))
+        .send();
+    assert_eq!((answer.status, answer.header("Location")), (302, Some("/admin/")), "{answer:?}");
+    let session = self::cookie(&answer, "sessionid");
+    let admin = httpd.request("GET", "/admin/").header("Cookie", &session).send();
+    assert!(admin.status == 200 && admin.text().contains("Site administration"), "{admin:?}");
+
+    let style = httpd.get("/static/admin/css/base.css");
+    assert!(style.status == 200 && style.complete && style.body.len() > 1000, "{style:?}");
+    assert_eq!(httpd.get("/nowhere/").status, 404);
+    httpd.finish(&["Not Found: /nowhere/"]);
+}
+
+/// A cookie that a response sets, as the next request sends it back.
+#[track_caller]
+fn cookie(response: &Response, name: &str) -> String {
+    let cookies = response.values("Set-Cookie");
+    let found = cookies.iter().map(|cookie| cookie.trim()).find(|cookie| cookie.starts_with(&format!("{name}=")));
+    let found = found.unwrap_or_else(|| panic!("no cookie {name} in {response:?}"));
+    found.split(';').next().expect("a cookie has a value").to_owned()
+}

@@ -1,0 +1,408 @@
+//! `wsgi.input`: the request's body as a file (PEP 3333, "Input and Error
+//! Streams"), and bodies that are refused, cut short, chunked or waited for.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Httpd, Response, in_both_modes};
+
+const SOON: Duration = Duration::from_secs(1);
+const CHUNKED_ON: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On";
+
+/// Evaluates an expression that finds this body in `input`.
+#[track_caller]
+fn with_body(httpd: &Httpd, body: &[u8], expression: &str) -> String {
+    let response = httpd.request("POST", "/").header("X-Python", expression).body(body).send();
+    assert_eq!(response.status, 200, "{expression}: {response:?}");
+    response.text().to_owned()
+}
+
+#[test]
+fn it_reads_as_a_file_does() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("evaluate.py").gil_mode(mode).start();
+        for (expression, value) in [
+            ("input.read()", r"b'one\ntwo\nthree'"),
+            ("input.read(-1)", r"b'one\ntwo\nthree'"),
+            ("input.read(-5)", r"b'one\ntwo\nthree'"),
+            ("input.read(5)", r"b'one\nt'"),
+            ("input.read(13)", r"b'one\ntwo\nthree'"),
+            ("input.read(1000)", r"b'one\ntwo\nthree'"),
+            ("input.read(0)", "b''"),
+            (
+                "(input.read(2), input.read(0), input.read(), input.read(), input.read(1))",
+                r"(b'on', b'', b'e\ntwo\nthree', b'', b'')",
+            ),
+            ("[input.readline() for _ in range(5)]", r"[b'one\n', b'two\n', b'three', b'', b'']"),
+            ("[input.readline(n) for n in (2, 2, 0, 9, -1, 2)]", r"[b'on', b'e\n', b'', b'two\n', b'three', b'']"),
+            ("input.readlines()", r"[b'one\n', b'two\n', b'three']"),
+            ("input.readlines(1)", r"[b'one\n']"),
+            ("input.readlines(5)", r"[b'one\n', b'two\n']"),
+            ("input.readlines(0)", r"[b'one\n', b'two\n', b'three']"),
+            (
+                "(input.readlines(), input.readlines(), input.readline(), list(input))",
+                r"([b'one\n', b'two\n', b'three'], [], b'', [])",
+            ),
+            ("list(input)", r"[b'one\n', b'two\n', b'three']"),
+            (
+                "(next(input), input.read(2), input.readline(), next(input), list(input))",
+                r"(b'one\n', b'tw', b'o\n', b'three', [])",
+            ),
+            ("iter(input) is input", "True"),
+            ("(input.close(), input.read(3))", "(None, b'one')"),
+            ("type(input.read(1)) is type(input.readline()) is bytes", "True"),
+        ] {
+            assert_eq!(with_body(&httpd, b"one\ntwo\nthree", expression), value, "{expression}");
+        }
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn arguments_of_the_wrong_kind_raise() {
+    let httpd = Httpd::serving("evaluate.py").start();
+    for call in [
+        "read(None)",
+        "read(1.5)",
+        "read('1')",
+        "read(size=1)",
+        "read(1, 2)",
+        "readline(None)",
+        "readline('1')",
+        "readline(1, 2)",
+        "readlines(None)",
+        "readlines('1')",
+        "close(1)",
+    ] {
+        assert_eq!(with_body(&httpd, b"x", &format!("input.{call}")), "TypeError", "{call}");
+    }
+    for call in ["seek(0)", "tell()", "readinto(bytearray(1))", "fileno()"] {
+        assert_eq!(with_body(&httpd, b"x", &format!("input.{call}")), "AttributeError", "{call}");
+    }
+    assert_eq!(httpd.python("type(input)()"), "TypeError");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_request_without_a_body_has_an_empty_one() {
+    let httpd = Httpd::serving("evaluate.py").start();
+    assert_eq!(httpd.python("(input.read(), input.readline(), input.readlines(), list(input))"), "(b'', b'', [], [])");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn lines_are_whole_wherever_the_network_cut_them() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("evaluate.py").gil_mode(mode).start();
+        let mut body = String::new();
+        for length in 0..400 {
+            writeln!(body, "{}", "x".repeat(length)).expect("a string grows");
+        }
+        // Longer than any buffer on the way.
+        writeln!(body, "{}", "y".repeat(100_000)).expect("a string grows");
+        let lengths = "(lambda lines: ([len(line) for line in lines] == [*range(1, 401), 100001]))";
+        assert_eq!(with_body(&httpd, body.as_bytes(), &format!("{lengths}(list(input))")), "True");
+        assert_eq!(with_body(&httpd, body.as_bytes(), &format!("{lengths}(input.readlines())")), "True");
+        assert_eq!(with_body(&httpd, body.as_bytes(), &format!("{lengths}(list(iter(input.readline, b'')))")), "True");
+        let pieces = "b''.join(iter(lambda: input.readline(77), b'')).count(b'\\n')";
+        assert_eq!(with_body(&httpd, body.as_bytes(), pieces), "401");
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_large_body_arrives_unchanged() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("input.py").gil_mode(mode).start();
+        let body: Vec<u8> = (0..4_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        let response = httpd.post("/echo", &body);
+        assert!(response.status == 200 && response.complete && response.body == body, "not the body that was sent");
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_body_in_small_pieces_is_waited_for() {
+    let httpd = Httpd::serving("evaluate.py").start();
+    let mut connection = httpd.connect();
+    connection
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nX-Python: (input.read(4), input.readline())\r\n\r\n");
+    for piece in ["a", "b", "c", "d", "e", "f"] {
+        thread::sleep(Duration::from_millis(30));
+        connection.send(piece);
+    }
+    connection.response().assert(200, "(b'abcd', b'ef')");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn it_ends_where_the_next_request_begins() {
+    let httpd = Httpd::serving("input.py").start();
+    let mut connection = httpd.connect();
+    connection
+        .send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /ignore HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.response().assert(200, "abc");
+    connection.response().assert(200, "ignored");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn an_unread_body_does_not_harm_the_next_request() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("input.py").gil_mode(mode).start();
+        let mut connection = httpd.connect();
+        let body = "x".repeat(100_000);
+        for _ in 0..3 {
+            connection
+                .send(format!("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            connection.response().assert(200, "ignored");
+        }
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn input_and_output_may_be_interleaved() {
+    let httpd = Httpd::serving("input.py").start();
+    let body = "0123456789".repeat(20_000);
+    let response = httpd.post("/echo_in_parts", &body);
+    response.assert(200, &body);
+    httpd.finish(&[]);
+}
+
+#[test]
+fn after_the_request_it_raises() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("input.py").gil_mode(mode).start();
+        httpd.post("/keep", "abc\ndef").assert(200, "kept");
+        let error = "RuntimeError";
+        httpd.get("/use_what_was_kept").assert(200, &[error; 5].join(" "));
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_chunked_body_needs_permission() {
+    // What is the client's fault is told at info level.
+    let httpd = Httpd::serving("input.py").log_level("warn wsgi:info").start();
+    let response = httpd.request("POST", "/echo").chunked(&["abc"]).send();
+    response.assert_error_page(411);
+    httpd.get("/was_called").assert(200, "");
+    httpd.finish(&["WSGI0139", "loading", "Python"]);
+}
+
+#[test]
+fn a_chunked_body_is_read_to_its_end() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::with(CHUNKED_ON, "evaluate.py").gil_mode(mode).start();
+        let send = |expression: &str, chunks: &[&str]| -> Response {
+            httpd.request("POST", "/").header("X-Python", expression).chunked(chunks).send()
+        };
+        send("input.read()", &["one\nt", "wo", "\nthree"]).assert(200, r"b'one\ntwo\nthree'");
+        send("input.read(7)", &["one\nt", "wo", "\nthree"]).assert(200, r"b'one\ntwo'");
+        send("list(input)", &["one\nt", "wo", "\nthree"]).assert(200, r"[b'one\n', b'two\n', b'three']");
+        send("(input.read(), input.read())", &[]).assert(200, "(b'', b'')");
+        send("'CONTENT_LENGTH' in environ", &["x"]).assert(200, "False");
+        send("environ['HTTP_TRANSFER_ENCODING']", &["x"]).assert(200, "'chunked'");
+
+        let mut connection = httpd.connect();
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nX-Python: input.read()\r\nTransfer-Encoding: Chunked\r\n\r\n");
+        connection.send("3;extension=1\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n");
+        connection.response().assert(200, "b'abc'");
+        // What follows the trailers is the next request.
+        connection.send("GET / HTTP/1.1\r\nHost: a\r\nX-Python: input.read()\r\n\r\n").response().assert(200, "b''");
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn an_unread_chunked_body_does_not_harm_the_next_request() {
+    let httpd = Httpd::with(CHUNKED_ON, "input.py").start();
+    let mut connection = httpd.connect();
+    connection.send("POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    connection.response().assert(200, "ignored");
+    connection.get("/ignore").assert(200, "ignored");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn other_transfer_encodings_are_refused() {
+    let httpd = Httpd::with(CHUNKED_ON, "input.py").start();
+    let mut connection = httpd.connect();
+    connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    let response = connection.response();
+    // httpd's core may refuse it first.
+    assert!([400, 501].contains(&response.status), "{response:?}");
+    response.assert_error_page(response.status);
+    let served = httpd.get("/was_called");
+    served.assert(200, "");
+    let log = httpd.error_log();
+    let expected: &[&str] = if log.count("WSGI0138") > 0 { &["WSGI0138"] } else { &[] };
+    httpd.finish(expected);
+}
+
+#[test]
+fn chunks_win_over_a_length_and_end_the_connection() {
+    let httpd = Httpd::with(CHUNKED_ON, "input.py").start();
+    let mut connection = httpd.connect();
+    connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    connection.response().assert(200, "abc");
+    connection.assert_closed_within(SOON);
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_before_python_runs() {
+    let httpd = Httpd::with("WSGIScriptAlias / {app}\nLimitRequestBody 100", "input.py").start();
+    httpd.post("/echo", "x".repeat(100)).assert(200, &"x".repeat(100));
+    httpd.post("/echo", "x".repeat(101)).assert_error_page(413);
+    let mut connection = httpd.connect();
+    let response = connection
+        .send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n")
+        .response();
+    response.assert_error_page(413);
+    assert_eq!(response.interim, [0_u16; 0]);
+    httpd.get("/was_called").assert(200, "/echo");
+    // httpd's own word on it, from 2.4.x on.
+    let said = httpd.error_log().count("AH01588:") > 0;
+    httpd.finish(if said { &["AH01588:"] } else { &[] });
+}
+
+#[test]
+fn a_chunked_body_over_the_limit_is_refused_when_it_is_read() {
+    in_both_modes(|mode| {
+        let conf = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On\nLimitRequestBody 100";
+        let httpd = Httpd::with(conf, "input.py").gil_mode(mode).start();
+        let long = "x".repeat(60);
+        let answer = |path: &str| httpd.request("POST", path).chunked(&[&long, &long]).send();
+        // The application did not handle the error; the page says whose fault it was.
+        answer("/echo").assert_error_page(413);
+        // It goes on regardless: still one answer and not two glued together.
+        let response = answer("/swallow");
+        if response.status == 200 {
+            response.assert(200, "swallowed");
+        } else {
+            response.assert_error_page(413);
+        }
+        answer("/ignore").assert(200, "ignored");
+        let log = httpd.error_log();
+        let expected = ["WSGI0174", "OSError: ", "AH01591:"];
+        httpd.finish(&expected.into_iter().filter(|line| log.count(line) > 0).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_malformed_chunk_is_the_clients_fault() {
+    let httpd = Httpd::with(CHUNKED_ON, "input.py").start();
+    for (path, expected) in [("/echo", 400), ("/swallow", 400)] {
+        let mut connection = httpd.connect();
+        connection.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"));
+        let response = connection.response();
+        if response.status == 200 {
+            response.assert(200, "swallowed");
+        } else {
+            response.assert_error_page(expected);
+        }
+        connection.assert_closed_within(SOON);
+    }
+    let log = httpd.error_log();
+    let expected = ["WSGI0174", "OSError: ", "AH01590:"];
+    httpd.finish(&expected.into_iter().filter(|line| log.count(line) > 0).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_client_is_told_to_continue_at_the_first_read() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("input.py").gil_mode(mode).start();
+        let head = |path: &str| {
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        };
+
+        let mut reads = httpd.connect();
+        reads.send(head("/echo"));
+        assert_eq!(reads.head().status, 100);
+        reads.send("abc").response().assert(200, "abc");
+
+        // Not before the application reads.
+        let mut waits = httpd.connect();
+        waits.send(head("/wait_and_echo")).assert_silent_for(Duration::from_millis(300));
+        httpd.get("/release").assert(200, "released");
+        assert_eq!(waits.head().status, 100);
+        waits.send("abc").response().assert(200, "abc");
+
+        // Not if it never reads. (On a connection to be kept httpd would wait for the unread body.)
+        let response =
+            httpd.connect().send(head("/ignore").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).response();
+        response.assert(200, "ignored");
+        assert_eq!(response.interim, [0_u16; 0]);
+
+        // Not once the response has begun; the body is waited for without it.
+        let mut answered = httpd.connect();
+        answered.send(head("/answer_and_echo"));
+        thread::sleep(Duration::from_millis(200));
+        let response = answered.send("abc").response();
+        response.assert(200, "body:abc");
+        assert_eq!(response.interim, [0_u16; 0]);
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_body_cut_short_raises_when_what_is_missing_is_needed() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("evaluate.py").gil_mode(mode).start();
+        for (expression, value) in [
+            ("input.read()", "OSError"),
+            ("input.read(8)", "OSError"),
+            ("input.read(6)", r"b'on\ntwo'"),
+            ("(input.readline(), attempt(input.readline))", r"(b'on\n', 'OSError')"),
+            ("input.readlines()", "OSError"),
+            ("list(input)", "OSError"),
+            // Once failed, always failed.
+            (
+                "[attempt(call) for call in (input.read, input.read, input.readline, input.readlines, input.__next__)]",
+                "['OSError', 'OSError', 'OSError', 'OSError', 'OSError']",
+            ),
+        ] {
+            let mut connection = httpd.connect();
+            connection.send(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nX-Python: {expression}\r\nContent-Length: 10\r\n\r\non\ntwo"
+            ));
+            let response = connection.end_sending().response();
+            response.assert(200, value);
+            connection.assert_closed_within(SOON);
+        }
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_client_that_stalls_raises_after_the_timeout() {
+    let httpd = Httpd::with("WSGIScriptAlias / {app}\nTimeout 1", "evaluate.py").start();
+    let mut connection = httpd.connect();
+    let begin = Instant::now();
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nX-Python: input.read()\r\nContent-Length: 10\r\n\r\npart");
+    connection.response().assert(200, "OSError");
+    let elapsed = begin.elapsed();
+    assert!((Duration::from_millis(800)..Duration::from_secs(4)).contains(&elapsed), "{elapsed:?}");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_body_that_a_filter_made_longer_is_read_to_its_end() {
+    // 5000 times "x", gzipped.
+    let gzipped: &[u8] = &[
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 237, 193, 49, 1, 0, 0, 0, 194, 160, 218, 139, 111, 10, 63, 160, 0, 0, 0, 0,
+        128, 183, 1, 38, 240, 219, 0, 136, 19, 0, 0,
+    ];
+    let conf = "WSGIScriptAlias / {app}\n<Location />\nSetInputFilter DEFLATE\n</Location>";
+    let httpd = Httpd::with(conf, "evaluate.py").modules(&["filter", "deflate"]).start();
+    let request = httpd.request("POST", "/").header("Content-Encoding", "gzip");
+    let expression = "(input.read() == b'x' * 5000, int(environ['CONTENT_LENGTH']) < 5000)";
+    request.header("X-Python", expression).body(gzipped).send().assert(200, "(True, True)");
+    httpd.finish(&[]);
+}
