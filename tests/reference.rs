@@ -61,12 +61,17 @@ fn every_directive_of_the_module_explains_itself() {
     }
 }
 
+/// An example stands right behind its `#`; inside of a section it is indented.
+fn is_example(line: &str) -> bool {
+    ["WSGI", "<WSGI", "</WSGI", "    WSGI"].iter().any(|start| line.starts_with(start))
+}
+
 #[test]
 fn httpd_accepts_the_reference_as_it_stands_and_each_example() {
     Httpd::bare(&reference()).config_test().assert_ok();
     let python = variable("MOD_WSGI_PYTHON");
     let home = python.rsplit_once("/bin/").expect("a python in bin").0;
-    let example = |line: &str| Some(line.strip_prefix('#')?).filter(|line| line.starts_with("WSGI")).map(str::to_owned);
+    let example = |line: &str| Some(line.strip_prefix('#')?).filter(|line| is_example(line)).map(str::to_owned);
     let active: Vec<_> = reference().lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
     let active = active.join("\n").replace("WSGIPythonHome /srv/example/venv", &format!("WSGIPythonHome {home}"));
     Httpd::bare(&active).config_test().assert_ok();
