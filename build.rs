@@ -52,16 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=APXS");
     pyo3_build_config::use_pyo3_cfgs();
 
-    let mut include = vec![
-        apxs("INCLUDEDIR")?,
-        apxs("APR_INCLUDEDIR")?,
-        apxs("APU_INCLUDEDIR")?,
-    ];
+    let mut include = vec![apxs("INCLUDEDIR")?, apxs("APR_INCLUDEDIR")?, apxs("APU_INCLUDEDIR")?];
     include.dedup();
-    let flags: Vec<String> = apxs("EXTRA_CPPFLAGS")?
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
+    let flags: Vec<String> = apxs("EXTRA_CPPFLAGS")?.split_whitespace().map(str::to_owned).collect();
     bind_httpd(&include, &flags)?;
     compile_httpd_layout(&include, &flags);
     link_python(pyo3_build_config::get())
@@ -105,10 +98,7 @@ fn compile_httpd_layout(include: &[String], flags: &[String]) {
 }
 
 fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<dyn Error>> {
-    let executable = python
-        .executable
-        .clone()
-        .ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
+    let executable = python.executable.clone().ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
     let query = "import sys, sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('LIBDIR')); print(sys.base_prefix)";
     let answer = Command::new(&executable).args(["-c", query]).output()?;
     let answer = String::from_utf8(answer.stdout)?;

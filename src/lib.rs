@@ -29,8 +29,8 @@
 //! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
 //! in `wsgi/gateway`. What `unsafe` relies on stands in `SAFETY.md`.
 
-mod api;
 mod apache;
+mod api;
 mod config;
 mod ffi;
 mod module;

@@ -141,7 +141,8 @@ unsafe extern "C" fn apply<C: Configuration>(
         let pool = unsafe { Pool::from_raw(parameters.pool) };
         if row.scope == Scope::Global {
             // SAFETY: the parameters are those of this call.
-            let refusal = unsafe { ffi::ap_check_cmd_context(core::ptr::from_ref(parameters).cast_mut(), ffi::GLOBAL_ONLY) };
+            let refusal =
+                unsafe { ffi::ap_check_cmd_context(core::ptr::from_ref(parameters).cast_mut(), ffi::GLOBAL_ONLY) };
             if !refusal.is_null() {
                 return refusal;
             }
@@ -188,16 +189,22 @@ fn walk_section(parameters: &ffi::cmd_parms) -> *const c_char {
 /// The words of a section's opening tag end with `>`.
 fn inside_of_tag<'a, C: Configuration>(row: &Directive<C>, text: &'a [u8]) -> Result<&'a [u8], String> {
     match row.set {
-        Setter::Section { .. } => text.trim_ascii_end().strip_suffix(b">").ok_or_else(|| "the section has no closing '>'".into()),
+        Setter::Section { .. } => {
+            text.trim_ascii_end().strip_suffix(b">").ok_or_else(|| "the section has no closing '>'".into())
+        }
         _ => Ok(text),
     }
 }
 
-fn arguments_of<'p, C: Configuration>(row: &Directive<C>, pool: Pool<'p>, text: &[u8]) -> Result<Arguments<'p>, String> {
+fn arguments_of<'p, C: Configuration>(
+    row: &Directive<C>,
+    pool: Pool<'p>,
+    text: &[u8],
+) -> Result<Arguments<'p>, String> {
     let mut words = Vec::new();
     for word in arguments::split(inside_of_tag(row, text)?)? {
-        let word = core::str::from_utf8(&word)
-            .map_err(|_| format!("'{}' is not UTF-8", String::from_utf8_lossy(&word)))?;
+        let word =
+            core::str::from_utf8(&word).map_err(|_| format!("'{}' is not UTF-8", String::from_utf8_lossy(&word)))?;
         words.push(pool.text(word));
     }
     let enough = match row.words {
@@ -227,7 +234,10 @@ pub(crate) fn server_settings<'s, C: Configuration>(server: Server<'s>) -> Optio
 }
 
 /// `create_dir_config` of the module record.
-pub(crate) unsafe extern "C" fn create_directory<C: Configuration>(pool: *mut ffi::apr_pool_t, _section: *mut c_char) -> *mut c_void {
+pub(crate) unsafe extern "C" fn create_directory<C: Configuration>(
+    pool: *mut ffi::apr_pool_t,
+    _section: *mut c_char,
+) -> *mut c_void {
     guard(core::ptr::null_mut(), || {
         // SAFETY: POOL.
         let pool = unsafe { Pool::from_raw(pool) };
@@ -257,7 +267,10 @@ pub(crate) unsafe extern "C" fn merge_directory<C: Configuration>(
 }
 
 /// `create_server_config` of the module record.
-pub(crate) unsafe extern "C" fn create_server<C: Configuration>(pool: *mut ffi::apr_pool_t, _server: *mut ffi::server_rec) -> *mut c_void {
+pub(crate) unsafe extern "C" fn create_server<C: Configuration>(
+    pool: *mut ffi::apr_pool_t,
+    _server: *mut ffi::server_rec,
+) -> *mut c_void {
     guard(core::ptr::null_mut(), || {
         // SAFETY: POOL.
         let pool = unsafe { Pool::from_raw(pool) };

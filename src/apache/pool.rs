@@ -67,7 +67,12 @@ impl<'p> Pool<'p> {
         let raw = Box::into_raw(Box::new(value));
         // SAFETY: POOL; the cleanup matches the type, and runs once, when the pool is cleared.
         unsafe {
-            ffi::apr_pool_cleanup_register(self.as_raw(), raw.cast(), Some(drop_box::<T>), Some(ffi::apr_pool_cleanup_null));
+            ffi::apr_pool_cleanup_register(
+                self.as_raw(),
+                raw.cast(),
+                Some(drop_box::<T>),
+                Some(ffi::apr_pool_cleanup_null),
+            );
         }
         // SAFETY: the box is alive until the cleanup runs, and nothing else refers to it.
         unsafe { &mut *raw }

@@ -32,9 +32,8 @@ impl Regex {
         let subject = pool.c_string(subject);
         let mut groups = [ffi::ap_regmatch_t { rm_so: -1, rm_eo: -1 }; GROUPS];
         // SAFETY: POOL; the array has as many groups as it says.
-        let status = unsafe {
-            ffi::ap_regexec(self.raw.as_ptr(), subject, GROUPS as ffi::apr_size_t, groups.as_mut_ptr(), 0)
-        };
+        let status =
+            unsafe { ffi::ap_regexec(self.raw.as_ptr(), subject, GROUPS as ffi::apr_size_t, groups.as_mut_ptr(), 0) };
         (status == 0).then_some(Match { groups })
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn extend(py: Python<'_>, folders: &str) -> PyResult<()> {
     let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
     let before = path.len();
     let add = py.import("site")?.getattr("addsitedir")?;
-    let outcome = folders.split(':').filter(|folder| !folder.is_empty()).try_for_each(|folder| add.call1((folder,)).map(drop));
+    let outcome =
+        folders.split(':').filter(|folder| !folder.is_empty()).try_for_each(|folder| add.call1((folder,)).map(drop));
     let added = path.get_slice(before, path.len());
     let old = path.get_slice(0, before);
     path.set_slice(0, path.len(), added.call_method1("__add__", (old,))?.as_any())?;

@@ -1,7 +1,7 @@
 //! `WSGIRestrictStdin`, `WSGIRestrictStdout` and `WSGIRestrictSignal`, in Python: none of it is on the way of a request.
 
-use core::ffi::CStr;
 use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, none};
+use core::ffi::CStr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

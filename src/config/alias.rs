@@ -217,7 +217,11 @@ mod tests {
 
     #[test]
     fn options_are_parsed_and_the_last_wins() {
-        let options = parse_options(&["application-group=%{GLOBAL}".into(), "pass-authorization=On".into(), "pass-authorization=Off".into()]);
+        let options = parse_options(&[
+            "application-group=%{GLOBAL}".into(),
+            "pass-authorization=On".into(),
+            "pass-authorization=Off".into(),
+        ]);
         let options = options.expect("valid options");
         assert_eq!(options.application_group, Some(GroupName::Global));
         assert_eq!(options.pass_authorization, Some(false));

@@ -16,7 +16,12 @@ use core::ffi::CStr;
 type SetDirectory = fn(&mut DirectorySettings, &Arguments<'_>) -> Result<(), String>;
 type SetServer = fn(&mut ServerSettings, &Arguments<'_>) -> Result<(), String>;
 
-const fn directory(name: &'static CStr, scope: Scope, set: SetDirectory, help: &'static CStr) -> Directive<WsgiConfiguration> {
+const fn directory(
+    name: &'static CStr,
+    scope: Scope,
+    set: SetDirectory,
+    help: &'static CStr,
+) -> Directive<WsgiConfiguration> {
     Directive { name, scope, words: Words::One, set: Setter::Directory(set), help }
 }
 
@@ -25,7 +30,13 @@ const fn global(name: &'static CStr, set: SetServer, help: &'static CStr) -> Dir
 }
 
 /// A directive that takes any number of words.
-const fn list(name: &'static CStr, scope: Scope, least: usize, set: SetDirectory, help: &'static CStr) -> Directive<WsgiConfiguration> {
+const fn list(
+    name: &'static CStr,
+    scope: Scope,
+    least: usize,
+    set: SetDirectory,
+    help: &'static CStr,
+) -> Directive<WsgiConfiguration> {
     Directive { name, scope, words: Words::AtLeast(least), set: Setter::Directory(set), help }
 }
 

@@ -15,7 +15,10 @@ pub(crate) enum GroupName {
     /// `%{RESOURCE}`: the server and the path the script is mounted at.
     Resource,
     /// `%{ENV:NAME}`: a variable of the request or of the process.
-    Variable { text: PoolStr, name: PoolStr },
+    Variable {
+        text: PoolStr,
+        name: PoolStr,
+    },
     Literal(PoolStr),
 }
 

@@ -33,7 +33,9 @@ impl ImportScript {
                 _ => return Err(unexpected(word)),
             }
         }
-        let missing = |name: &str| format!("'{}' has no {name}=; expected process-group= and application-group=", arguments.first());
+        let missing = |name: &str| {
+            format!("'{}' has no {name}=; expected process-group= and application-group=", arguments.first())
+        };
         let script = Self {
             path: arguments.first(),
             process_group: process_group.ok_or_else(|| missing("process-group"))?,
@@ -67,7 +69,10 @@ impl ImportScript {
         if self.process_group.is_empty() {
             return Ok(());
         }
-        Err(format!("process-group={} is not defined; expected %{{GLOBAL}} or a process group defined before", self.process_group))
+        Err(format!(
+            "process-group={} is not defined; expected %{{GLOBAL}} or a process group defined before",
+            self.process_group
+        ))
     }
 }
 

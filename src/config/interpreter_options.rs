@@ -102,9 +102,12 @@ impl InterpreterOptions {
     /// The blocks that match, the weakest first: more selectors are stronger, then the later one.
     fn matching(&self, process_group: &str, application_group: &str) -> Vec<&Block> {
         let is = |selector: Option<PoolStr>, name: &str| selector.is_none_or(|selector| &*selector == name);
-        let matches = |block: &&Block| is(block.process_group, process_group) && is(block.application_group, application_group);
+        let matches =
+            |block: &&Block| is(block.process_group, process_group) && is(block.application_group, application_group);
         let mut blocks: Vec<_> = self.blocks.iter().filter(matches).collect();
-        blocks.sort_by_key(|block| usize::from(block.process_group.is_some()) + usize::from(block.application_group.is_some()));
+        blocks.sort_by_key(|block| {
+            usize::from(block.process_group.is_some()) + usize::from(block.application_group.is_some())
+        });
         blocks
     }
 
@@ -118,7 +121,8 @@ impl InterpreterOptions {
         let interval = |options: &Options, for_application_group| {
             options.switch_interval.map(|seconds| SwitchInterval { seconds, for_application_group })
         };
-        let in_block = blocks.iter().rev().find_map(|block| interval(&block.options, block.application_group.is_some()));
+        let in_block =
+            blocks.iter().rev().find_map(|block| interval(&block.options, block.application_group.is_some()));
         let paths = blocks.iter().map(|block| block.options.python_path);
         Resolved {
             python_paths: core::iter::once(self.top.python_path).chain(paths).flatten().collect(),

@@ -32,9 +32,9 @@ fn check_environment(home: &str, settings: &str) -> Result<(), String> {
         .find(|(key, _)| matches!(key.trim(), "version" | "version_info"))
         .map(|(_, version)| version.trim());
     match version {
-        Some(version) if !is_embedded(version) => Err(format!(
-            "'{home}' is a virtual environment of Python {version}; expected one of Python {VERSION}"
-        )),
+        Some(version) if !is_embedded(version) => {
+            Err(format!("'{home}' is a virtual environment of Python {version}; expected one of Python {VERSION}"))
+        }
         _ => Ok(()),
     }
 }

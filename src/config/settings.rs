@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn the_inner_section_wins_where_it_says_something() {
-        let outer = DirectorySettings { pass_authorization: Some(true), chunked_request: Some(true), ..Default::default() };
+        let outer =
+            DirectorySettings { pass_authorization: Some(true), chunked_request: Some(true), ..Default::default() };
         let inner = DirectorySettings { pass_authorization: Some(false), ..Default::default() };
         let settings = inner.over(&outer).resolve();
         assert!(!settings.pass_authorization);
@@ -93,7 +94,10 @@ mod tests {
 
     #[test]
     fn a_list_of_the_inner_section_replaces_the_whole_outer_list() {
-        let listed = |headers: &'static [ProxyHeader]| DirectorySettings { trusted_proxy_headers: Some(headers.into()), ..Default::default() };
+        let listed = |headers: &'static [ProxyHeader]| DirectorySettings {
+            trusted_proxy_headers: Some(headers.into()),
+            ..Default::default()
+        };
         let outer = listed(&[ProxyHeader::XForwardedFor, ProxyHeader::XHost]);
         let inner = listed(&[ProxyHeader::XScheme]).over(&outer).resolve();
         assert_eq!(*inner.trusted_proxy_headers, [ProxyHeader::XScheme]);

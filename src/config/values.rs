@@ -21,14 +21,10 @@ pub(crate) fn flag(word: &str) -> Result<bool, String> {
 /// # Errors
 /// Names the word and what was expected.
 pub(crate) fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    choices
-        .iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name))
-        .map(|(_, value)| *value)
-        .ok_or_else(|| {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            format!("'{word}' is not a valid value; expected one of {}", names.join(", "))
-        })
+    choices.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        format!("'{word}' is not a valid value; expected one of {}", names.join(", "))
+    })
 }
 
 /// `WSGIMapHEADToGET`: whether the application sees GET where the client sent HEAD.
@@ -86,7 +82,9 @@ impl HashSeed {
         }
         let digits = word.bytes().all(|byte| byte.is_ascii_digit());
         let number = word.parse().ok().filter(|_| digits);
-        number.map(Self::Fixed).ok_or_else(|| format!("'{word}' is not a valid value; expected random or 0 to 4294967295"))
+        number
+            .map(Self::Fixed)
+            .ok_or_else(|| format!("'{word}' is not a valid value; expected random or 0 to 4294967295"))
     }
 }
 

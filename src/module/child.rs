@@ -3,10 +3,10 @@
 
 use super::start::IMPLEMENTATION;
 use super::{new_interpreter, preload};
-use crate::api;
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server, server::Server};
+use crate::api;
 use crate::config::server::StartUp;
 use crate::config::{WsgiConfiguration, values};
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};

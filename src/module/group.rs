@@ -34,7 +34,8 @@ fn mount_length(uri: &[u8], path_info: &[u8]) -> usize {
         if a != b {
             break;
         }
-        (uri_left, info_left) = if *a == b'/' { (without_slashes(uri_left), without_slashes(info_left)) } else { (rest, info_rest) };
+        (uri_left, info_left) =
+            if *a == b'/' { (without_slashes(uri_left), without_slashes(info_left)) } else { (rest, info_rest) };
     }
     let segment = uri[uri_left.len()..].iter().position(|byte| *byte == b'/');
     segment.map_or(uri.len(), |end| uri_left.len() + end)

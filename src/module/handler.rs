@@ -15,12 +15,12 @@ use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
 use crate::config::settings::Settings;
 use crate::config::values::group_literal;
+use crate::python::Attached;
 use crate::python::interpreter::{self, InterpreterError};
 use crate::python::script::{Applications, Event, Script};
-use crate::python::Attached;
+use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
-use crate::wsgi::Wsgi;
 use core::sync::atomic::AtomicBool;
 use pyo3::PyResult;
 
@@ -133,7 +133,9 @@ fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Setti
 
 fn interpreter_fault(error: InterpreterError) -> Fault {
     match error {
-        InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => Fault::NotStarted(error),
+        InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => {
+            Fault::NotStarted(error)
+        }
         InterpreterError::TooMany(_) => Fault::TooManyInterpreters(error),
         InterpreterError::Make { .. } => Fault::Interpreter(error),
     }
@@ -146,9 +148,15 @@ struct KeptForRequests {
 }
 
 /// The part of a request that runs attached to Python.
-fn call(attached: &Attached<'_>, facts: &EmbeddedFacts<'_>, sink: &mut EmbeddedSink<'_>, answered: &AtomicBool) -> Result<Outcome, Fault> {
+fn call(
+    attached: &Attached<'_>,
+    facts: &EmbeddedFacts<'_>,
+    sink: &mut EmbeddedSink<'_>,
+    answered: &AtomicBool,
+) -> Result<Outcome, Fault> {
     let (py, request) = (attached.py, facts.request);
-    let wsgi: &Wsgi = attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
+    let wsgi: &Wsgi =
+        attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
     let kept = attached.kept(|| KeptForRequests {
         applications: Applications::default(),
         wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
@@ -169,7 +177,8 @@ fn call(attached: &Attached<'_>, facts: &EmbeddedFacts<'_>, sink: &mut EmbeddedS
     let mut body = EmbeddedBody::new(request, answered);
     let mut log = EmbeddedLog(request);
     let gateway = Gateway { facts, body: &mut body, sink, log: &mut log };
-    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway).map_err(|error| Fault::Objects(error.to_string()))
+    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
+        .map_err(|error| Fault::Objects(error.to_string()))
 }
 
 /// Ends the response, detached from Python, and says what httpd is to do.

@@ -2,8 +2,8 @@
 //! and modules, in this order, before any code of an application.
 
 use super::child::{EMBEDDED, Process, process};
-use crate::api::{self, restrictions::Restrictions};
 use crate::apache::log::{self, Level};
+use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
 use crate::config::values::Audit;
 use crate::python::Attached;
@@ -27,8 +27,11 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     install_audit(py, process)?;
     let wsgi = Wsgi::new(py, process.facts)?;
     api::set_up(attached, &wsgi, &process.surroundings)?;
-    let restrictions =
-        Restrictions { stdin: options.restrict_stdin, stdout: options.restrict_stdout, signal: options.restrict_signal };
+    let restrictions = Restrictions {
+        stdin: options.restrict_stdin,
+        stdout: options.restrict_stdout,
+        signal: options.restrict_signal,
+    };
     api::restrictions::apply(py, restrictions, process.surroundings.log_info)?;
     if let Some(eggs) = process.start_up.python_eggs {
         api::path::set_egg_cache(py, &eggs)?;
@@ -59,7 +62,9 @@ pub(crate) fn has_own_gil(application_group: &str) -> bool {
         return false;
     }
     if is_free_threading() {
-        let text = format!("WSGI0202: WSGIPerInterpreterGIL is ignored for '{application_group}': this process runs without the GIL");
+        let text = format!(
+            "WSGI0202: WSGIPerInterpreterGIL is ignored for '{application_group}': this process runs without the GIL"
+        );
         log::server(None, Level::Warning, &text);
         return false;
     }
@@ -100,7 +105,8 @@ fn set_switch_interval(attached: &Attached<'_>, interval: SwitchInterval, own_gi
         return Ok(());
     }
     if interval.for_application_group && !attached.interpreter.is_main() && !own_gil {
-        let text = format!("WSGI0199: WSGISwitchInterval is ignored for '{name}': it shares its GIL with other interpreters");
+        let text =
+            format!("WSGI0199: WSGISwitchInterval is ignored for '{name}': it shares its GIL with other interpreters");
         log::server(None, Level::Warning, &text);
         return Ok(());
     }

@@ -29,10 +29,12 @@ fn load(script: &ImportScript) -> Result<(), InterpreterError> {
     let module_path = script_path::of(path);
     let modified = script_path::modified(path);
     interpreter.run(|attached| {
-        let wanted = Script { path, module_path: &module_path, modified, resource: path, reloading: false, callable: "" };
+        let wanted =
+            Script { path, module_path: &module_path, modified, resource: path, reloading: false, callable: "" };
         let announce = |event: Event<'_>| {
             if let Event::Loading { .. } = event {
-                let text = format!("loading '{}' in interpreter '{}' beforehand", script.path, script.application_group);
+                let text =
+                    format!("loading '{}' in interpreter '{}' beforehand", script.path, script.application_group);
                 log::server(None, Level::Info, &text);
             }
         };

@@ -1,8 +1,8 @@
 //! The module record that httpd looks up by name, and its command table.
 
+use crate::apache;
 use crate::apache::directive::{self, END, command};
 use crate::apache::hook::{self, ModuleNames};
-use crate::apache;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
 use crate::ffi;

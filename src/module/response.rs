@@ -130,7 +130,8 @@ impl ResponseSink for EmbeddedSink<'_> {
         self.passed = true;
         self.ended = complete;
         let tail = if complete { Tail::End } else { Tail::Flush };
-        let part = FilePart { descriptor: file.descriptor, offset: file.offset, length: file.length, sendfile: self.sendfile };
+        let part =
+            FilePart { descriptor: file.descriptor, offset: file.offset, length: file.length, sendfile: self.sendfile };
         self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }
 }

@@ -20,7 +20,8 @@ impl RequestHook for Translate {
             return Status::DECLINED;
         }
         let aliases = aliases_of(request);
-        let found = aliases.iter().zip(1..).find_map(|(alias, number)| Some((alias.locate(request.pool(), uri)?, number)));
+        let found =
+            aliases.iter().zip(1..).find_map(|(alias, number)| Some((alias.locate(request.pool(), uri)?, number)));
         let Some((location, number)) = found else { return Status::DECLINED };
         match location.as_file().filter(|(file, _)| request.adopt_file(file)) {
             Some((_, path_info)) => request.set_path_info(path_info),

@@ -75,7 +75,8 @@ impl Policy {
         };
         let (name, file) = (attribute("name"), attribute("origin"));
         let verdict = if self.refuse { "refused by WSGIFreeThreadingAudit Strict" } else { "it may not be safe" };
-        let text = format!("extension module '{name}' ({file}) does not declare that it runs without the GIL: {verdict}");
+        let text =
+            format!("extension module '{name}' ({file}) does not declare that it runs without the GIL: {verdict}");
         if REPORTED.lock().get_or_insert_default().insert((name.clone(), file)) {
             (self.report)(&text);
         }

@@ -204,7 +204,8 @@ impl<T: Class> ClassType<T> {
             name: T::NAME.as_ptr(),
             basicsize: size_of::<Layout<T>>() as c_int,
             itemsize: 0,
-            flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | ffi::Py_TPFLAGS_IMMUTABLETYPE) as u32,
+            flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | ffi::Py_TPFLAGS_IMMUTABLETYPE)
+                as u32,
             slots: slots.as_mut_ptr(),
         };
         // SAFETY: ATTACHED; CPython copies spec and slots, and the tables they point to are static.

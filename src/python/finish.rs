@@ -24,10 +24,7 @@ pub(crate) fn has_finished() -> bool {
 ///
 /// With `keep` interpreters are left as they are: nothing is joined, run or taken down.
 pub(crate) fn finish(seconds: u32, keep: bool) {
-    if keep
-        || thread_state::is_attached()
-        || interpreter::main().is_none()
-    {
+    if keep || thread_state::is_attached() || interpreter::main().is_none() {
         // A signal interrupted this thread inside Python, which cannot be entered again from here.
         FINISHED.store(true, Ordering::Release);
         return;

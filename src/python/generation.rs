@@ -88,8 +88,12 @@ mod watcher {
         fn PyDict_Watch(watcher: c_int, dict: *mut ffi::PyObject) -> c_int;
     }
 
-    type Callback =
-        unsafe extern "C" fn(event: c_int, dict: *mut ffi::PyObject, key: *mut ffi::PyObject, value: *mut ffi::PyObject) -> c_int;
+    type Callback = unsafe extern "C" fn(
+        event: c_int,
+        dict: *mut ffi::PyObject,
+        key: *mut ffi::PyObject,
+        value: *mut ffi::PyObject,
+    ) -> c_int;
 
     /// Where an interpreter keeps its watcher's number: in its own dictionary, so that no static does.
     const KEY: &str = "mod_wsgi.dict_watcher";
@@ -121,7 +125,12 @@ mod watcher {
     }
 
     /// Called by CPython before a watched dictionary changes. Must not raise, and runs no Python code.
-    unsafe extern "C" fn on_change(_: c_int, _: *mut ffi::PyObject, key: *mut ffi::PyObject, _: *mut ffi::PyObject) -> c_int {
+    unsafe extern "C" fn on_change(
+        _: c_int,
+        _: *mut ffi::PyObject,
+        key: *mut ffi::PyObject,
+        _: *mut ffi::PyObject,
+    ) -> c_int {
         let outcome = catch_unwind(|| {
             // SAFETY: ATTACHED; the key is null when the whole dictionary is cleared.
             if key.is_null() || unsafe { is_minded(key) } {

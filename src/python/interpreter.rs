@@ -65,7 +65,9 @@ pub(crate) enum InterpreterError {
     NotStarted,
     #[error("Python was started in this process before, and cannot start twice")]
     StartedBefore,
-    #[error("interpreter '{0}' is not made: clients have led to {BY_CLIENTS_AT_MOST} of them already (WSGIApplicationGroup)")]
+    #[error(
+        "interpreter '{0}' is not made: clients have led to {BY_CLIENTS_AT_MOST} of them already (WSGIApplicationGroup)"
+    )]
     TooMany(String),
     #[error("interpreter '{name}' cannot be made: {reason}")]
     Make { name: String, reason: String },
@@ -158,7 +160,12 @@ impl Interpreter {
     }
 
     /// Makes a sub-interpreter from the main one.
-    fn make(name: &str, origin: Origin, main: &'static Interpreter, runtime: &Runtime) -> Result<&'static Self, String> {
+    fn make(
+        name: &str,
+        origin: Origin,
+        main: &'static Interpreter,
+        runtime: &Runtime,
+    ) -> Result<&'static Self, String> {
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
         // SAFETY: the main interpreter's thread state is current.

@@ -116,7 +116,12 @@ impl Applications {
     ///
     /// # Errors
     /// See [`LoadError`]; nothing is kept of a script that failed, so the next request tries again.
-    pub(crate) fn find(&self, attached: &Attached<'_>, script: &Script<'_>, announce: Announce<'_>) -> Result<Rc<Known>, LoadError> {
+    pub(crate) fn find(
+        &self,
+        attached: &Attached<'_>,
+        script: &Script<'_>,
+        announce: Announce<'_>,
+    ) -> Result<Rc<Known>, LoadError> {
         // Read first: whatever changes from here on makes what is found now out of date.
         let generation = generation::current();
         let known = self.0.borrow().iter().find(|known| known.is(script)).cloned();
@@ -172,7 +177,12 @@ impl Scripts {
     ///
     /// # Errors
     /// See [`LoadError`]; nothing is kept of a script that failed.
-    pub(crate) fn preload(&self, attached: &Attached<'_>, script: &Script<'_>, announce: Announce<'_>) -> Result<(), LoadError> {
+    pub(crate) fn preload(
+        &self,
+        attached: &Attached<'_>,
+        script: &Script<'_>,
+        announce: Announce<'_>,
+    ) -> Result<(), LoadError> {
         self.module(attached, script, Reload::Ask, announce).map(drop)
     }
 
@@ -225,7 +235,13 @@ impl Scripts {
         }
     }
 
-    fn load<'py>(&self, attached: &Attached<'py>, script: &Script<'_>, announce: Announce<'_>, again: bool) -> Result<Bound<'py, PyModule>, LoadError> {
+    fn load<'py>(
+        &self,
+        attached: &Attached<'py>,
+        script: &Script<'_>,
+        announce: Announce<'_>,
+        again: bool,
+    ) -> Result<Bound<'py, PyModule>, LoadError> {
         /// Lets the waiting threads go on, whatever happens.
         struct Finish<'a>(&'a Scripts, &'a [u8], Option<Py<PyModule>>);
         impl Drop for Finish<'_> {
@@ -277,9 +293,8 @@ fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>, announce: Anno
 
 /// What the script's own `reload_required` says; an exception means no.
 fn asks_for_reload(function: &Bound<'_, PyAny>, script: &Script<'_>, announce: Announce<'_>) -> bool {
-    let answer = function
-        .call1((text::filesystem(function.py(), script.resource),))
-        .and_then(|answer| answer.is_truthy());
+    let answer =
+        function.call1((text::filesystem(function.py(), script.resource),)).and_then(|answer| answer.is_truthy());
     answer.unwrap_or_else(|error| {
         announce(Event::ReloadRequiredRaised(&traceback::lines(function.py(), &error)));
         false
@@ -298,7 +313,11 @@ fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyMod
         Err(error) => {
             // A module that failed leaves no trace, as after a failed import.
             let _ = modules.del_item(&name);
-            Err(if error.is_instance_of::<PySystemExit>(py) { LoadError::Exited(error) } else { LoadError::Raised(error) })
+            Err(if error.is_instance_of::<PySystemExit>(py) {
+                LoadError::Exited(error)
+            } else {
+                LoadError::Raised(error)
+            })
         }
     }
 }
@@ -319,7 +338,12 @@ fn compile<'py>(py: Python<'py>, script: &Script<'_>, path: &Bound<'py, PyAny>) 
     unsafe { Bound::from_owned_ptr_or_err(py, raw) }
 }
 
-fn new_module<'py>(py: Python<'py>, name: &str, path: &Bound<'py, PyAny>, script: &Script<'_>) -> PyResult<Bound<'py, PyModule>> {
+fn new_module<'py>(
+    py: Python<'py>,
+    name: &str,
+    path: &Bound<'py, PyAny>,
+    script: &Script<'_>,
+) -> PyResult<Bound<'py, PyModule>> {
     let loader = py.import("importlib.machinery")?.getattr("SourceFileLoader")?.call1((name, path))?;
     let options = PyDict::new(py);
     options.set_item("loader", &loader)?;

@@ -1,8 +1,8 @@
 //! Text that crosses between bytes of the host and `str`.
 
 use pyo3::exceptions::PyUnicodeDecodeError;
-use pyo3::prelude::*;
 use pyo3::ffi;
+use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 /// A `str` of the bytes as latin-1, which is how PEP 3333 carries bytes in native strings.

@@ -212,7 +212,11 @@ pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl Fn
 /// # Safety
 /// This thread made `state` (and `main`), and is detached.
 #[cfg(Py_3_12)]
-unsafe fn enter<R>(state: *mut ffi::PyThreadState, _main: Option<*mut ffi::PyThreadState>, body: impl FnOnce(Python<'_>) -> R) -> R {
+unsafe fn enter<R>(
+    state: *mut ffi::PyThreadState,
+    _main: Option<*mut ffi::PyThreadState>,
+    body: impl FnOnce(Python<'_>) -> R,
+) -> R {
     // SAFETY: says the caller.
     let _detach = unsafe { Detach::after_restoring(state) };
     // SAFETY: ATTACHED: just above.
@@ -225,7 +229,11 @@ unsafe fn enter<R>(state: *mut ffi::PyThreadState, _main: Option<*mut ffi::PyThr
 /// # Safety
 /// This thread made `state` and `main`, and is detached.
 #[cfg(not(Py_3_12))]
-unsafe fn enter<R>(state: *mut ffi::PyThreadState, main: Option<*mut ffi::PyThreadState>, body: impl FnOnce(Python<'_>) -> R) -> R {
+unsafe fn enter<R>(
+    state: *mut ffi::PyThreadState,
+    main: Option<*mut ffi::PyThreadState>,
+    body: impl FnOnce(Python<'_>) -> R,
+) -> R {
     struct SwapBack(*mut ffi::PyThreadState);
     impl Drop for SwapBack {
         fn drop(&mut self) {

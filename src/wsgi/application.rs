@@ -63,7 +63,11 @@ impl Kept {
 ///
 /// # Errors
 /// What CPython raises.
-pub(crate) fn text_stream<'py>(py: Python<'py>, wsgi: &Wsgi, binary: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn text_stream<'py>(
+    py: Python<'py>,
+    wsgi: &Wsgi,
+    binary: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let options = PyDict::new(py);
     for (name, value) in [("encoding", "utf-8"), ("errors", "replace")] {
         options.set_item(name, value)?;
@@ -109,7 +113,8 @@ fn call(
     environ: Bound<'_, PyDict>,
 ) -> Outcome {
     let py = adapter.py();
-    let result = adapter.bound_method(START_RESPONSE).and_then(|start_response| application.call1((environ, start_response)));
+    let result =
+        adapter.bound_method(START_RESPONSE).and_then(|start_response| application.call1((environ, start_response)));
     let sent = match result {
         Ok(result) => {
             let sent = iteration::send(wsgi, adapter, &result);

@@ -256,7 +256,8 @@ impl Template {
         let environ = PyDict::new(py);
         let set = |key: Key, value: Bound<'_, PyAny>| environ.set_item(wsgi.keys.get(py, key), value);
         let flag = |value: bool| value.into_pyobject(py).map(|flag| flag.to_owned().into_any());
-        let version = |(major, minor, patch): (u32, u32, u32)| (major, minor, patch).into_pyobject(py).map(Bound::into_any);
+        let version =
+            |(major, minor, patch): (u32, u32, u32)| (major, minor, patch).into_pyobject(py).map(Bound::into_any);
         for key in ALL.iter().copied().filter(|key| key.is_always_there()) {
             // Holds the place, so that a copy needs no larger table for what comes with the request.
             set(key, py.None().into_bound(py))?;
@@ -315,7 +316,14 @@ impl Template {
         Ok(environ)
     }
 
-    fn set(&self, py: Python<'_>, wsgi: &Wsgi, environ: &Bound<'_, PyDict>, variable: Variable<'_>, value: &[u8]) -> PyResult<()> {
+    fn set(
+        &self,
+        py: Python<'_>,
+        wsgi: &Wsgi,
+        environ: &Bound<'_, PyDict>,
+        variable: Variable<'_>,
+        value: &[u8],
+    ) -> PyResult<()> {
         let key = match variable {
             Variable::Known(key) => Some(key),
             Variable::Header(name) => Key::of_header(name),
@@ -328,7 +336,11 @@ impl Template {
                 None => Ok(()),
             },
             // The names of this folder's own keys cannot be taken by SetEnv.
-            (None, Variable::Named(name)) if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) => Ok(()),
+            (None, Variable::Named(name))
+                if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) =>
+            {
+                Ok(())
+            }
             (None, Variable::Named(name)) => environ.set_item(String::from_utf8_lossy(name), text::latin1(py, value)),
             (None, Variable::Known(_)) => Ok(()),
         }
@@ -394,7 +406,9 @@ mod tests {
 
     #[test]
     fn a_known_header_has_the_key_that_the_rule_gives() {
-        for name in ["Host", "User-Agent", "Accept", "Cookie", "If-None-Match", "X-Forwarded-For", "Upgrade-Insecure-Requests"] {
+        for name in
+            ["Host", "User-Agent", "Accept", "Cookie", "If-None-Match", "X-Forwarded-For", "Upgrade-Insecure-Requests"]
+        {
             let known = Key::of_header(name.as_bytes()).expect("a known header");
             assert_eq!(header_key(name.as_bytes()).as_deref(), known.name().to_str().ok());
         }

@@ -104,11 +104,7 @@ pub(crate) enum LogStream {
     /// `wsgi.errors` of one request.
     Request(Arc<RequestErrors>),
     /// A stream of the process: in the name of the request that the writing thread runs, if any.
-    Process {
-        name: &'static str,
-        partial: Mutex<Vec<u8>>,
-        report: fn(&str),
-    },
+    Process { name: &'static str, partial: Mutex<Vec<u8>>, report: fn(&str) },
 }
 
 impl Class for LogStream {
@@ -241,7 +237,12 @@ fn as_bytes(data: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let py = data.py();
     if let Ok(text) = data.cast::<PyString>() {
         let warning = py.get_type::<PyDeprecationWarning>();
-        PyErr::warn(py, &warning, c"the binary stream of the log was given str; write bytes, or str to the text stream", 1)?;
+        PyErr::warn(
+            py,
+            &warning,
+            c"the binary stream of the log was given str; write bytes, or str to the text stream",
+            1,
+        )?;
         return text.call_method1("encode", ("utf-8", "replace"))?.extract();
     }
     let view = py.import("builtins")?.getattr("memoryview")?.call1((data,))?;

@@ -16,7 +16,8 @@ pub(crate) fn class(py: Python<'_>) -> PyResult<Py<PyType>> {
     let namespace = PyDict::new(py);
     namespace.set_item("__name__", "mod_wsgi")?;
     py.run(&source, Some(&namespace), None)?;
-    let class = namespace.get_item("FileWrapper")?.ok_or_else(|| PyRuntimeError::new_err("FileWrapper is not defined"))?;
+    let class =
+        namespace.get_item("FileWrapper")?.ok_or_else(|| PyRuntimeError::new_err("FileWrapper is not defined"))?;
     Ok(class.cast_into::<PyType>()?.unbind())
 }
 

@@ -267,7 +267,10 @@ mod tests {
 
     #[test]
     fn readline_keeps_the_newline_and_spans_pieces() {
-        assert_eq!(lines(&[b"one\ntw", b"o\n", b"three"], None), [b"one\n".to_vec(), b"two\n".to_vec(), b"three".to_vec()]);
+        assert_eq!(
+            lines(&[b"one\ntw", b"o\n", b"three"], None),
+            [b"one\n".to_vec(), b"two\n".to_vec(), b"three".to_vec()]
+        );
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl ResponseHead {
     /// # Errors
     /// It is no decimal number.
     pub(crate) fn content_length(&self) -> Result<Option<u64>, HeadError> {
-        let Some((_, value)) = self.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-length")).last() else {
+        let Some((_, value)) = self.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-length")).last()
+        else {
             return Ok(None);
         };
         let value = value.trim_ascii();

@@ -67,7 +67,10 @@ impl Adapter {
     /// `start_response(status, headers[, exc_info])`.
     fn start_response<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let (Some(status), Some(headers), true) = (arguments.get(0), arguments.get(1), arguments.len() <= 3) else {
-            return Err(PyTypeError::new_err(format!("start_response() takes 2 or 3 arguments ({} given)", arguments.len())));
+            return Err(PyTypeError::new_err(format!(
+                "start_response() takes 2 or 3 arguments ({} given)",
+                arguments.len()
+            )));
         };
         let exc_info = arguments.get(2).filter(|exc_info| !exc_info.is_none());
         let exc_info = exc_info.map(|exc_info| exc_info.cast::<PyTuple>().map(|tuple| tuple.to_owned()));
