@@ -84,14 +84,14 @@ fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Resul
         // SAFETY: as above.
         if !unsafe { inline::bucket_is_metadata(bucket) } {
             // SAFETY: as above.
-            match unsafe { inline::bucket_read(bucket, ffi::APR_BLOCK_READ) } {
-                // SAFETY: the bytes live as long as the bucket, which lives until the cleanup.
-                Ok((data, length)) if length > 0 => {
-                    into.extend_from_slice(unsafe { core::slice::from_raw_parts(data, length) })
-                }
-                Ok(_) => {}
+            let (data, length) = match unsafe { inline::bucket_read(bucket, ffi::APR_BLOCK_READ) } {
+                Ok(read) => read,
                 Err(status) if status == APR_EOF => return Ok(true),
                 Err(status) => return Err(failure(status)),
+            };
+            if length > 0 {
+                // SAFETY: the bytes live as long as the bucket, which lives until the cleanup.
+                into.extend_from_slice(unsafe { core::slice::from_raw_parts(data, length) });
             }
         }
         // SAFETY: the ring of a brigade leads to the sentinel in the end.
