@@ -266,3 +266,47 @@ fn a_reload_is_told_at_info_level() {
     assert!(log.entries.iter().all(|entry| ["info", "notice"].contains(&entry.level.as_str())), "{log:#?}");
     httpd.finish(&["*"]);
 }
+
+#[test]
+fn a_script_may_put_another_callable_in_the_place_of_its_own() {
+    const SCRIPT: &str = "
+def answering(word):
+    def answer(environ, start_response):
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [word]
+    return answer
+
+def application(environ, start_response):
+    global application
+    application = answering(b'later')
+    return answering(b'first')(environ, start_response)
+
+def other(environ, start_response):
+    global application
+    application = answering(b'last')
+    return answering(b'changed')(environ, start_response)
+";
+    in_both_modes(|mode| {
+        let conf = "<Location /other>\nWSGICallableObject other\n</Location>";
+        let httpd = scripted(conf, SCRIPT).gil_mode(mode).start();
+        let everywhere = |word: &str| {
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for _ in 0..20 {
+                            httpd.get("/").assert(200, word);
+                        }
+                    });
+                }
+            });
+        };
+        httpd.get("/").assert(200, "first");
+        everywhere("later");
+        // After a while threads keep what they found; a change is still seen at once.
+        thread::sleep(Duration::from_millis(1200));
+        everywhere("later");
+        httpd.get("/other").assert(200, "changed");
+        everywhere("last");
+        httpd.finish(&[]);
+    });
+}
