@@ -418,13 +418,14 @@ fn an_interpreter_with_a_gil_of_its_own_has_a_switch_interval_of_its_own() {
 
 #[test]
 fn an_interpreter_with_a_gil_of_its_own_is_isolated() {
-    let single = Extension { name: "single_phase", multi_phase: false, declared: true };
+    // Made for sub-interpreters, but for those that share a GIL.
+    let extension = Extension { name: "shares_the_gil", multi_phase: true, declared: true };
     let conf =
         "WSGIPythonPath {root}/extensions\n".to_owned() + &block("application-group=own", "WSGIPerInterpreterGIL On");
     let builder = evaluating(&conf).gil_mode(GilMode::Shared);
-    single.compile(&builder.root().join("extensions"));
+    extension.compile(&builder.root().join("extensions"));
     let httpd = builder.start();
-    let import = "attempt(__import__, 'single_phase').__class__.__name__";
+    let import = "attempt(__import__, 'shares_the_gil').__class__.__name__";
     let daemon = "attempt(lambda: __import__('threading').Thread(target=len, args=('',), daemon=True).start())";
     let process = "__import__('subprocess').run(['true']).returncode";
     for (group, imported, started) in [("own", "'str'", "'RuntimeError'"), ("other", "'module'", "None")] {
@@ -432,7 +433,7 @@ fn an_interpreter_with_a_gil_of_its_own_is_isolated() {
         assert_eq!(python(&httpd, group, daemon), started, "{group}");
         assert_eq!(python(&httpd, group, process), "0", "{group}");
     }
-    assert_eq!(python(&httpd, "own", "attempt(__import__, 'single_phase')"), "'ImportError'");
+    assert_eq!(python(&httpd, "own", "attempt(__import__, 'shares_the_gil')"), "'ImportError'");
     // The main interpreter is what it always was.
     assert_eq!(python(&httpd, MAIN, daemon), "None");
     httpd.finish(&[]);
