@@ -1,5 +1,6 @@
 """What WSGIRestrictStdin, WSGIRestrictStdout and WSGIRestrictSignal put in the place of the real things."""
 
+import atexit
 import os
 import signal
 import sys
@@ -47,5 +48,7 @@ def restrict(stdin, stdout, signals, log):
         sys.stdin = Restricted("sys.stdin")
     if stdout:
         sys.stdout = Restricted("sys.stdout")
+        # Python flushes its streams at the end. What is registered first runs last.
+        atexit.register(setattr, sys, "stdout", None)
     if signals:
         signal.signal = SignalIntercept(signal.signal, log)

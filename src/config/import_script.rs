@@ -6,6 +6,7 @@ use super::group_name::GroupName;
 use super::values::group_literal;
 use crate::apache::directive::Arguments;
 use crate::apache::pool::PoolStr;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// One script to load beforehand. Empty groups are the embedded processes and the main interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,14 @@ pub(crate) struct ImportScript {
     pub(crate) path: PoolStr,
     pub(crate) process_group: PoolStr,
     pub(crate) application_group: PoolStr,
+    /// Whether `WSGIImportScript` names it, rather than an alias: then httpd's own processes run Python for it.
+    pub(crate) is_asked_for: bool,
+    /// Grows from declaration to declaration, in whatever server they stand.
+    pub(crate) order: u64,
 }
+
+/// Counts declarations. It goes on over restarts, because only the order matters.
+static DECLARATIONS: AtomicU64 = AtomicU64::new(0);
 
 impl ImportScript {
     /// `WSGIImportScript path process-group=NAME application-group=NAME`.
@@ -40,6 +48,8 @@ impl ImportScript {
             path: arguments.first(),
             process_group: process_group.ok_or_else(|| missing("process-group"))?,
             application_group: application_group.ok_or_else(|| missing("application-group"))?,
+            is_asked_for: true,
+            order: DECLARATIONS.fetch_add(1, Ordering::Relaxed),
         };
         script.check_process_group()?;
         Ok(script)
@@ -60,7 +70,8 @@ impl ImportScript {
         else {
             return Ok(None);
         };
-        let script = Self { path, process_group, application_group };
+        let order = DECLARATIONS.fetch_add(1, Ordering::Relaxed);
+        let script = Self { path, process_group, application_group, is_asked_for: false, order };
         script.check_process_group()?;
         Ok(Some(script))
     }

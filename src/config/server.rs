@@ -38,8 +38,10 @@ pub(crate) struct StartUp {
     pub(crate) case_insensitive: bool,
     /// `WSGIFreeThreadingAudit`
     pub(crate) audit: Audit,
-    /// `WSGIRestrictEmbedded`; `None` while nothing has decided whether children run Python
-    pub(crate) restrict_embedded: Option<bool>,
+    /// `WSGIRestrictEmbedded`
+    pub(crate) restrict_embedded: bool,
+    /// Whether httpd's own processes run Python; `None` while no directive has decided it
+    python_in_children: Option<bool>,
     /// What blocks may refine.
     pub(crate) interpreters: InterpreterOptions,
     /// Lines for the log once the configuration has been read.
@@ -69,18 +71,29 @@ impl StartUp {
         Ok(())
     }
 
-    /// `WSGIRestrictEmbedded`: `On` decides only if nothing has decided before.
-    pub(crate) fn restrict_embedded(&mut self, on: bool) {
-        if !on || self.restrict_embedded.is_none() {
-            self.restrict_embedded = Some(on);
+    /// `WSGIRestrictEmbedded`: `On` keeps Python out of httpd's own processes only if nothing has asked for it before.
+    pub(crate) fn set_restrict_embedded(&mut self, on: bool) {
+        self.restrict_embedded = on;
+        if !on || self.python_in_children.is_none() {
+            self.python_in_children = Some(!on);
         }
     }
 
-    /// A script that is to be loaded in httpd's own processes needs Python there.
-    pub(crate) fn needs_embedded(&mut self, script: &ImportScript) {
-        if script.process_group.is_empty() {
-            self.restrict_embedded = Some(false);
+    /// Whether httpd's own processes run Python, as far as the main server's directives say.
+    pub(crate) fn runs_python_in_children(&self) -> bool {
+        self.python_in_children.unwrap_or(true)
+    }
+
+    /// `WSGIPerInterpreterGIL`, which older Pythons do not have.
+    ///
+    /// # Errors
+    /// None: the choice is without effect there, with a notice.
+    pub(crate) fn set_per_interpreter_gil(&mut self, on: bool) -> Result<(), String> {
+        if on && cfg!(not(Py_3_12)) {
+            self.notice("WSGI0198: WSGIPerInterpreterGIL On has no effect: it needs Python 3.12");
         }
+        self.interpreters.here().per_interpreter_gil = Some(on);
+        Ok(())
     }
 
     /// Says something once the configuration has been read, once.

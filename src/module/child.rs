@@ -48,7 +48,7 @@ impl ChildHook for Child {
     fn run(pool: Pool<'static>, server: Server<'static>) {
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return };
         let process = PROCESS.get_or_init(|| Process::new(&settings.start_up));
-        if process.start_up.restrict_embedded == Some(true) {
+        if !process.start_up.runs_python_in_children() && !preload::is_asked_for(server, EMBEDDED) {
             log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
             return;
         }

@@ -127,7 +127,7 @@ fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Setti
     if !group.is_empty() {
         return Err(Fault::NoProcessGroup(group));
     }
-    let restricted = child::process().is_some_and(|process| process.start_up.restrict_embedded == Some(true));
+    let restricted = child::process().is_some_and(|process| process.start_up.restrict_embedded);
     if restricted { Err(Fault::EmbeddedRefused) } else { Ok(()) }
 }
 

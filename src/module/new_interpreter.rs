@@ -68,11 +68,8 @@ pub(crate) fn has_own_gil(application_group: &str) -> bool {
         log::server(None, Level::Warning, &text);
         return false;
     }
-    if cfg!(not(Py_3_12)) {
-        log::server(None, Level::Warning, "WSGI0198: WSGIPerInterpreterGIL has no effect: it needs Python 3.12");
-        return false;
-    }
-    true
+    // What is said about older Pythons is said when the configuration is read.
+    cfg!(Py_3_12)
 }
 
 /// Before 3.14 CPython spares functions, classes and constants their reference counts in the main interpreter only.

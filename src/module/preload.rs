@@ -13,14 +13,26 @@ use crate::python::script::{Event, Script};
 /// Loads the scripts of all servers that are meant for this process group, in their order.
 /// One that fails is logged, and the first request for it tries again.
 pub(crate) fn run(main: Server<'static>, process_group: &str) {
-    for server in main.and_following() {
-        let Some(settings) = server_settings::<WsgiConfiguration>(server) else { continue };
-        for script in settings.import_scripts.iter().filter(|script| &*script.process_group == process_group) {
-            if let Err(error) = load(script) {
-                log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
-            }
+    let mut scripts: Vec<_> = all(main).filter(|(_, script)| &*script.process_group == process_group).collect();
+    scripts.sort_by_key(|(_, script)| script.order);
+    for (server, script) in scripts {
+        if let Err(error) = load(script) {
+            log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
         }
     }
+}
+
+/// Whether a directive asks for a script to be loaded in this process group.
+pub(crate) fn is_asked_for(main: Server<'static>, process_group: &str) -> bool {
+    all(main).any(|(_, script)| script.is_asked_for && &*script.process_group == process_group)
+}
+
+/// The scripts to load beforehand, with the servers that they are declared in.
+fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static ImportScript)> {
+    main.and_following().flat_map(|server| {
+        let scripts = server_settings::<WsgiConfiguration>(server).map_or(&[][..], |settings| &settings.import_scripts);
+        scripts.iter().map(move |script| (server, script))
+    })
 }
 
 fn load(script: &ImportScript) -> Result<(), InterpreterError> {
