@@ -274,3 +274,27 @@ fn a_sub_request_of_another_module_finds_the_script() {
     httpd.get("/page.shtml").assert(200, "before /app/inside|/inside after");
     httpd.finish(&[]);
 }
+
+#[test]
+fn a_script_behind_a_symbolic_link_is_served_where_options_allow_it() {
+    let httpd = serving(
+        "WSGIScriptAlias /allowed {root}/dir/link.wsgi\nWSGIScriptAlias /barred {root}/barred/link.wsgi\n\
+         WSGIScriptAlias /real {root}/barred/s.wsgi\n<Directory {root}/barred>\nOptions -FollowSymLinks\n</Directory>",
+    )
+    .file("barred/s.wsgi", WHERE)
+    .start();
+    for folder in ["dir", "barred"] {
+        let folder = httpd.root().join(folder);
+        std::os::unix::fs::symlink(folder.join("s.wsgi"), folder.join("link.wsgi")).expect("a symbolic link");
+    }
+    assert_found(
+        &httpd,
+        &[
+            ("/allowed/x", Ok("/allowed|/x")),
+            ("/barred", Err(403)),
+            ("/barred/x", Err(403)),
+            ("/real/x", Ok("/real|/x")),
+        ],
+    );
+    httpd.finish(&["AH00037: Symbolic link not allowed"]);
+}
