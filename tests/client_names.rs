@@ -20,7 +20,8 @@ fn ask(connection: &mut Connection, path: &str, host: &str) -> Response {
 }
 
 fn with(conf: &str) -> Builder {
-    let conf = format!("MaxKeepAliveRequests 0\nWSGIScriptAliasMatch ^/(known|late|main|x) {{app}}\n{conf}");
+    let aliases = ["known", "late", "main", "x"].map(|path| format!("WSGIScriptAlias /{path} {{app}}\n")).concat();
+    let conf = format!("MaxKeepAliveRequests 0\n{aliases}{conf}");
     Httpd::with(&conf, "evaluate.py")
 }
 
@@ -75,12 +76,18 @@ fn ports_that_clients_name_lead_to_a_limited_number_of_interpreters() {
 
 #[test]
 fn hosts_and_variables_that_clients_name_are_limited_too() {
-    for (conf, name) in [
-        ("WSGIApplicationGroup %{HOST}", "name:"),
-        ("WSGIApplicationGroup %{ENV:GROUP}\nSetEnvIf Host :(.+) GROUP=by-$1", "by-"),
-    ] {
+    type Build = fn(Builder) -> Builder;
+    let table: [(&str, &str, Build); 2] = [
+        ("WSGIApplicationGroup %{HOST}", "name:", Builder::gil_build),
+        (
+            "WSGIApplicationGroup %{ENV:GROUP}\nSetEnvIf Host :(.+) GROUP=by-$1\nWSGIPerInterpreterGIL On",
+            "by-",
+            |builder| builder.gil_mode(GilMode::Shared),
+        ),
+    ];
+    for (conf, name, build) in table {
         println!("{conf}");
-        let httpd = with(conf).modules(&["setenvif"]).gil_mode(GilMode::Free).start();
+        let httpd = build(with(conf)).modules(&["setenvif"]).start();
         let mut connection = httpd.connect();
         fill(&mut connection, |port| format!("{name}{port}"));
         let next = FIRST_PORT + LIMIT;
@@ -99,4 +106,33 @@ fn a_port_that_no_client_chooses_is_not_counted() {
         ask(&mut connection, "/x", &format!("name:{port}")).assert(200, "'localhost|/x'");
     }
     httpd.finish(&[]);
+}
+
+#[test]
+fn paths_that_an_expression_matches_are_limited_too() {
+    for (alias, mount) in [
+        ("^/x[0-9]+ {app}", "/x{}"),
+        // The target depends on the path, but not on all of it.
+        ("^/x[0-9]+/(evaluate) {apps}/$1.py", "/x{}/evaluate"),
+        ("(?i)^/abcdefg {app}", "/{case}"),
+    ] {
+        println!("{alias}");
+        let conf = format!("WSGIScriptAliasMatch {alias}");
+        let httpd = Httpd::with(&conf, "evaluate.py").gil_mode(GilMode::Free).start();
+        let path = |number: u16| mount.replace("{}", &number.to_string()).replace("{case}", &in_case(number));
+        let mut connection = httpd.connect();
+        for number in 0..LIMIT {
+            let name = format!("'localhost|{}'", path(number));
+            ask(&mut connection, &path(number), "localhost").assert(200, &name);
+        }
+        ask(&mut httpd.connect(), &path(LIMIT), "localhost").assert_error_page(503);
+        httpd.finish(&["WSGI1009"]);
+    }
+}
+
+/// Letters whose case spells a number.
+fn in_case(number: u16) -> String {
+    let spell =
+        |(bit, letter): (usize, char)| if number >> bit & 1 == 1 { letter.to_ascii_uppercase() } else { letter };
+    "abcdefg".chars().enumerate().map(spell).collect()
 }

@@ -358,3 +358,50 @@ fn htaccess_decides_nothing_of_the_start() {
         httpd.finish(&[&format!(".htaccess: {}*not allowed here", line.split(' ').next().unwrap_or(line))]);
     }
 }
+
+/// Ends every start of an interpreter while the file `notes/failing` is there.
+const FAILING_SITE: &str = "import os\nif os.path.exists(os.environ['NOTES'] + '/failing'): raise SystemExit(7)\n";
+
+fn with_failing_site(conf: &str) -> Builder {
+    let builder = evaluating(conf).open_folder("notes").file("site/sitecustomize.py", FAILING_SITE);
+    let root = builder.root().display().to_string();
+    builder.env("NOTES", &format!("{root}/notes")).env("PYTHONPATH", &format!("{root}/site"))
+}
+
+#[test]
+fn a_server_whose_python_does_not_start_serves_what_needs_none() {
+    with_both_builds(|build| {
+        let builder = build(with_failing_site("")).file("htdocs/plain.txt", "plain");
+        fs::write(builder.root().join("notes/failing"), "").expect("our own folder");
+        let httpd = builder.start();
+        for path in PATHS {
+            httpd.get(path).assert_error_page(500);
+        }
+        httpd.get("/plain.txt").assert(200, "plain");
+        let log = httpd.error_log();
+        let lines = log.matching("WSGI0036: Python does not start");
+        assert_eq!(lines.iter().map(|entry| &*entry.level).collect::<Vec<_>>(), ["crit"], "{log:#?}");
+        assert_eq!(log.count("WSGI0210"), 2, "{log:#?}");
+        httpd.finish(&["WSGI0036", "WSGI0210"]);
+    });
+}
+
+#[test]
+fn an_interpreter_that_cannot_be_made_is_tried_again_by_the_next_request() {
+    // Before 3.12 CPython ends the process itself (Py_NewInterpreter), so there is nothing to show there.
+    in_both_modes(|mode| {
+        let httpd = with_failing_site("").gil_mode(mode).start();
+        let failing = httpd.root().join("notes/failing");
+        assert_eq!(python(&httpd, "/main", "6 * 7"), "42");
+        fs::write(&failing, "").expect("our own folder");
+        for _ in 0..3 {
+            httpd.get("/named").assert_error_page(500);
+            assert_eq!(python(&httpd, "/main", "6 * 7"), "42");
+        }
+        fs::remove_file(&failing).expect("our own file");
+        assert_eq!(python(&httpd, "/named", "6 * 7"), "42");
+        let log = httpd.error_log();
+        assert_eq!(log.count("WSGI0087: interpreter 'named' cannot be made"), 3, "{log:#?}");
+        httpd.finish(&["WSGI0087"]);
+    });
+}

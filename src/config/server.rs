@@ -90,7 +90,7 @@ impl StartUp {
     /// None: the choice is without effect there, with a notice.
     pub(crate) fn set_per_interpreter_gil(&mut self, on: bool) -> Result<(), String> {
         if on && cfg!(not(Py_3_12)) {
-            self.notice("WSGI0198: WSGIPerInterpreterGIL On has no effect: it needs Python 3.12");
+            self.notice("WSGI0198: WSGIPerInterpreterGIL has no effect: it needs Python 3.12");
         }
         self.interpreters.here().per_interpreter_gil = Some(on);
         Ok(())

@@ -1,7 +1,9 @@
 //! The application group and callable of a request: configured names, expanded.
 
 use super::child::process;
+use super::translate::alias_of;
 use crate::apache::request::Request;
+use crate::config::alias::ScriptAlias;
 use crate::config::group_name::{CallableName, GroupName};
 use crate::python::interpreter::Origin;
 use std::borrow::Cow;
@@ -59,14 +61,19 @@ fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 pub(crate) fn origin(request: Request<'_>, configured: GroupName) -> Origin {
     let by_client = match configured {
         GroupName::Global | GroupName::Literal(_) => false,
-        // By default the port of the Host header counts.
-        GroupName::Server | GroupName::Resource => {
-            let port = request.server_port();
-            ![80, 443, request.local_port(), request.server().port()].contains(&port)
+        GroupName::Server => has_port_of_client(request),
+        GroupName::Resource => {
+            has_port_of_client(request) || alias_of(request).is_some_and(ScriptAlias::is_mounted_by_clients)
         }
         GroupName::Host | GroupName::Variable { .. } => true,
     };
     if by_client { Origin::Client } else { Origin::Configuration }
+}
+
+/// By default the port of the Host header counts.
+fn has_port_of_client(request: Request<'_>) -> bool {
+    let port = request.server_port();
+    ![80, 443, request.local_port(), request.server().port()].contains(&port)
 }
 
 /// The name of a group, expanded for the request; empty is the main interpreter, or no daemon.
