@@ -112,9 +112,9 @@ fn a_port_that_no_client_chooses_is_not_counted() {
 fn paths_that_an_expression_matches_are_limited_too() {
     for (alias, mount) in [
         ("^/x[0-9]+ {app}", "/x{}"),
+        ("(?i)^/abcdefg {app}", "/{case}"),
         // The target depends on the path, but not on all of it.
         ("^/x[0-9]+/(evaluate) {apps}/$1.py", "/x{}/evaluate"),
-        ("(?i)^/abcdefg {app}", "/{case}"),
     ] {
         println!("{alias}");
         let conf = format!("WSGIScriptAliasMatch {alias}");

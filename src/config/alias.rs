@@ -21,11 +21,7 @@ pub(crate) struct AliasOptions {
 #[derive(Clone, Copy)]
 enum Pattern {
     Prefix(PoolStr),
-    /// `has_options`: such as `(?i)`, which makes one path many.
-    Expression {
-        expression: Regex,
-        has_options: bool,
-    },
+    Expression(Regex),
 }
 
 /// One `WSGIScriptAlias` or `WSGIScriptAliasMatch`.
@@ -54,22 +50,18 @@ impl ScriptAlias {
         let (text, target, options) = parts(arguments)?;
         let expression = Regex::compile(arguments.pool, text.as_bytes())
             .ok_or_else(|| format!("'{text}' does not compile; expected a regular expression (PCRE)"))?;
-        let pattern = Pattern::Expression { expression, has_options: text.contains("(?") };
-        Ok(Self { pattern, target, options })
+        Ok(Self { pattern: Pattern::Expression(expression), target, options })
     }
 
-    /// Whether clients choose the path that the script is mounted at, among any number of
-    /// paths: an expression matches them all, and no file has to exist for each.
+    /// Whether clients choose the path that the script is mounted at: an expression may
+    /// match any number of paths, whether or not a file has to exist for each.
     pub(crate) fn is_mounted_by_clients(&self) -> bool {
-        match self.pattern {
-            Pattern::Prefix(_) => false,
-            Pattern::Expression { has_options, .. } => has_options || !self.target.contains('$'),
-        }
+        matches!(self.pattern, Pattern::Expression(_))
     }
 
     /// The target, unless it depends on the URL.
     pub(crate) fn fixed_target(&self) -> Option<PoolStr> {
-        let depends = matches!(self.pattern, Pattern::Expression { .. }) && self.target.contains('$');
+        let depends = matches!(self.pattern, Pattern::Expression(_)) && self.target.contains('$');
         (!depends).then_some(self.target)
     }
 
@@ -82,7 +74,7 @@ impl ScriptAlias {
                 let rest = if &*path == "/" { uri } else { &uri[matched..] };
                 Some(Location::new(self.target.as_bytes(), rest))
             }
-            Pattern::Expression { expression, .. } => {
+            Pattern::Expression(expression) => {
                 let found = expression.find(pool, uri)?;
                 if found.end() == 0 {
                     return None;
