@@ -99,12 +99,15 @@ fn compile_httpd_layout(include: &[String], flags: &[String]) {
 
 fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<dyn Error>> {
     let executable = python.executable.clone().ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
-    let query = "import sys, sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('LIBDIR')); print(sys.base_prefix)";
+    let query = "import sys, sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('LIBDIR')); print(sysconfig.get_path('stdlib'))";
     let answer = Command::new(&executable).args(["-c", query]).output()?;
     let answer = String::from_utf8(answer.stdout)?;
     let mut lines = answer.lines();
     let headers = lines.next().ok_or("the interpreter did not name its header folder")?;
     let library = lines.next().ok_or("the interpreter did not name its library folder")?;
+
+    let standard_library = lines.next().ok_or("the interpreter did not name its standard library")?;
+    let standard_library = standard_library.rsplit('/').next().unwrap_or_default();
 
     cc::Build::new()
         .file("src/python/module_gil.c")
@@ -115,6 +118,7 @@ fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<
         .compile("mod_wsgi_cpython");
 
     println!("cargo:rustc-env=MOD_WSGI_PYTHON_EXECUTABLE={executable}");
+    println!("cargo:rustc-env=MOD_WSGI_STANDARD_LIBRARY={standard_library}");
     println!("cargo:rustc-env=MOD_WSGI_PYTHON_VERSION={}.{}", python.version.major, python.version.minor);
     // libpython is found where it was at build time, without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");

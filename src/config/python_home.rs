@@ -6,6 +6,9 @@ use std::path::Path;
 /// `3.13`, of the Python that is embedded.
 const VERSION: &str = env!("MOD_WSGI_PYTHON_VERSION");
 
+/// `python3.13t`: how that Python calls the folder of its library, with a `t` if it is free-threaded.
+const LIBRARY: &str = env!("MOD_WSGI_STANDARD_LIBRARY");
+
 /// Whether Python can start from `home`: an installation (`prefix` or
 /// `prefix:exec_prefix`) or a virtual environment of the version embedded.
 ///
@@ -20,23 +23,25 @@ pub(crate) fn check(home: &str) -> Result<(), String> {
         ));
     }
     match std::fs::read_to_string(path.join("pyvenv.cfg")) {
-        Ok(settings) => check_environment(home, &settings),
+        Ok(settings) => check_environment(home, path, &settings),
         Err(_) => check_installation(home, path),
     }
 }
 
-fn check_environment(home: &str, settings: &str) -> Result<(), String> {
+fn check_environment(home: &str, path: &Path, settings: &str) -> Result<(), String> {
     let version = settings
         .lines()
         .filter_map(|line| line.split_once('='))
         .find(|(key, _)| matches!(key.trim(), "version" | "version_info"))
         .map(|(_, version)| version.trim());
-    match version {
-        Some(version) if !is_embedded(version) => {
-            Err(format!("'{home}' is a virtual environment of Python {version}; expected one of Python {VERSION}"))
-        }
-        _ => Ok(()),
+    if let Some(version) = version.filter(|version| !is_embedded(version)) {
+        return Err(format!("'{home}' is a virtual environment of Python {version}; expected one of Python {VERSION}"));
     }
+    // The same version with and without the GIL differ in their extension modules.
+    if holds(path, "") {
+        return Ok(());
+    }
+    Err(format!("'{home}' is a virtual environment of another build of Python {VERSION}; expected lib/{LIBRARY} in it"))
 }
 
 fn is_embedded(version: &str) -> bool {
@@ -44,14 +49,15 @@ fn is_embedded(version: &str) -> bool {
 }
 
 fn check_installation(home: &str, path: &Path) -> Result<(), String> {
-    let holds_library = ["lib", "lib64"]
-        .iter()
-        .flat_map(|lib| ["", "t"].map(|abi| path.join(format!("{lib}/python{VERSION}{abi}/os.py"))))
-        .any(|module| module.is_file());
-    if holds_library {
+    if holds(path, "os.py") {
         return Ok(());
     }
-    Err(format!("'{home}' holds no Python {VERSION}; expected lib/python{VERSION}/os.py or a pyvenv.cfg below it"))
+    Err(format!("'{home}' holds no Python {VERSION}; expected lib/{LIBRARY}/os.py or a pyvenv.cfg in it"))
+}
+
+/// Whether the folder of the library has that file, or is there at all.
+fn holds(path: &Path, file: &str) -> bool {
+    ["lib", "lib64"].iter().any(|lib| path.join(lib).join(LIBRARY).join(file).exists())
 }
 
 #[cfg(test)]
@@ -92,6 +98,17 @@ mod tests {
         let folder = folder("venv");
         let settings = format!("home = /usr/bin\nversion_info = {VERSION}.5.final.0\n");
         std::fs::write(folder.path().join("pyvenv.cfg"), settings).expect("written");
+        std::fs::create_dir_all(folder.path().join("lib").join(LIBRARY)).expect("made");
         assert_eq!(check_path(folder.path()), Ok(()));
+    }
+
+    #[test]
+    fn an_environment_of_another_build_of_this_version_is_refused() {
+        let folder = folder("venv");
+        let settings = format!("home = /usr/bin\nversion = {VERSION}.5\n");
+        std::fs::write(folder.path().join("pyvenv.cfg"), settings).expect("written");
+        std::fs::create_dir_all(folder.path().join("lib").join(format!("{LIBRARY}x"))).expect("made");
+        let message = check_path(folder.path()).expect_err("another build");
+        assert!(message.contains("another build") && message.contains("expected lib/"), "{message}");
     }
 }
