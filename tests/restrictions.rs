@@ -6,32 +6,8 @@
 mod support;
 
 use std::fs;
+use support::two_groups::{PATHS, assert_in_both_groups, evaluating, python};
 use support::{Builder, GilMode, Httpd, Mpm, in_both_modes, wait_for};
-
-/// The main interpreter at `/main` and another at `/named`.
-const TWO_GROUPS: &str = "WSGIScriptAliasMatch ^/(main|named) {app}\nWSGIApplicationGroup named\n\
-                          <Location /main>\nWSGIApplicationGroup %{GLOBAL}\n</Location>\n";
-
-const PATHS: [&str; 2] = ["/main", "/named"];
-
-fn evaluating(conf: &str) -> Builder {
-    Httpd::with(&format!("{TWO_GROUPS}{conf}"), "evaluate.py")
-}
-
-/// The value of an expression in one of the groups.
-#[track_caller]
-fn python(httpd: &Httpd, path: &str, expression: &str) -> String {
-    let response = httpd.request("GET", path).header("X-Python", expression).send();
-    assert_eq!(response.status, 200, "{expression}: {response:?}");
-    response.text().to_owned()
-}
-
-#[track_caller]
-fn assert_in_both_groups(httpd: &Httpd, expression: &str, expected: &str) {
-    for path in PATHS {
-        assert_eq!(python(httpd, path, expression), expected, "{path}: {expression}");
-    }
-}
 
 /// Runs a test with the GIL, without it, and on a build that has it in any case.
 fn everywhere(test: impl Fn(fn(Builder) -> Builder)) {

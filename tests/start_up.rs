@@ -7,32 +7,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+use support::two_groups::{PATHS, TWO_GROUPS, assert_in_both_groups, evaluating, python};
 use support::{Builder, GilMode, Httpd, Mpm, in_both_modes, variable, wait_for};
-
-/// The main interpreter at `/main` and another at `/named`.
-const TWO_GROUPS: &str = "WSGIScriptAliasMatch ^/(main|named) {app}\nWSGIApplicationGroup named\n\
-                          <Location /main>\nWSGIApplicationGroup %{GLOBAL}\n</Location>\n";
-
-const PATHS: [&str; 2] = ["/main", "/named"];
-
-fn evaluating(conf: &str) -> Builder {
-    Httpd::with(&format!("{TWO_GROUPS}{conf}"), "evaluate.py")
-}
-
-/// The value of an expression in one of the groups.
-#[track_caller]
-fn python(httpd: &Httpd, path: &str, expression: &str) -> String {
-    let response = httpd.request("GET", path).header("X-Python", expression).send();
-    assert_eq!(response.status, 200, "{expression}: {response:?}");
-    response.text().to_owned()
-}
-
-#[track_caller]
-fn assert_in_both_groups(httpd: &Httpd, expression: &str, expected: &str) {
-    for path in PATHS {
-        assert_eq!(python(httpd, path, expression), expected, "{path}: {expression}");
-    }
-}
 
 /// Runs a test with the Python that can do without the GIL and with the one that cannot.
 fn with_both_builds(test: impl Fn(fn(Builder) -> Builder)) {

@@ -436,6 +436,8 @@ impl Httpd {
 
     /// `apachectl restart`; returns when the new configuration is in force.
     pub fn restart(&self) {
+        // As before a stop: httpd closes the sockets of its workers under them.
+        self.settle();
         self.signal_and_resume("HUP");
     }
 

@@ -22,6 +22,7 @@ mod httpd;
 mod load;
 mod log;
 mod process;
+pub mod two_groups;
 
 pub use client::{Connection, Framing, Head, Request, Response};
 pub use extension::Extension;
