@@ -131,10 +131,13 @@ impl Applications {
             Some(_) => Reload::Wanted,
             None => Reload::Ask,
         };
-        generation::mind(script.callable);
         let module = attached.interpreter.scripts.module(attached, script, reload, announce)?;
         let globals = module.dict();
-        let application = globals.get_item(script.callable).ok().flatten().ok_or(LoadError::NoCallable)?;
+        let callable = || globals.get_item(script.callable).ok().flatten().ok_or(LoadError::NoCallable);
+        // Only names that exist are minded: a client may have a say in the name. Read again, now that a change would tell.
+        callable()?;
+        generation::mind(script.callable);
+        let application = callable()?;
         let reload_required = globals.get_item("reload_required").ok().flatten();
         let known = Rc::new(Known {
             path: script.path.into(),
