@@ -33,10 +33,11 @@ pub use process::{Process, is_root};
 
 use std::time::{Duration, Instant};
 
-/// Calls `ready` until it answers, for five seconds at most.
+/// Calls `ready` until it answers, for 30 seconds at most: a child of httpd that
+/// leaves takes two or three of its own accord, and more on a busy machine.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let patience = Instant::now() + Duration::from_secs(5);
+    let patience = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(value) = ready() {
             return value;
