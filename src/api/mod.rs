@@ -14,6 +14,8 @@ use pyo3::prelude::*;
 /// What the modules tell about the server that Python is embedded in.
 pub(crate) struct Surroundings {
     pub(crate) implementation: &'static str,
+    /// Empty in httpd's own processes.
+    pub(crate) process_group: &'static str,
     pub(crate) maximum_processes: i32,
     pub(crate) threads_per_process: i32,
     pub(crate) server_version: (u32, u32, u32),

@@ -23,7 +23,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     }
     module.setattr("version", API_LEVEL)?;
     module.setattr("implementation", surroundings.implementation)?;
-    module.setattr("process_group", "")?;
+    module.setattr("process_group", surroundings.process_group)?;
     module.setattr("application_group", attached.interpreter.name())?;
     module.setattr("maximum_processes", surroundings.maximum_processes)?;
     module.setattr("threads_per_process", surroundings.threads_per_process)?;

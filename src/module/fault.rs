@@ -3,12 +3,12 @@
 //! Everything below returns `Result`; a line of the log and a status come from
 //! here, once. Codes are those of mod_wsgi where it has the same condition.
 
-use crate::apache::log::{self, Level};
+use super::log_entry::{Entry, Speaker};
+use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::python::interpreter::InterpreterError;
-use crate::python::script::{Event, LoadError};
-use crate::wsgi::gateway::{ErrorLog, Raised};
+use crate::python::script::LoadError;
 use pyo3::Python;
 
 /// Who has to do something about it.
@@ -61,6 +61,8 @@ pub(crate) enum Fault {
     LoadExit,
     #[error("the script has no '{0}'")]
     NoCallable(String),
+    #[error("the script has changed, and no process has loaded it anew")]
+    Changed,
     /// Another fault, with the traceback that belongs to it.
     #[error("{0}")]
     Traced(Box<Fault>, Vec<String>),
@@ -94,6 +96,7 @@ impl Fault {
             Self::LoadExit => ("WSGI0107", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::Load => ("WSGI0109", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::NoCallable(_) => ("WSGI0089", Status::NOT_FOUND, Owner::Application),
+            Self::Changed => ("WSGI0124", Status::SERVICE_UNAVAILABLE, Owner::Application),
             Self::Traced(fault, _) => fault.verdict(),
             Self::Objects(_) => ("WSGI1002", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::Bug(_) => ("WSGI1006", Status::INTERNAL_SERVER_ERROR, Owner::Module),
@@ -101,20 +104,22 @@ impl Fault {
         }
     }
 
-    /// Logs the fault, once, and returns the status for the client.
-    pub(crate) fn answer(&self, request: Request<'_>) -> Status {
+    /// The status for the client and the entry for the log.
+    pub(crate) fn report(&self) -> (Status, Entry) {
         let (code, status, owner) = self.verdict();
         let level = match owner {
             Owner::Client => Level::Info,
             Owner::Application | Owner::Configuration | Owner::Host => Level::Error,
             Owner::Module => Level::Critical,
         };
-        if log::request_logs(request, level) {
-            log::request(request, level, &format!("{code}: {self}{}", context(request)));
-        }
-        if let Self::Traced(_, lines) = self {
-            log_traceback(request, lines);
-        }
+        let details = if let Self::Traced(_, lines) = self { lines.clone() } else { Vec::new() };
+        (status, Entry { level, speaker: Speaker::Module, text: format!("{code}: {self}"), details })
+    }
+
+    /// Logs the fault, once, and returns the status for the client.
+    pub(crate) fn answer(&self, request: Request<'_>) -> Status {
+        let (status, entry) = self.report();
+        entry.write(request);
         status
     }
 
@@ -125,6 +130,7 @@ impl Fault {
             LoadError::Raised(_) => Self::Load,
             LoadError::Exited(_) => Self::LoadExit,
             LoadError::NoCallable => Self::NoCallable(callable.to_owned()),
+            LoadError::Changed => return Self::Changed,
         };
         Self::Traced(Box::new(fault), error.lines(py))
     }
@@ -136,60 +142,12 @@ impl Fault {
         let (code, text) = match error {
             LoadError::Source(_) => ("WSGI0106", "cannot be read or compiled"),
             LoadError::Exited(_) => ("WSGI0108", "raised SystemExit while it was loaded"),
-            LoadError::Raised(_) | LoadError::NoCallable => ("WSGI0110", "raised an exception while it was loaded"),
+            LoadError::Raised(_) | LoadError::NoCallable | LoadError::Changed => {
+                ("WSGI0110", "raised an exception while it was loaded")
+            }
         };
         let mut lines = vec![format!("{code}: the script '{path}' {text}, beforehand")];
         lines.extend(error.lines(py));
         lines
-    }
-}
-
-/// The script and the id of the request, at the end of a line.
-fn context(request: Request<'_>) -> String {
-    let script = String::from_utf8_lossy(request.filename());
-    let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
-    format!(" [script {script}] [request {id}]")
-}
-
-/// One record per line of a traceback.
-fn log_traceback(request: Request<'_>, lines: &[String]) {
-    for line in lines {
-        log::request(request, Level::Error, line);
-    }
-}
-
-/// The log of an embedded request.
-pub(crate) struct EmbeddedLog<'r>(pub(crate) Request<'r>);
-
-impl ErrorLog for EmbeddedLog<'_> {
-    fn line(&mut self, text: &str) {
-        let script = String::from_utf8_lossy(self.0.filename());
-        log::request(self.0, Level::Error, &format!("[script {script}] {text}"));
-    }
-
-    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
-        let (code, text) = match raised {
-            Raised::ByApplication => ("WSGI0174", format!("the application raised {class}")),
-            Raised::Exit => ("WSGI0175", "the application raised SystemExit, which ends no process here".to_owned()),
-            Raised::ByClose => ("WSGI0194", format!("close() of the response raised {class}")),
-        };
-        log::request(self.0, Level::Error, &format!("{code}: {text}{}", context(self.0)));
-        log_traceback(self.0, traceback);
-    }
-}
-
-/// Says what happens to a script.
-pub(crate) fn announce(request: Request<'_>, interpreter: &str, event: &Event<'_>) {
-    match event {
-        Event::Loading { again } => {
-            let verb = if *again { "reloading" } else { "loading" };
-            let text = format!("{verb} the script in interpreter '{interpreter}'{}", context(request));
-            log::request(request, Level::Info, &text);
-        }
-        Event::ReloadRequiredRaised(traceback) => {
-            let text = format!("WSGI1005: reload_required() of the script raised an exception{}", context(request));
-            log::request(request, Level::Error, &text);
-            log_traceback(request, traceback);
-        }
     }
 }

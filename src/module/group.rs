@@ -1,6 +1,6 @@
 //! The application group and callable of a request: configured names, expanded.
 
-use super::child::process;
+use super::process::process;
 use super::translate::alias_of;
 use crate::apache::request::Request;
 use crate::config::alias::ScriptAlias;

@@ -1,12 +1,15 @@
 //! A request, from httpd's handler phase to its end: each step is one line of [`serve`].
 
 use super::body::EmbeddedBody;
+use super::call::call;
 use super::facts::EmbeddedFacts;
-use super::fault::{self, EmbeddedLog, Fault};
+use super::fault::Fault;
 use super::group::{self, Mount};
+use super::log_entry::{EmbeddedLog, Entry};
+use super::process::process;
 use super::response::EmbeddedSink;
+use super::script_path;
 use super::translate::{HANDLER, alias_of};
-use super::{child, script_path};
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
@@ -17,12 +20,9 @@ use crate::config::settings::Settings;
 use crate::config::values::group_literal;
 use crate::python::Attached;
 use crate::python::interpreter::{self, InterpreterError};
-use crate::python::script::{Applications, Event, Script};
-use crate::wsgi::Wsgi;
-use crate::wsgi::application::{self, Kept};
+use crate::python::script::{Event, Reloading, Script};
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
-use pyo3::PyResult;
 
 /// The hook that makes responses.
 pub(crate) struct Handler;
@@ -54,7 +54,7 @@ fn serve(request: Request<'_>) -> Result<Status, Fault> {
     let answered = AtomicBool::new(false);
     let mut sink = EmbeddedSink::new(request, settings.enable_sendfile, &answered);
     let facts = EmbeddedFacts { request, settings: &settings, mount: &mount, callable: &callable };
-    let outcome = caught(|| interpreter.run(|attached| call(attached, &facts, &mut sink, &answered)));
+    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, &facts, &mut sink, &answered)));
     match outcome {
         Ok(outcome) => finish(request, &mut sink, outcome?),
         Err(panic) => {
@@ -127,7 +127,7 @@ fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Setti
     if !group.is_empty() {
         return Err(Fault::NoProcessGroup(group));
     }
-    let restricted = child::process().is_some_and(|process| process.start_up.restrict_embedded);
+    let restricted = process().is_some_and(|process| process.start_up.restrict_embedded);
     if restricted { Err(Fault::EmbeddedRefused) } else { Ok(()) }
 }
 
@@ -141,44 +141,27 @@ fn interpreter_fault(error: InterpreterError) -> Fault {
     }
 }
 
-/// What a thread keeps from one request of an interpreter to the next.
-struct KeptForRequests {
-    applications: Applications,
-    wsgi: PyResult<Kept>,
-}
-
 /// The part of a request that runs attached to Python.
-fn call(
+fn call_attached(
     attached: &Attached<'_>,
     facts: &EmbeddedFacts<'_>,
     sink: &mut EmbeddedSink<'_>,
     answered: &AtomicBool,
 ) -> Result<Outcome, Fault> {
-    let (py, request) = (attached.py, facts.request);
-    let wsgi: &Wsgi =
-        attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
-    let kept = attached.kept(|| KeptForRequests {
-        applications: Applications::default(),
-        wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
-    });
-    let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let request = facts.request;
     let module_path = script_path::of(request.filename());
     let script = Script {
         path: request.filename(),
         module_path: &module_path,
         modified: request.file_modified(),
         resource: request.filename(),
-        reloading: facts.settings.script_reloading,
+        reloading: if facts.settings.script_reloading { Reloading::Here } else { Reloading::Off },
         callable: facts.callable,
     };
-    let announce = |event: Event<'_>| fault::announce(request, attached.interpreter.name(), &event);
-    let known = kept.applications.find(attached, &script, &announce);
-    let known = known.map_err(|error| Fault::of_load(py, &error, facts.callable))?;
+    let announce = |event: Event<'_>| Entry::event(attached.interpreter.name(), &event).write(request);
     let mut body = EmbeddedBody::new(request, answered);
     let mut log = EmbeddedLog(request);
-    let gateway = Gateway { facts, body: &mut body, sink, log: &mut log };
-    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
-        .map_err(|error| Fault::Objects(error.to_string()))
+    call(attached, &script, &announce, Gateway { facts, body: &mut body, sink, log: &mut log })
 }
 
 /// Ends the response, detached from Python, and says what httpd is to do.

@@ -4,14 +4,17 @@
 //! Knows everybody and does little.
 
 pub(crate) mod body;
+pub(crate) mod call;
 pub(crate) mod child;
 pub(crate) mod facts;
 pub(crate) mod fault;
 pub(crate) mod forwarded;
 pub(crate) mod group;
 pub(crate) mod handler;
+pub(crate) mod log_entry;
 pub(crate) mod new_interpreter;
 pub(crate) mod preload;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod record;
 pub(crate) mod response;

@@ -1,7 +1,7 @@
 //! The set-up of a new interpreter: audit, classes, streams, restrictions, path
 //! and modules, in this order, before any code of an application.
 
-use super::child::{EMBEDDED, Process, process};
+use super::process::{Process, process};
 use crate::apache::log::{self, Level};
 use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
@@ -48,7 +48,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
 }
 
 fn options_of(process: &Process, application_group: &str) -> Resolved {
-    process.start_up.interpreters.resolve(EMBEDDED, application_group)
+    process.start_up.interpreters.resolve(process.group, application_group)
 }
 
 fn is_free_threading() -> bool {

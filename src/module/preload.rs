@@ -8,7 +8,7 @@ use crate::apache::server::Server;
 use crate::config::WsgiConfiguration;
 use crate::config::import_script::ImportScript;
 use crate::python::interpreter::{self, InterpreterError, Origin};
-use crate::python::script::{Event, Script};
+use crate::python::script::{Event, Reloading, Script};
 
 /// Loads the scripts of all servers that are meant for this process group, in their order.
 /// One that fails is logged, and the first request for it tries again.
@@ -41,8 +41,14 @@ fn load(script: &ImportScript) -> Result<(), InterpreterError> {
     let module_path = script_path::of(path);
     let modified = script_path::modified(path);
     interpreter.run(|attached| {
-        let wanted =
-            Script { path, module_path: &module_path, modified, resource: path, reloading: false, callable: "" };
+        let wanted = Script {
+            path,
+            module_path: &module_path,
+            modified,
+            resource: path,
+            reloading: Reloading::Off,
+            callable: "",
+        };
         let announce = |event: Event<'_>| {
             if let Event::Loading { .. } = event {
                 let text =

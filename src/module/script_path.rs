@@ -1,6 +1,6 @@
 //! The path of a script, as it names a module, and when the file behind it changed.
 
-use super::child::process;
+use super::process::process;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

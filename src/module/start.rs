@@ -1,6 +1,6 @@
 //! The end of reading a configuration: what the server says of itself, and notices that belong to start-up.
 
-use super::child::EMBEDDED;
+use super::process::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};

@@ -41,10 +41,20 @@ pub(crate) struct Script<'a> {
     pub(crate) modified: i64,
     /// What the script's own `reload_required` is asked about.
     pub(crate) resource: &'a [u8],
-    /// `WSGIScriptReloading`.
-    pub(crate) reloading: bool,
+    pub(crate) reloading: Reloading,
     /// The name of the callable in the script.
     pub(crate) callable: &'a str,
+}
+
+/// What happens when the file of a loaded script has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reloading {
+    /// Nothing, and no one looks: `WSGIScriptReloading Off`.
+    Off,
+    /// It is executed again in this interpreter.
+    Here,
+    /// The caller is told ([`LoadError::Changed`]): another process is to load it.
+    Elsewhere,
 }
 
 /// Why there is no application to call.
@@ -58,6 +68,8 @@ pub(crate) enum LoadError {
     Exited(PyErr),
     /// The module has no such callable.
     NoCallable,
+    /// The file has changed since it was loaded, and is not to be loaded again here.
+    Changed,
 }
 
 /// What happens to a script, for the log of the request that causes it.
@@ -98,12 +110,12 @@ impl Known {
     }
 
     fn is_current(&self, script: &Script<'_>, generation: u64) -> bool {
-        self.generation == generation && (!script.reloading || self.modified == script.modified)
+        self.generation == generation && (script.reloading == Reloading::Off || self.modified == script.modified)
     }
 
     /// Whether the script itself wants to be loaded again.
     fn wants_reload(&self, py: Python<'_>, script: &Script<'_>, announce: Announce<'_>) -> bool {
-        let function = self.reload_required.as_ref().filter(|_| script.reloading);
+        let function = self.reload_required.as_ref().filter(|_| script.reloading != Reloading::Off);
         function.is_some_and(|function| asks_for_reload(function.bind(py), script, announce))
     }
 }
@@ -213,6 +225,9 @@ impl Scripts {
                     if reload == Reload::Ask && !has_changed(&module, script, announce) {
                         return Ok(module);
                     }
+                    if script.reloading == Reloading::Elsewhere {
+                        return Err(LoadError::Changed);
+                    }
                     table = self.table.lock();
                     let same = matches!(table.get(script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
                     if same {
@@ -283,7 +298,7 @@ fn module_name(path: &[u8]) -> String {
 
 /// Whether a loaded module must be executed again.
 fn has_changed(module: &Bound<'_, PyModule>, script: &Script<'_>, announce: Announce<'_>) -> bool {
-    if !script.reloading {
+    if script.reloading == Reloading::Off {
         return false;
     }
     let loaded = module.dict().get_item("__mtime__").ok().flatten().and_then(|time| time.extract::<i64>().ok());
@@ -375,7 +390,7 @@ impl LoadError {
     pub(crate) fn lines(&self, py: Python<'_>) -> Vec<String> {
         match self {
             Self::Source(error) | Self::Raised(error) | Self::Exited(error) => traceback::lines(py, error),
-            Self::NoCallable => Vec::new(),
+            Self::NoCallable | Self::Changed => Vec::new(),
         }
     }
 }

@@ -1,0 +1,41 @@
+//! One call of an application, attached to its interpreter: the script is found or
+//! loaded, and its callable is given to `wsgi/application`. The same in httpd's
+//! children and in daemons: what differs stands behind the gateway.
+
+use super::fault::Fault;
+use crate::python::Attached;
+use crate::python::script::{Announce, Applications, Script};
+use crate::wsgi::Wsgi;
+use crate::wsgi::application::{self, Kept};
+use crate::wsgi::gateway::{Gateway, Outcome};
+use pyo3::PyResult;
+
+/// What a thread keeps from one request of an interpreter to the next.
+struct KeptForRequests {
+    applications: Applications,
+    wsgi: PyResult<Kept>,
+}
+
+/// Calls the application of `script` for the request behind `gateway`.
+///
+/// # Errors
+/// The application was not called: its script did not load, or the objects of the request cannot be made.
+pub(crate) fn call(
+    attached: &Attached<'_>,
+    script: &Script<'_>,
+    announce: Announce<'_>,
+    gateway: Gateway<'_>,
+) -> Result<Outcome, Fault> {
+    let py = attached.py;
+    let wsgi: &Wsgi =
+        attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
+    let kept = attached.kept(|| KeptForRequests {
+        applications: Applications::default(),
+        wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
+    });
+    let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let known = kept.applications.find(attached, script, announce);
+    let known = known.map_err(|error| Fault::of_load(py, &error, script.callable))?;
+    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
+        .map_err(|error| Fault::Objects(error.to_string()))
+}

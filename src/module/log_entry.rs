@@ -1,0 +1,97 @@
+//! What the log is told about a request: by the application, or about it.
+//!
+//! In a daemon entries are made where the application runs and are written by the child of httpd that has the
+//! request, so that both modes write the same lines.
+
+use crate::apache::log::{self, Level};
+use crate::apache::request::Request;
+use crate::python::script::Event;
+use crate::wsgi::gateway::{ErrorLog, Raised};
+
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) level: Level,
+    pub(crate) speaker: Speaker,
+    pub(crate) text: String,
+    /// A traceback, a record per line.
+    pub(crate) details: Vec<String>,
+}
+
+/// Who says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The application wrote a line: the script comes first.
+    Application,
+    /// The module: script and request id come last.
+    Module,
+}
+
+impl Entry {
+    /// A line of this module, without details.
+    pub(crate) fn of_module(level: Level, text: String) -> Self {
+        Self { level, speaker: Speaker::Module, text, details: Vec::new() }
+    }
+
+    /// A line that the application wrote.
+    pub(crate) fn line(text: &str) -> Self {
+        Self { level: Level::Error, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new() }
+    }
+
+    /// An exception that the application let through.
+    pub(crate) fn exception(raised: Raised, class: &str, traceback: &[String]) -> Self {
+        let (code, text) = match raised {
+            Raised::ByApplication => ("WSGI0174", format!("the application raised {class}")),
+            Raised::Exit => ("WSGI0175", "the application raised SystemExit, which ends no process here".to_owned()),
+            Raised::ByClose => ("WSGI0194", format!("close() of the response raised {class}")),
+        };
+        let text = format!("{code}: {text}");
+        Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
+    }
+
+    /// What happens to a script.
+    pub(crate) fn event(interpreter: &str, event: &Event<'_>) -> Self {
+        match event {
+            Event::Loading { again } => {
+                let verb = if *again { "reloading" } else { "loading" };
+                Self::of_module(Level::Info, format!("{verb} the script in interpreter '{interpreter}'"))
+            }
+            Event::ReloadRequiredRaised(traceback) => {
+                let text = "WSGI1005: reload_required() of the script raised an exception".to_owned();
+                Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
+            }
+        }
+    }
+
+    /// Writes the entry in the name of `request`.
+    pub(crate) fn write(&self, request: Request<'_>) {
+        if !log::request_logs(request, self.level) {
+            return;
+        }
+        let script = String::from_utf8_lossy(request.filename());
+        let line = match self.speaker {
+            Speaker::Application => format!("[script {script}] {}", self.text),
+            Speaker::Module => {
+                let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
+                format!("{} [script {script}] [request {id}]", self.text)
+            }
+        };
+        log::request(request, self.level, &line);
+        for line in &self.details {
+            log::request(request, self.level, line);
+        }
+    }
+}
+
+/// The log of an embedded request.
+pub(crate) struct EmbeddedLog<'r>(pub(crate) Request<'r>);
+
+impl ErrorLog for EmbeddedLog<'_> {
+    fn line(&mut self, text: &str) {
+        Entry::line(text).write(self.0);
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        Entry::exception(raised, class, traceback).write(self.0);
+    }
+}
