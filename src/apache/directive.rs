@@ -8,10 +8,11 @@ use super::{
     boundary::guard,
     pool::{Pool, PoolStr},
     request::Request,
-    server::Server,
+    server::{Place, Server},
 };
 use crate::ffi;
 use core::ffi::{CStr, c_char, c_int, c_void};
+use core::marker::PhantomData;
 
 /// A module's two kinds of settings, and how they are merged.
 pub(crate) trait Configuration: 'static {
@@ -80,9 +81,36 @@ impl<'p> Arguments<'p> {
     }
 }
 
+/// The settings of the servers that have been read so far, but for the one that is being read.
+pub(crate) struct Others<'s, C> {
+    /// Never handed out, because its settings are borrowed.
+    here: Server<'s>,
+    kind: PhantomData<C>,
+}
+
+impl<'s, C: Configuration> Others<'s, C> {
+    /// Where the directive stands.
+    pub(crate) fn here(&self) -> Place<'s> {
+        self.here.place()
+    }
+
+    /// The other servers, and their settings.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (Place<'s>, &'s C::Server)> {
+        let servers = Server::main().into_iter().flat_map(Server::and_following);
+        let others = servers.filter(|server| server.as_raw() != self.here.as_raw());
+        others.filter_map(|server| Some((server.place(), server_settings::<C>(server)?)))
+    }
+}
+
+/// Sets what a directive declares in a server.
+pub(crate) type Declare<C> =
+    fn(&mut <C as Configuration>::Server, &Others<'_, C>, &Arguments<'_>) -> Result<(), String>;
+
 /// Which settings a directive changes, and how.
 pub(crate) enum Setter<C: Configuration> {
     Server(fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>),
+    /// Where what other servers have declared counts as well.
+    Declaration(Declare<C>),
     Directory(fn(&mut C::Directory, &Arguments<'_>) -> Result<(), String>),
     /// A section: `open` before the directives inside it are read, `close` after.
     Section {
@@ -155,6 +183,13 @@ unsafe extern "C" fn apply<C: Configuration>(
                 let server = unsafe { Server::from_raw(parameters.server) };
                 // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
                 set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments).map(|()| core::ptr::null())
+            }
+            Setter::Declaration(set) => {
+                // SAFETY: the server whose section is being read.
+                let here = unsafe { Server::from_raw(parameters.server) };
+                let others = Others { here, kind: PhantomData };
+                // SAFETY: the slot holds what `create_server` put there, start-up is single-threaded, and `others` leaves it out.
+                set(unsafe { &mut *here.config().cast::<C::Server>() }, &others, &arguments).map(|()| core::ptr::null())
             }
             Setter::Section { open, close } => {
                 // SAFETY: the server whose section is being read.

@@ -13,7 +13,22 @@ pub(crate) struct Server<'s> {
     life: PhantomData<&'s ffi::server_rec>,
 }
 
+/// Where something stands: in the main server, or in which virtual host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'s> {
+    pub(crate) is_virtual: bool,
+    /// `ServerName`; none as long as a section being read has not named it.
+    pub(crate) name: Option<&'s [u8]>,
+}
+
 impl<'s> Server<'s> {
+    /// The main server of the configuration that is in force, or being read.
+    pub(crate) fn main() -> Option<Self> {
+        // SAFETY: httpd sets this before it applies directives, and as long as it has only one thread.
+        let raw = NonNull::new(unsafe { ffi::ap_server_conf })?;
+        Some(Self { raw, life: PhantomData })
+    }
+
     /// # Safety
     /// `raw` is a server of the running configuration, which outlives `'s`.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::server_rec) -> Self {
@@ -45,10 +60,17 @@ impl<'s> Server<'s> {
 
     /// `ServerName`.
     pub(crate) fn host_name(self) -> &'s [u8] {
+        self.place().name.unwrap_or_default()
+    }
+
+    /// Which server of the configuration this is.
+    pub(crate) fn place(self) -> Place<'s> {
         // SAFETY: the server is alive.
+        let is_virtual = unsafe { (*self.as_raw()).is_virtual } != 0;
+        // SAFETY: as above.
         let name = unsafe { (*self.as_raw()).server_hostname };
         // SAFETY: its strings live as long.
-        unsafe { bytes(name) }.unwrap_or_default()
+        Place { is_virtual, name: unsafe { bytes(name) } }
     }
 
     /// The port of `ServerName`; 0 if it names none.

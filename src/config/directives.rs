@@ -5,12 +5,13 @@ use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
 use super::group_name::{CallableName, GroupName};
 use super::import_script::ImportScript;
+use super::process_group::{self, ProcessGroup};
 use super::python_home;
 use super::server::ServerSettings;
 use super::settings::DirectorySettings;
 use super::trusted_proxies::{self, TrustedProxies};
 use super::values::{Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
-use crate::apache::directive::{Arguments, Directive, Scope, Setter, Words};
+use crate::apache::directive::{Arguments, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
 
 type SetDirectory = fn(&mut DirectorySettings, &Arguments<'_>) -> Result<(), String>;
@@ -40,8 +41,13 @@ const fn list(
     Directive { name, scope, words: Words::AtLeast(least), set: Setter::Directory(set), help }
 }
 
-const fn alias(name: &'static CStr, set: SetServer, help: &'static CStr) -> Directive<WsgiConfiguration> {
-    Directive { name, scope: Scope::Server, words: Words::AtLeast(2), set: Setter::Server(set), help }
+const fn declaration(
+    name: &'static CStr,
+    least: usize,
+    set: Declare<WsgiConfiguration>,
+    help: &'static CStr,
+) -> Directive<WsgiConfiguration> {
+    Directive { name, scope: Scope::Server, words: Words::AtLeast(least), set: Setter::Declaration(set), help }
 }
 
 /// How many directives there are.
@@ -49,13 +55,15 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 33] = [
-    alias(c"WSGIScriptAlias", |s, a| add_alias(s, ScriptAlias::prefix(a)?),
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 34] = [
+    declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
-    alias(c"WSGIScriptAliasMatch", |s, a| add_alias(s, ScriptAlias::expression(a)?),
+    declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
         c"a regular expression, a script, and options as for WSGIScriptAlias"),
-    alias(c"WSGIImportScript", |s, a| { s.import_scripts.push(ImportScript::parse(a)?); Ok(()) },
+    declaration(c"WSGIImportScript", 2, |s, o, a| add_import(s, o, ImportScript::parse(a)?),
         c"a script, process-group= and application-group="),
+    declaration(c"WSGIDaemonProcess", 1, |s, o, a| { let group = ProcessGroup::parse(s, o, a)?; s.process_groups.push(group); Ok(()) },
+        c"the name of a process group, and options (processes=, threads=, user=, ...)"),
 
     global(c"WSGIFreeThreading", |s, a| s.start_up.set_free_threading(flag(&a.first())?),
         c"On or Off: whether Python runs without its GIL"),
@@ -125,8 +133,27 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 33] = [
 const VERBOSE_DEBUGGING: &str = "WSGI1008: WSGIVerboseDebugging has no effect; use LogLevel, e.g. LogLevel wsgi:debug";
 
 /// An alias that names both its groups plainly is also loaded beforehand.
-fn add_alias(server: &mut ServerSettings, alias: ScriptAlias) -> Result<(), String> {
-    server.import_scripts.extend(ImportScript::of_alias(&alias)?);
+fn add_alias(
+    server: &mut ServerSettings,
+    others: &Others<'_, WsgiConfiguration>,
+    alias: ScriptAlias,
+) -> Result<(), String> {
+    if let Some(script) = ImportScript::of_alias(&alias) {
+        add_import(server, others, script)?;
+    }
     server.aliases.push(alias);
+    Ok(())
+}
+
+/// What is loaded beforehand names a process group that is there.
+fn add_import(
+    server: &mut ServerSettings,
+    others: &Others<'_, WsgiConfiguration>,
+    script: ImportScript,
+) -> Result<(), String> {
+    if !script.process_group.is_empty() {
+        process_group::check_is_usable(&script.process_group, server, others)?;
+    }
+    server.import_scripts.push(script);
     Ok(())
 }

@@ -27,7 +27,7 @@ impl ImportScript {
     /// `WSGIImportScript path process-group=NAME application-group=NAME`.
     ///
     /// # Errors
-    /// An option that is unknown or missing, or a process group that is not defined.
+    /// An option that is unknown or missing.
     pub(crate) fn parse(arguments: &Arguments<'_>) -> Result<Self, String> {
         let (mut process_group, mut application_group) = (None, None);
         for word in &arguments.words()[1..] {
@@ -44,22 +44,17 @@ impl ImportScript {
         let missing = |name: &str| {
             format!("'{}' has no {name}=; expected process-group= and application-group=", arguments.first())
         };
-        let script = Self {
+        Ok(Self {
             path: arguments.first(),
             process_group: process_group.ok_or_else(|| missing("process-group"))?,
             application_group: application_group.ok_or_else(|| missing("application-group"))?,
             is_asked_for: true,
             order: DECLARATIONS.fetch_add(1, Ordering::Relaxed),
-        };
-        script.check_process_group()?;
-        Ok(script)
+        })
     }
 
     /// The script of an alias that names both groups plainly.
-    ///
-    /// # Errors
-    /// The process group is not defined.
-    pub(crate) fn of_alias(alias: &ScriptAlias) -> Result<Option<Self>, String> {
+    pub(crate) fn of_alias(alias: &ScriptAlias) -> Option<Self> {
         let plain = |name: Option<GroupName>| match name {
             Some(GroupName::Global) => Some("".into()),
             Some(GroupName::Literal(name)) if !name.contains("%{") => Some(name),
@@ -68,22 +63,10 @@ impl ImportScript {
         let (Some(process_group), Some(application_group), Some(path)) =
             (plain(alias.options.process_group), plain(alias.options.application_group), alias.fixed_target())
         else {
-            return Ok(None);
+            return None;
         };
         let order = DECLARATIONS.fetch_add(1, Ordering::Relaxed);
-        let script = Self { path, process_group, application_group, is_asked_for: false, order };
-        script.check_process_group()?;
-        Ok(Some(script))
-    }
-
-    fn check_process_group(&self) -> Result<(), String> {
-        if self.process_group.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "process-group={} is not defined; expected %{{GLOBAL}} or a process group defined before",
-            self.process_group
-        ))
+        Some(Self { path, process_group, application_group, is_asked_for: false, order })
     }
 }
 

@@ -5,11 +5,13 @@
 //! One directive is one row in [`directives`], one field in [`settings`] (or
 //! [`server`]), and one default. Knows `apache/`, never Python.
 
+pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod directives;
 pub(crate) mod group_name;
 pub(crate) mod import_script;
 pub(crate) mod interpreter_options;
+pub(crate) mod process_group;
 pub(crate) mod python_home;
 pub(crate) mod server;
 pub(crate) mod settings;

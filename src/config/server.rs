@@ -3,6 +3,7 @@
 use super::alias::ScriptAlias;
 use super::import_script::ImportScript;
 use super::interpreter_options::InterpreterOptions;
+use super::process_group::ProcessGroup;
 use super::values::{Audit, HashSeed};
 use crate::apache::pool::PoolStr;
 
@@ -13,6 +14,8 @@ pub(crate) struct ServerSettings {
     pub(crate) aliases: Vec<ScriptAlias>,
     /// `WSGIImportScript`, and aliases that are loaded beforehand; those of all servers count.
     pub(crate) import_scripts: Vec<ImportScript>,
+    /// `WSGIDaemonProcess`, those declared in this very server.
+    pub(crate) process_groups: Vec<ProcessGroup>,
     /// Only the main server's count.
     pub(crate) start_up: StartUp,
 }
@@ -52,7 +55,12 @@ impl ServerSettings {
     /// A virtual host over the main server.
     pub(crate) fn over(&self, main: &Self) -> Self {
         let aliases = self.aliases.iter().chain(&main.aliases).copied().collect();
-        Self { aliases, import_scripts: self.import_scripts.clone(), start_up: StartUp::default() }
+        Self {
+            aliases,
+            import_scripts: self.import_scripts.clone(),
+            process_groups: self.process_groups.clone(),
+            start_up: StartUp::default(),
+        }
     }
 }
 
