@@ -19,12 +19,13 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_(get|addn|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
-    "apr_(stat|os_file_put|strerror|hash_get)",
+    "apr_(stat|os_file_put|strerror|hash_get|proc_other_child_(register|unregister))",
+    "ap_runtime_dir_relative",
 ];
 
 const TYPES: &[&str] = &[
     "request_rec|server_rec|conn_rec|process_rec|module|command_rec|cmd_parms|core_dir_config",
-    "apr_(pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
+    "apr_(proc_t|pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
     "ap_(filter_t|filter_type|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)",
 ];
 
@@ -32,8 +33,8 @@ const CONSTANTS: &[&str] = &[
     "MODULE_MAGIC_(NUMBER_MAJOR|NUMBER_MINOR|COOKIE)|AP_SERVER_(MAJORVERSION|MINORVERSION|PATCHLEVEL)_NUMBER",
     "(GLOBAL_ONLY|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
-    "APR_(FINFO_MIN|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf",
+    "APR_(OC_REASON_.*|FINFO_MIN|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf|ap_unixd_config",
 ];
 
 fn apxs(variable: &str) -> Result<String, Box<dyn Error>> {

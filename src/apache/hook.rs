@@ -20,7 +20,7 @@ pub(crate) trait ChildHook {
 /// A function that httpd calls when a configuration has been read.
 pub(crate) trait ConfigHook {
     /// An error text stops start-up.
-    fn run(pool: Pool<'_>, server: Server<'_>) -> Result<(), String>;
+    fn run(pool: Pool<'_>, server: Server<'static>) -> Result<(), String>;
 }
 
 unsafe extern "C" fn request_hook<H: RequestHook>(raw: *mut ffi::request_rec) -> c_int {
@@ -49,7 +49,7 @@ unsafe extern "C" fn config_hook<H: ConfigHook>(
     guard(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
         // SAFETY: POOL: the pool of the configuration.
         let pool = unsafe { Pool::from_raw(pool) };
-        // SAFETY: the main server of the configuration that was just read.
+        // SAFETY: the main server of the configuration that was just read: what is made of it ends with its pool.
         let server = unsafe { Server::from_raw(server) };
         match H::run(pool, server) {
             Ok(()) => ffi::OK as c_int,

@@ -16,6 +16,14 @@ pub(crate) enum Level {
     Info = ffi::APLOG_INFO as i32,
 }
 
+impl Level {
+    /// The level of that number in syslog's order.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        let all = [Self::Critical, Self::Error, Self::Warning, Self::Notice, Self::Info];
+        all.into_iter().find(|level| *level as i32 == i32::from(number))
+    }
+}
+
 /// Shown by `%F` of ErrorLogFormat. Where in the Rust source a line comes from helps no operator.
 const FILE: &CStr = c"mod_wsgi";
 

@@ -11,12 +11,15 @@ pub(crate) mod directive;
 pub(crate) mod hook;
 pub(crate) mod log;
 pub(crate) mod mpm;
+pub(crate) mod other_child;
 pub(crate) mod pool;
 pub(crate) mod regex;
 pub(crate) mod request;
+pub(crate) mod runtime;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod table;
+pub(crate) mod unixd;
 
 use crate::ffi;
 use core::ffi::{CStr, c_char};

@@ -31,6 +31,16 @@ pub(crate) fn threads_per_process() -> i32 {
     query(ffi::AP_MPMQ_MAX_THREADS).max(1)
 }
 
+/// The most processes that the MPM may ever have at once (`ServerLimit`), at least 1.
+pub(crate) fn most_processes() -> i32 {
+    query(ffi::AP_MPMQ_HARD_LIMIT_DAEMONS).max(1)
+}
+
+/// How often the configuration has been read since httpd started.
+pub(crate) fn generation() -> i32 {
+    query(ffi::AP_MPMQ_GENERATION)
+}
+
 /// `event`, `worker`, `prefork`, ...
 pub(crate) fn name() -> &'static [u8] {
     // SAFETY: a plain query.

@@ -21,6 +21,11 @@ pub(crate) struct Place<'s> {
     pub(crate) name: Option<&'s [u8]>,
 }
 
+// SAFETY: httpd does not change a server once it is configured.
+unsafe impl Send for Server<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Server<'_> {}
+
 impl<'s> Server<'s> {
     /// The main server of the configuration that is in force, or being read.
     pub(crate) fn main() -> Option<Self> {
@@ -77,6 +82,13 @@ impl<'s> Server<'s> {
     pub(crate) fn port(self) -> u16 {
         // SAFETY: the server is alive.
         unsafe { (*self.as_raw()).port }
+    }
+
+    /// `Timeout`: how long httpd waits for a client, or for whoever answers in its place.
+    pub(crate) fn timeout(self) -> core::time::Duration {
+        // SAFETY: the server is alive.
+        let microseconds = unsafe { (*self.as_raw()).timeout };
+        core::time::Duration::from_micros(microseconds.try_into().unwrap_or(0))
     }
 
     /// `ServerAdmin`.

@@ -21,7 +21,21 @@ impl Status {
     pub(crate) const REQUEST_ENTITY_TOO_LARGE: Self = Self(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
     pub(crate) const INTERNAL_SERVER_ERROR: Self = Self(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int);
     pub(crate) const SERVICE_UNAVAILABLE: Self = Self(ffi::HTTP_SERVICE_UNAVAILABLE as c_int);
+    pub(crate) const BAD_GATEWAY: Self = Self(ffi::HTTP_BAD_GATEWAY as c_int);
+    pub(crate) const GATEWAY_TIMEOUT: Self = Self(ffi::HTTP_GATEWAY_TIME_OUT as c_int);
     pub(crate) const NOT_IMPLEMENTED: Self = Self(ffi::HTTP_NOT_IMPLEMENTED as c_int);
+}
+
+impl Status {
+    /// An HTTP status.
+    pub(crate) fn of(code: u16) -> Self {
+        Self(code.into())
+    }
+
+    /// The number of an HTTP status; 0 of anything else.
+    pub(crate) fn code(self) -> u16 {
+        u16::try_from(self.0).unwrap_or(0)
+    }
 }
 
 /// `APR_EGENERAL` and its neighbours are macros too: `APR_OS_START_ERROR` of apr_errno.h.

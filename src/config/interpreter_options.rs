@@ -111,8 +111,8 @@ impl InterpreterOptions {
         blocks
     }
 
-    /// What is in force for an interpreter of a process.
-    pub(crate) fn resolve(&self, process_group: &str, application_group: &str) -> Resolved {
+    /// What is in force for an interpreter of a process; `base_path` is below the paths of all blocks.
+    pub(crate) fn resolve(&self, process_group: &str, application_group: &str, base_path: Option<PoolStr>) -> Resolved {
         let blocks = self.matching(process_group, application_group);
         let strongest = |field: fn(&Options) -> Option<bool>, default: bool| {
             let said = blocks.iter().rev().find_map(|block| field(&block.options));
@@ -125,13 +125,18 @@ impl InterpreterOptions {
             blocks.iter().rev().find_map(|block| interval(&block.options, block.application_group.is_some()));
         let paths = blocks.iter().map(|block| block.options.python_path);
         Resolved {
-            python_paths: core::iter::once(self.top.python_path).chain(paths).flatten().collect(),
+            python_paths: core::iter::once(base_path).chain(paths).flatten().collect(),
             switch_interval: in_block.or(interval(&self.top, false)),
             per_interpreter_gil: strongest(|options| options.per_interpreter_gil, false),
             restrict_stdin: strongest(|options| options.restrict_stdin, false),
             restrict_stdout: strongest(|options| options.restrict_stdout, false),
             restrict_signal: strongest(|options| options.restrict_signal, true),
         }
+    }
+
+    /// `WSGIPythonPath` outside of blocks, which is for httpd's own processes.
+    pub(crate) fn python_path(&self) -> Option<PoolStr> {
+        self.top.python_path
     }
 
     /// Whether a process runs without the GIL. It is one choice per process, so blocks for an application group have no say.
@@ -166,8 +171,8 @@ mod tests {
         let mut options = InterpreterOptions::default();
         block(&mut options, &["process-group=", "application-group=app"], |o| o.restrict_stdin = Some(true));
         block(&mut options, &["application-group=app"], |o| o.restrict_stdin = Some(false));
-        assert!(options.resolve("", "app").restrict_stdin);
-        assert!(!options.resolve("other", "app").restrict_stdin);
+        assert!(options.resolve("", "app", None).restrict_stdin);
+        assert!(!options.resolve("other", "app", None).restrict_stdin);
     }
 
     #[test]
@@ -175,7 +180,7 @@ mod tests {
         let mut options = InterpreterOptions::default();
         block(&mut options, &["application-group=app"], |o| o.restrict_stdin = Some(true));
         block(&mut options, &["application-group=app"], |o| o.restrict_stdin = Some(false));
-        assert!(!options.resolve("", "app").restrict_stdin);
+        assert!(!options.resolve("", "app", None).restrict_stdin);
     }
 
     #[test]
@@ -183,8 +188,8 @@ mod tests {
         let mut options = InterpreterOptions::default();
         options.here().per_interpreter_gil = Some(true);
         block(&mut options, &["application-group=app"], |o| o.per_interpreter_gil = Some(false));
-        assert!(!options.resolve("", "app").per_interpreter_gil);
-        assert!(options.resolve("", "other").per_interpreter_gil);
+        assert!(!options.resolve("", "app", None).per_interpreter_gil);
+        assert!(options.resolve("", "other", None).per_interpreter_gil);
     }
 
     #[test]
@@ -192,7 +197,7 @@ mod tests {
         let mut options = InterpreterOptions::default();
         block(&mut options, &["application-group=%{GLOBAL}"], |o| o.restrict_stdin = Some(true));
         block(&mut options, &["application-group="], |o| o.restrict_stdout = Some(true));
-        let main = options.resolve("", "");
+        let main = options.resolve("", "", None);
         assert!(main.restrict_stdin && main.restrict_stdout);
     }
 
@@ -202,7 +207,8 @@ mod tests {
         options.here().python_path = Some("/top".into());
         block(&mut options, &["application-group=app"], |o| o.python_path = Some("/one".into()));
         block(&mut options, &[], |o| o.python_path = Some("/none".into()));
-        let paths: Vec<String> = options.resolve("", "app").python_paths.iter().map(|path| path.to_string()).collect();
+        let paths: Vec<String> =
+            options.resolve("", "app", None).python_paths.iter().map(|path| path.to_string()).collect();
         assert_eq!(paths, ["/top", "/none", "/one"]);
     }
 

@@ -142,7 +142,7 @@ impl ProcessGroup {
     }
 
     /// A group whose line gives nothing but its name.
-    fn with_defaults(name: PoolStr, id: u32) -> Self {
+    pub(crate) fn with_defaults(name: PoolStr, id: u32) -> Self {
         Self {
             name,
             id,

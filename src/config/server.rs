@@ -41,6 +41,8 @@ pub(crate) struct StartUp {
     pub(crate) case_insensitive: bool,
     /// `WSGIFreeThreadingAudit`
     pub(crate) audit: Audit,
+    /// `WSGISocketPrefix`
+    pub(crate) socket_prefix: Option<PoolStr>,
     /// `WSGIRestrictEmbedded`
     pub(crate) restrict_embedded: bool,
     /// Whether httpd's own processes run Python; `None` while no directive has decided it

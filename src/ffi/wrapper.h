@@ -6,6 +6,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_main.h"
+#include "unixd.h"
 #include "util_filter.h"
 #include "ap_mpm.h"
 #include "ap_release.h"
@@ -14,3 +15,4 @@
 #include "apr_portable.h"
 #include "apr_strings.h"
 #include "apr_tables.h"
+#include "apr_thread_proc.h"

@@ -1,0 +1,15 @@
+//! The operating system, where neither std nor nix has safe words for it.
+//!
+//! Knows neither httpd nor Python.
+
+pub(crate) mod environment;
+pub(crate) mod fork;
+pub(crate) mod futex;
+pub(crate) mod locale;
+pub(crate) mod one_thread;
+pub(crate) mod parked;
+pub(crate) mod priority;
+pub(crate) mod process_title;
+pub(crate) mod shared;
+pub(crate) mod signals;
+pub(crate) mod socket;
