@@ -32,9 +32,11 @@
 mod apache;
 mod api;
 mod config;
+mod daemon;
 mod ffi;
 mod module;
 mod python;
+mod unix;
 mod wsgi;
 
 #[doc = include_str!("SAFETY.md")]

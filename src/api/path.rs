@@ -11,6 +11,14 @@ pub(crate) fn set_egg_cache(py: Python<'_>, folder: &str) -> PyResult<()> {
     py.import("os")?.getattr("environ")?.set_item("PYTHON_EGG_CACHE", folder)
 }
 
+/// Makes `folder` the first of `sys.path`.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn put_first(py: Python<'_>, folder: &str) -> PyResult<()> {
+    py.import("sys")?.getattr("path")?.call_method1("insert", (0, folder)).map(drop)
+}
+
 /// Adds folders, separated by colons, as `site.addsitedir` does (so `.pth` files
 /// count), and moves what is new to the front.
 ///

@@ -1,14 +1,14 @@
 //! The start of a child process: Python begins here, after the fork, and ends
 //! with the pool of the child (SAFETY.md, AFTER-FORK).
 
+use super::preload;
 use super::process::{EMBEDDED, Process, become_process};
-use super::{new_interpreter, preload};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
 use crate::config::WsgiConfiguration;
 use crate::python::config::GilMode;
-use crate::python::{finish, interpreter};
+use crate::python::finish;
 
 /// How long Python may take to end: httpd kills a child that takes more than about 9 seconds.
 const SECONDS_TO_END: u32 = 5;
@@ -24,15 +24,16 @@ impl ChildHook for Child {
             log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
             return;
         }
-        let options = process.options();
-        // SAFETY: AFTER-FORK: httpd calls this before the child makes threads.
-        match unsafe { interpreter::start(&options, new_interpreter::set_up, new_interpreter::has_own_gil) } {
-            Ok(()) => {
-                let mode = if options.gil == GilMode::FreeThreading { "off" } else { "on" };
+        match process.start_python() {
+            Ok(gil) => {
+                let mode = if gil == GilMode::FreeThreading { "off" } else { "on" };
                 let text = format!("Python {} started, GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
                 log::server(Some(server), Level::Info, &text);
                 let keep = process.start_up.keep_interpreters;
-                pool.on_clear(move || finish::finish(SECONDS_TO_END, keep));
+                pool.on_clear(move || {
+                    finish::leave_after(SECONDS_TO_END, 0);
+                    finish::finish(keep);
+                });
                 preload::run(server, EMBEDDED);
             }
             Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),

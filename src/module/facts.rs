@@ -15,6 +15,8 @@ pub(crate) struct EmbeddedFacts<'r> {
     pub(crate) request: Request<'r>,
     pub(crate) settings: &'r Settings,
     pub(crate) mount: &'r Mount<'r>,
+    /// Empty in httpd's own processes.
+    pub(crate) process_group: &'r str,
     pub(crate) callable: &'r str,
 }
 
@@ -184,7 +186,7 @@ impl<'r> EmbeddedFacts<'r> {
 
     fn module(&self, visit: Visit<'_>) {
         let request = self.request;
-        visit(Variable::Known(Key::ProcessGroup), b"");
+        visit(Variable::Known(Key::ProcessGroup), self.process_group.as_bytes());
         visit(Variable::Known(Key::HandlerScript), b"");
         visit(Variable::Known(Key::CallableObject), self.callable.as_bytes());
         visit(Variable::Known(Key::RequestHandler), request.handler());

@@ -7,8 +7,10 @@ use super::log_entry::{Entry, Speaker};
 use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
+use crate::daemon::channel::ChannelError;
 use crate::python::interpreter::InterpreterError;
 use crate::python::script::LoadError;
+use core::time::Duration;
 use pyo3::Python;
 
 /// Who has to do something about it.
@@ -45,6 +47,24 @@ pub(crate) enum Fault {
     ProcessGroupRefused(String),
     #[error("process group '{0}' is not defined")]
     NoProcessGroup(String),
+    #[error("process group '{0}' belongs to another virtual host")]
+    ProcessGroupElsewhere(String),
+    #[error("process group '{0}' is busy, and {1} requests wait already (listen-backlog)")]
+    QueueFull(String, u32),
+    #[error("no process of group '{0}' had a thread to spare within {1:?} (queue-timeout)")]
+    QueueTimeout(String, Duration),
+    #[error("no process of group '{0}' took the request within {1:?} (socket-timeout)")]
+    NoProcessInTime(String, Duration),
+    #[error("no process of group '{0}' takes the request")]
+    NoProcess(String),
+    #[error("a process of group '{0}' cannot be reached: {1}")]
+    Connect(String, std::io::Error),
+    #[error("the request cannot be sent to a process of group '{0}': {1}")]
+    SendRequest(String, ChannelError),
+    #[error("process {process} of group '{group}' has failed while it had this request: {error}")]
+    Daemon { group: String, process: u32, error: ChannelError },
+    #[error("response header '{0}' is longer than the {1} bytes that header-buffer-size allows")]
+    HeaderTooLong(String, usize),
     #[error("WSGIRestrictEmbedded is on, and no process group is chosen")]
     EmbeddedRefused,
     #[error("{0}")]
@@ -88,6 +108,20 @@ impl Fault {
             Self::TooLarge(..) => ("WSGI1001", Status::REQUEST_ENTITY_TOO_LARGE, Owner::Client),
             Self::ProcessGroupRefused(_) => ("WSGI0149", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NoProcessGroup(_) => ("WSGI0150", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::ProcessGroupElsewhere(_) => ("WSGI0152", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::QueueFull(..) => ("WSGI0116", Status::SERVICE_UNAVAILABLE, Owner::Host),
+            Self::QueueTimeout(..) => ("WSGI0084", Status::GATEWAY_TIMEOUT, Owner::Host),
+            Self::NoProcess(_) | Self::Connect(..) => ("WSGI0117", Status::SERVICE_UNAVAILABLE, Owner::Host),
+            Self::SendRequest(..) => ("WSGI0121", Status::INTERNAL_SERVER_ERROR, Owner::Host),
+            Self::HeaderTooLong(..) => ("WSGI0144", Status::INTERNAL_SERVER_ERROR, Owner::Application),
+            Self::NoProcessInTime(..) | Self::Daemon { error: ChannelError::TimedOut, .. } => {
+                ("WSGI0145", Status::GATEWAY_TIMEOUT, Owner::Host)
+            }
+            Self::Daemon { error: ChannelError::Closed, .. } => ("WSGI0146", Status::BAD_GATEWAY, Owner::Host),
+            Self::Daemon { error: ChannelError::Frame(_), .. } => {
+                ("WSGI0148", Status::INTERNAL_SERVER_ERROR, Owner::Module)
+            }
+            Self::Daemon { .. } => ("WSGI0147", Status::BAD_GATEWAY, Owner::Host),
             Self::EmbeddedRefused => ("WSGI0143", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NotStarted(_) => ("WSGI0210", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::Interpreter(_) => ("WSGI0087", Status::INTERNAL_SERVER_ERROR, Owner::Host),
@@ -121,6 +155,26 @@ impl Fault {
         let (status, entry) = self.report();
         entry.write(request);
         status
+    }
+
+    /// The fault of an application group that has no interpreter.
+    pub(crate) fn of_interpreter(error: InterpreterError) -> Self {
+        match error {
+            InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => {
+                Self::NotStarted(error)
+            }
+            InterpreterError::TooMany(_) => Self::TooManyInterpreters(error),
+            InterpreterError::Make { .. } => Self::Interpreter(error),
+        }
+    }
+
+    /// Whether the script has no such callable.
+    pub(crate) fn is_missing_callable(&self) -> bool {
+        match self {
+            Self::NoCallable(_) => true,
+            Self::Traced(fault, _) => fault.is_missing_callable(),
+            _ => false,
+        }
     }
 
     /// The fault of a script that did not load, with its traceback.

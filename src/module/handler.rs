@@ -16,10 +16,13 @@ use crate::apache::hook::RequestHook;
 use crate::apache::request::{FileKind, Request};
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
+use crate::config::process_group::is_visible;
 use crate::config::settings::Settings;
 use crate::config::values::group_literal;
+use crate::daemon::generation::{self, Group};
+use crate::daemon::relay::{self, Target};
 use crate::python::Attached;
-use crate::python::interpreter::{self, InterpreterError};
+use crate::python::interpreter::{self, Origin};
 use crate::python::script::{Event, Reloading, Script};
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
@@ -46,22 +49,27 @@ fn serve(request: Request<'_>) -> Result<Status, Fault> {
     let settings = settings_of(request);
     check_body(request, &settings)?;
     let mount = Mount::of(request);
-    check_process_group(request, &mount, &settings)?;
-    let group = group::expand(request, &mount, settings.application_group);
+    let process_group = process_group(request, &mount, &settings)?;
+    let application_group = group::expand(request, &mount, settings.application_group);
     let origin = group::origin(request, settings.application_group);
-    let interpreter = interpreter::named(&group, origin).map_err(interpreter_fault)?;
     let callable = group::callable(request, settings.callable_object);
-    let answered = AtomicBool::new(false);
-    let mut sink = EmbeddedSink::new(request, settings.enable_sendfile, &answered);
-    let facts = EmbeddedFacts { request, settings: &settings, mount: &mount, callable: &callable };
-    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, &facts, &mut sink, &answered)));
-    match outcome {
-        Ok(outcome) => finish(request, &mut sink, outcome?),
-        Err(panic) => {
-            let status = Fault::Bug(panic).answer(request);
-            Ok(abandon(request, &mut sink, status))
-        }
+    let facts = EmbeddedFacts {
+        request,
+        settings: &settings,
+        mount: &mount,
+        process_group: &process_group,
+        callable: &callable,
+    };
+    if process_group.is_empty() {
+        return serve_here(&facts, &application_group, origin);
     }
+    let target = Target {
+        script: request.filename(),
+        modified: request.file_modified(),
+        application_group: &application_group,
+        origin,
+    };
+    relay::serve(&facts, &settings, running_group(request, &process_group)?, &target)
 }
 
 fn check_script(request: Request<'_>) -> Result<(), Fault> {
@@ -115,8 +123,8 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Which process serves: so far only this one can.
-fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<(), Fault> {
+/// The name of the process group that serves; empty is this process.
+fn process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<String, Fault> {
     let group = group::expand(request, mount, settings.process_group);
     if let Some(allowed) = settings.restrict_process {
         let is_allowed = allowed.iter().any(|name| group_literal(*name).eq_ignore_ascii_case(&group));
@@ -124,20 +132,34 @@ fn check_process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Setti
             return Err(Fault::ProcessGroupRefused(group));
         }
     }
-    if !group.is_empty() {
-        return Err(Fault::NoProcessGroup(group));
-    }
     let restricted = process().is_some_and(|process| process.start_up.restrict_embedded);
-    if restricted { Err(Fault::EmbeddedRefused) } else { Ok(()) }
+    if group.is_empty() && restricted { Err(Fault::EmbeddedRefused) } else { Ok(group) }
 }
 
-fn interpreter_fault(error: InterpreterError) -> Fault {
-    match error {
-        InterpreterError::NotStarted | InterpreterError::StartedBefore | InterpreterError::Start(_) => {
-            Fault::NotStarted(error)
+/// The process group of that name, if the server of the request may use it.
+fn running_group(request: Request<'_>, name: &str) -> Result<&'static Group, Fault> {
+    let running = generation::mine().and_then(|generation| generation.group(name));
+    let running = running.ok_or_else(|| Fault::NoProcessGroup(name.to_owned()))?;
+    if is_visible(running.server, request.server()) {
+        Ok(running)
+    } else {
+        Err(Fault::ProcessGroupElsewhere(name.to_owned()))
+    }
+}
+
+/// Serves the request in this process.
+fn serve_here(facts: &EmbeddedFacts<'_>, group: &str, origin: Origin) -> Result<Status, Fault> {
+    let request = facts.request;
+    let interpreter = interpreter::named(group, origin).map_err(Fault::of_interpreter)?;
+    let answered = AtomicBool::new(false);
+    let mut sink = EmbeddedSink::new(request, facts.settings.enable_sendfile, &answered);
+    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, facts, &mut sink, &answered)));
+    match outcome {
+        Ok(outcome) => finish(request, &mut sink, outcome?),
+        Err(panic) => {
+            let status = Fault::Bug(panic).answer(request);
+            Ok(abandon(request, &mut sink, status))
         }
-        InterpreterError::TooMany(_) => Fault::TooManyInterpreters(error),
-        InterpreterError::Make { .. } => Fault::Interpreter(error),
     }
 }
 

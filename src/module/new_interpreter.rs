@@ -33,13 +33,16 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
         signal: options.restrict_signal,
     };
     api::restrictions::apply(py, restrictions, process.surroundings.log_info)?;
-    if let Some(eggs) = process.start_up.python_eggs {
+    if let Some(eggs) = process.python_eggs() {
         api::path::set_egg_cache(py, &eggs)?;
     }
     for path in &options.python_paths {
         if let Err(error) = api::path::extend(py, path) {
             log::server(None, Level::Error, &format!("WSGI0091: WSGIPythonPath '{path}': {error}"));
         }
+    }
+    if let Some(home) = process.home() {
+        api::path::put_first(py, home)?;
     }
     if let Some(interval) = options.switch_interval {
         set_switch_interval(attached, interval, options.per_interpreter_gil)?;
@@ -48,7 +51,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
 }
 
 fn options_of(process: &Process, application_group: &str) -> Resolved {
-    process.start_up.interpreters.resolve(process.group, application_group)
+    process.start_up.interpreters.resolve(process.group, application_group, process.python_path())
 }
 
 fn is_free_threading() -> bool {

@@ -36,11 +36,23 @@ fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static
 }
 
 fn load(script: &ImportScript) -> Result<(), InterpreterError> {
-    let interpreter = interpreter::named(&script.application_group, Origin::Configuration)?;
-    let path = script.path.as_bytes();
+    load_script(&script.application_group, script.path.as_bytes()).map(drop)
+}
+
+/// Loads an application that another process has loaded before. `false` if it does not load; that has been logged.
+pub(crate) fn load_application(application_group: &str, path: &[u8]) -> bool {
+    load_script(application_group, path).unwrap_or_else(|error| {
+        log::server(None, Level::Error, &format!("WSGI0087: {error}"));
+        false
+    })
+}
+
+fn load_script(application_group: &str, path: &[u8]) -> Result<bool, InterpreterError> {
+    let interpreter = interpreter::named(application_group, Origin::Configuration)?;
+    let name = String::from_utf8_lossy(path);
     let module_path = script_path::of(path);
     let modified = script_path::modified(path);
-    interpreter.run(|attached| {
+    let loaded = interpreter.run(|attached| {
         let wanted = Script {
             path,
             module_path: &module_path,
@@ -51,16 +63,19 @@ fn load(script: &ImportScript) -> Result<(), InterpreterError> {
         };
         let announce = |event: Event<'_>| {
             if let Event::Loading { .. } = event {
-                let text =
-                    format!("loading '{}' in interpreter '{}' beforehand", script.path, script.application_group);
+                let text = format!("loading '{name}' in interpreter '{application_group}' beforehand");
                 log::server(None, Level::Info, &text);
             }
         };
-        if let Err(error) = interpreter.scripts.preload(attached, &wanted, &announce) {
-            for line in Fault::lines_of_preload(attached.py, &error, &script.path) {
-                log::server(None, Level::Error, &line);
+        match interpreter.scripts.preload(attached, &wanted, &announce) {
+            Ok(()) => true,
+            Err(error) => {
+                for line in Fault::lines_of_preload(attached.py, &error, &name) {
+                    log::server(None, Level::Error, &line);
+                }
+                false
             }
         }
     });
-    Ok(())
+    Ok(loaded)
 }

@@ -1,12 +1,16 @@
 //! This process: which process group it belongs to, and what its interpreters are set up with.
 
+use super::new_interpreter;
 use super::start::IMPLEMENTATION;
 use crate::apache::log::{self, Level};
+use crate::apache::pool::PoolStr;
 use crate::apache::{mpm, server};
 use crate::api;
+use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::config::values;
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
+use crate::python::interpreter::{self, InterpreterError};
 use crate::wsgi::gateway::ProcessFacts;
 use std::sync::OnceLock;
 
@@ -22,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) facts: ProcessFacts,
     pub(crate) surroundings: api::Surroundings,
     pub(crate) start_up: &'static StartUp,
+    /// In a daemon.
+    of_group: Option<&'static ProcessGroup>,
 }
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
@@ -56,16 +62,66 @@ impl Process {
             facts,
             surroundings: surroundings(EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process()),
             start_up,
+            of_group: None,
         }
     }
 
+    /// A process of a group.
+    pub(crate) fn daemon(start_up: &'static StartUp, group: &'static ProcessGroup) -> Self {
+        let facts = ProcessFacts {
+            multithread: group.threads != 1,
+            multiprocess: group.processes_given,
+            run_once: group.threads == 1 && group.maximum_requests == Some(1),
+            server_version: server::VERSION,
+        };
+        let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        Self {
+            id: std::process::id().to_string(),
+            group: &group.name,
+            facts,
+            surroundings: surroundings(&group.name, count(group.processes), count(group.threads)),
+            start_up,
+            of_group: Some(group),
+        }
+    }
+
+    /// The folder that comes first in `sys.path`.
+    pub(crate) fn home(&self) -> Option<&str> {
+        self.of_group.and_then(|group| group.home.as_deref())
+    }
+
+    /// The folders for `sys.path` below those of `<WSGIInterpreterOptions>`.
+    pub(crate) fn python_path(&self) -> Option<PoolStr> {
+        self.of_group.map_or_else(|| self.start_up.interpreters.python_path(), |group| group.python_path)
+    }
+
+    /// `PYTHON_EGG_CACHE`.
+    pub(crate) fn python_eggs(&self) -> Option<PoolStr> {
+        self.of_group.map_or(self.start_up.python_eggs, |group| group.python_eggs)
+    }
+
+    /// Starts Python, with its main interpreter.
+    ///
+    /// # Errors
+    /// See [`InterpreterError`].
+    pub(crate) fn start_python(&self) -> Result<GilMode, InterpreterError> {
+        let options = self.options();
+        // SAFETY: AFTER-FORK: a child of httpd and a daemon call this before they make threads.
+        unsafe { interpreter::start(&options, new_interpreter::set_up, new_interpreter::has_own_gil) }?;
+        Ok(options.gil)
+    }
+
     /// What Python is started with.
-    pub(crate) fn options(&self) -> Options {
+    fn options(&self) -> Options {
         let start_up = self.start_up;
         let free = FREE_THREADED_BUILD && start_up.interpreters.free_threading(self.group);
         Options {
             gil: if free { GilMode::FreeThreading } else { GilMode::Shared },
-            home: start_up.python_home.map(|home| home.to_string()),
+            home: self
+                .of_group
+                .and_then(|group| group.python_home)
+                .or(start_up.python_home)
+                .map(|home| home.to_string()),
             optimize: start_up.python_optimize,
             warnings: start_up.python_warnings.iter().map(ToString::to_string).collect(),
             write_bytecode: !start_up.dont_write_bytecode,

@@ -56,6 +56,22 @@ impl<'r> EmbeddedSink<'r> {
         }
     }
 
+    /// Takes bytes that httpd may hold back until [`Self::flush`], or until there are more.
+    ///
+    /// # Errors
+    /// The client is gone, or httpd has answered.
+    pub(crate) fn forward(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.send(data, Tail::More)
+    }
+
+    /// Sends on what httpd holds back.
+    ///
+    /// # Errors
+    /// The client is gone, or httpd has answered.
+    pub(crate) fn flush(&mut self) -> Result<(), SinkError> {
+        self.send(&[], Tail::Flush)
+    }
+
     /// Ends a response that is complete. Called detached: it may block.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
 use crate::config::WsgiConfiguration;
+use crate::daemon::generation;
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
 
@@ -15,7 +16,7 @@ pub(crate) const IMPLEMENTATION: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_
 pub(crate) struct Start;
 
 impl ConfigHook for Start {
-    fn run(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+    fn run(pool: Pool<'_>, server: Server<'static>) -> Result<(), String> {
         let component = format!("{IMPLEMENTATION} Python/{}", env!("MOD_WSGI_PYTHON_VERSION"));
         if let Ok(component) = CString::new(component) {
             log::add_version_component(pool, &component);
@@ -28,6 +29,8 @@ impl ConfigHook for Start {
         for notice in &settings.start_up.notices {
             log::server(Some(server), Level::Warning, notice);
         }
+        let prefix = settings.start_up.socket_prefix;
+        generation::begin(pool, server, prefix.as_deref())?;
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
             log::server(Some(server), Level::Warning, text);

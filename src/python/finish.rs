@@ -7,7 +7,7 @@
 use super::interpreter::{self, Interpreter};
 use super::thread_state::{self, Attached, attach};
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -19,17 +19,18 @@ pub(crate) fn has_finished() -> bool {
     FINISHED.load(Ordering::Acquire)
 }
 
-/// Ends Python. When `seconds` have passed the process leaves at once with status 0:
-/// a thread that will not end, or an extension that hangs, costs no more than that.
+/// Ends Python, within the time that [`leave_after`] has set: a thread that will not end, or an
+/// extension that hangs, costs no more than that.
 ///
 /// With `keep` interpreters are left as they are: nothing is joined, run or taken down.
-pub(crate) fn finish(seconds: u32, keep: bool) {
+pub(crate) fn finish(keep: bool) {
     if keep || thread_state::is_attached() || interpreter::main().is_none() {
         // A signal interrupted this thread inside Python, which cannot be entered again from here.
         FINISHED.store(true, Ordering::Release);
+        // SAFETY: a plain system call.
+        unsafe { libc::alarm(0) };
         return;
     }
-    leave_after(seconds);
     let mut clean = true;
     for interpreter in interpreter::all().into_iter().rev() {
         attach(interpreter, run_exit_work);
@@ -90,16 +91,21 @@ fn finalize(main: &'static Interpreter, clean: bool) {
     }
 }
 
+/// What the process leaves with when the time is up.
+static STATUS: AtomicI32 = AtomicI32::new(0);
+
 /// Leaves the process when the time is up.
 extern "C" fn leave(_signal: c_int) {
     const TEXT: &[u8] = b"mod_wsgi: Python did not end in time; the process leaves without\n";
     // SAFETY: write(2) is safe in a signal handler; standard error is httpd's error log.
     unsafe { libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len()) };
     // SAFETY: _exit(2) is safe in a signal handler.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(STATUS.load(Ordering::Relaxed)) }
 }
 
-fn leave_after(seconds: u32) {
+/// Has the process leave at once with `status` when `seconds` have passed, unless Python has ended; 0 is no limit.
+pub(crate) fn leave_after(seconds: u32, status: i32) {
+    STATUS.store(status, Ordering::Relaxed);
     // SAFETY: all zeroes is a valid sigaction and a valid signal set.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = leave as extern "C" fn(c_int) as usize;

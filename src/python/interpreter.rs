@@ -196,6 +196,11 @@ impl Interpreter {
         &self.name
     }
 
+    /// Its place among [`all`].
+    pub(crate) fn number(&self) -> Option<usize> {
+        all().iter().position(|other| core::ptr::eq(*other, self))
+    }
+
     pub(crate) fn is_main(&self) -> bool {
         self.name.is_empty()
     }

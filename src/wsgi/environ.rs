@@ -6,7 +6,7 @@
 //! new strings.
 
 use super::Wsgi;
-use super::gateway::RequestFacts;
+use super::gateway::{QueueTimes, RequestFacts};
 use crate::python::{text, thread_state};
 use core::cell::RefCell;
 use pyo3::prelude::*;
@@ -116,6 +116,11 @@ keys! {
 }
 
 impl Key {
+    /// The key of that number (`key as u8`).
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        ALL.get(usize::from(number)).copied()
+    }
+
     /// Whether every environ has it: those hold a place in the template.
     const fn is_always_there(self) -> bool {
         !matches!(
@@ -312,6 +317,10 @@ impl Template {
         set(Key::WsgiInput, input)?;
         set(Key::WsgiErrors, errors)?;
         set(Key::RequestStart, &seconds(facts.request_start()).into_pyobject(py)?.into_any())?;
+        if let Some(QueueTimes { queue_start, daemon_start }) = facts.queue_times() {
+            set(Key::QueueStart, &seconds(queue_start).into_pyobject(py)?.into_any())?;
+            set(Key::DaemonStart, &seconds(daemon_start).into_pyobject(py)?.into_any())?;
+        }
         set(Key::ApplicationStart, &now().into_pyobject(py)?.into_any())?;
         Ok(environ)
     }

@@ -25,6 +25,19 @@ pub(crate) trait RequestFacts {
     fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8]));
     /// Microseconds since the epoch at which the host had the request.
     fn request_start(&self) -> i64;
+    /// When the request waited, where it did: in a process that has a queue before it.
+    fn queue_times(&self) -> Option<QueueTimes> {
+        None
+    }
+}
+
+/// Microseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueTimes {
+    /// The host began to look for a process.
+    pub(crate) queue_start: i64,
+    /// A thread of this process took the request.
+    pub(crate) daemon_start: i64,
 }
 
 /// Why a body cannot be read to its end.

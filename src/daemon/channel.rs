@@ -1,0 +1,227 @@
+//! Frames over a connection: what a thread has received and not looked at yet, and what it has not sent yet.
+
+use super::frame::{self, FrameError, Kind, Parsed};
+use crate::unix::socket;
+use core::ops::Range;
+use core::time::Duration;
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::MsgFlags;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Why a conversation cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChannelError {
+    #[error("the other side closed the connection")]
+    Closed,
+    /// As above, and it had not read all that it was sent.
+    #[error("the other side closed the connection unread")]
+    Reset,
+    #[error("the other side did not answer in time")]
+    TimedOut,
+    #[error("{0}")]
+    System(Errno),
+    #[error("the other side sent {0}")]
+    Frame(#[from] FrameError),
+}
+
+/// The memory of a thread for its conversations; empty between two of them.
+pub(crate) struct Buffers {
+    input: Vec<u8>,
+    /// What is received and not looked at yet.
+    unread: Range<usize>,
+    out: Vec<u8>,
+    control: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+}
+
+/// Room for what is received at once.
+const ROOM: usize = frame::PIECE + 4096;
+
+impl Buffers {
+    pub(crate) fn new() -> Self {
+        Self {
+            input: vec![0; ROOM],
+            unread: 0..0,
+            out: Vec::with_capacity(4096),
+            control: cmsg_space!(std::os::fd::RawFd),
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Forgets what an earlier conversation left, and gives back memory that only a large one needs.
+    fn clear(&mut self) {
+        self.unread = 0..0;
+        self.out.clear();
+        self.descriptors.clear();
+        if self.input.len() > ROOM {
+            self.input = vec![0; ROOM];
+        }
+        if self.out.capacity() > ROOM {
+            self.out = Vec::with_capacity(4096);
+        }
+    }
+}
+
+/// A conversation over `stream`.
+pub(crate) struct Channel<'c> {
+    stream: &'c UnixStream,
+    buffers: &'c mut Buffers,
+}
+
+impl<'c> Channel<'c> {
+    pub(crate) fn new(stream: &'c UnixStream, buffers: &'c mut Buffers) -> Self {
+        buffers.clear();
+        Self { stream, buffers }
+    }
+
+    /// The next frame among what has been received.
+    ///
+    /// # Errors
+    /// What has been received is no frame.
+    pub(crate) fn next(&mut self) -> Result<Option<(Kind, Range<usize>)>, ChannelError> {
+        let start = self.buffers.unread.start;
+        match frame::parse(&self.buffers.input[self.buffers.unread.clone()])? {
+            Parsed::Frame(kind, range) => {
+                self.buffers.unread.start = start + range.end;
+                Ok(Some((kind, start + range.start..start + range.end)))
+            }
+            Parsed::Partial(_) => Ok(None),
+        }
+    }
+
+    /// The payload of a frame that [`Self::next`] found, until more is received.
+    pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
+        &self.buffers.input[range]
+    }
+
+    /// Waits for a frame.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn wait(&mut self) -> Result<(Kind, Range<usize>), ChannelError> {
+        loop {
+            if let Some(frame) = self.next()? {
+                return Ok(frame);
+            }
+            self.receive(MsgFlags::empty())?;
+        }
+    }
+
+    /// The kind of the next frame, if it has been received as a whole.
+    pub(crate) fn peek(&self) -> Option<Kind> {
+        match frame::parse(&self.buffers.input[self.buffers.unread.clone()]) {
+            Ok(Parsed::Frame(kind, _)) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Waits until more is received.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn receive_more(&mut self) -> Result<(), ChannelError> {
+        self.receive(MsgFlags::empty())
+    }
+
+    /// Receives what is there without waiting; `false` if nothing is.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn receive_now(&mut self) -> Result<bool, ChannelError> {
+        match self.receive(MsgFlags::MSG_DONTWAIT) {
+            Ok(()) => Ok(true),
+            Err(ChannelError::TimedOut) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is something to receive within `time`.
+    pub(crate) fn is_readable_within(&self, time: Duration) -> bool {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        poll(&mut descriptors, timeout) != Ok(0)
+    }
+
+    fn receive(&mut self, flags: MsgFlags) -> Result<(), ChannelError> {
+        self.make_room()?;
+        let Buffers { input, unread, control, descriptors, .. } = &mut *self.buffers;
+        match socket::receive(self.stream, &mut input[unread.end..], control, descriptors, flags).map_err(failure)? {
+            0 => Err(ChannelError::Closed),
+            length => {
+                unread.end += length;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes room for the rest of the frame that has begun.
+    fn make_room(&mut self) -> Result<(), ChannelError> {
+        let Buffers { input, unread, .. } = &mut *self.buffers;
+        if unread.start == unread.end {
+            *unread = 0..0;
+        } else if unread.start > 0 {
+            input.copy_within(unread.clone(), 0);
+            *unread = 0..unread.len();
+        }
+        if let Parsed::Partial(length) = frame::parse(&input[unread.clone()])?
+            && length > input.len()
+        {
+            // A peer that announces much has sent little so far: the memory comes as the bytes do.
+            let more = length.min(input.len() * 2);
+            if unread.end == input.len() {
+                input.resize(more, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// A descriptor that came with a frame.
+    pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        if self.buffers.descriptors.is_empty() { None } else { Some(self.buffers.descriptors.remove(0)) }
+    }
+
+    /// What is to be sent with the next [`Self::send`].
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.buffers.out
+    }
+
+    /// Sends what is there to be sent.
+    ///
+    /// # Errors
+    /// See [`ChannelError`]; what was to be sent is forgotten.
+    pub(crate) fn send(&mut self) -> Result<(), ChannelError> {
+        self.send_with(&[])
+    }
+
+    /// Sends what is there to be sent, and `data` behind it, which is not copied.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn send_with(&mut self, data: &[u8]) -> Result<(), ChannelError> {
+        let sent = socket::send(self.stream, &self.buffers.out, data, None).map_err(failure);
+        self.buffers.out.clear();
+        sent
+    }
+
+    /// Sends what is there to be sent, with a copy of `descriptor`.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn send_with_descriptor(&mut self, descriptor: &OwnedFd) -> Result<(), ChannelError> {
+        let sent = socket::send(self.stream, &self.buffers.out, &[], Some(descriptor)).map_err(failure);
+        self.buffers.out.clear();
+        sent
+    }
+}
+
+fn failure(error: Errno) -> ChannelError {
+    match error {
+        Errno::EAGAIN => ChannelError::TimedOut,
+        Errno::EPIPE => ChannelError::Closed,
+        Errno::ECONNRESET => ChannelError::Reset,
+        error => ChannelError::System(error),
+    }
+}

@@ -1,0 +1,229 @@
+//! A request of a daemon, as `wsgi/` sees it: the traits of `wsgi/gateway` over a conversation with a child of httpd.
+
+use super::activity::Activity;
+use super::channel::{Channel, ChannelError};
+use super::fields::{Fields, put_bytes, put_u32, put_u64};
+use super::frame::{self, Kind, PIECE};
+use super::request_head::{RequestHead, Variables};
+use crate::apache::log::Level;
+use crate::module::log_entry::{Entry, Speaker};
+use crate::wsgi::environ::Variable;
+use crate::wsgi::gateway::{
+    BodyError, ErrorLog, FileRange, QueueTimes, Raised, RequestBody, RequestFacts, ResponseSink, SinkError,
+};
+use crate::wsgi::response::ResponseHead;
+use parking_lot::Mutex;
+
+/// What an environ is made of.
+pub(crate) struct DaemonFacts<'a> {
+    pub(crate) head: RequestHead<'a>,
+    pub(crate) variables: Variables<'a>,
+    /// Microseconds since the epoch at which this process had the request.
+    pub(crate) daemon_start: i64,
+}
+
+impl RequestFacts for DaemonFacts<'_> {
+    fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8])) {
+        self.variables.visit(visit);
+    }
+
+    fn request_start(&self) -> i64 {
+        self.head.request_start
+    }
+
+    fn queue_times(&self) -> Option<QueueTimes> {
+        Some(QueueTimes { queue_start: self.head.queue_start, daemon_start: self.daemon_start })
+    }
+}
+
+/// The conversation about one request: body, response and log share it, one at a time.
+pub(crate) struct Conversation<'c> {
+    channel: Mutex<Channel<'c>>,
+    activity: Activity,
+}
+
+impl<'c> Conversation<'c> {
+    pub(crate) fn new(channel: Channel<'c>, activity: Activity) -> Self {
+        Self { channel: Mutex::new(channel), activity }
+    }
+
+    /// Appends an entry for the log to what is to be sent.
+    fn put_entry(channel: &mut Channel<'_>, entry: &Entry) {
+        let out = channel.out();
+        let start = frame::open(out, Kind::Log);
+        write_entry(entry, out);
+        frame::close(out, start);
+    }
+
+    /// Has the child write `entry`; without a child it is this process that does.
+    pub(crate) fn log(&self, entry: &Entry) {
+        let mut channel = self.channel.lock();
+        Self::put_entry(&mut channel, entry);
+        if channel.send().is_err() {
+            super::process::log_without_request(entry);
+        }
+    }
+}
+
+/// The payload of a log frame.
+pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[entry.level as u8, u8::from(entry.speaker == Speaker::Module)]);
+    put_bytes(out, entry.text.as_bytes());
+    for line in &entry.details {
+        put_bytes(out, line.as_bytes());
+    }
+}
+
+/// The entry in the payload of a log frame; `None` if there is none.
+pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
+    let mut fields = Fields(payload);
+    let level = Level::of_number(fields.u8()?)?;
+    let speaker = if fields.u8()? == 1 { Speaker::Module } else { Speaker::Application };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut entry = Entry { level, speaker, text: text(fields.bytes()?), details: Vec::new() };
+    while !fields.is_empty() {
+        entry.details.push(text(fields.bytes()?));
+    }
+    Some(entry)
+}
+
+/// The request body.
+pub(crate) struct DaemonBody<'a, 'c>(pub(crate) &'a Conversation<'c>);
+
+impl RequestBody for DaemonBody<'_, '_> {
+    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        self.0.activity.note();
+        let mut channel = self.0.channel.lock();
+        let start = frame::open(channel.out(), Kind::Want);
+        put_u32(channel.out(), want.min(PIECE) as u32);
+        frame::close(channel.out(), start);
+        let answer = channel.send().and_then(|()| channel.wait());
+        let (kind, range) = answer.map_err(|error| BodyError(format!("the request body cannot be read: {error}")))?;
+        match kind {
+            Kind::Body | Kind::LastBody => {
+                into.extend_from_slice(channel.payload(range));
+                Ok(kind == Kind::LastBody)
+            }
+            Kind::BodyFailed => Err(BodyError(String::from_utf8_lossy(channel.payload(range)).into_owned())),
+            _ => Err(BodyError("the server sent something else than the request body".into())),
+        }
+    }
+}
+
+/// The response.
+pub(crate) struct DaemonSink<'a, 'c> {
+    conversation: &'a Conversation<'c>,
+    /// Whether the child may have something of the response.
+    sent: bool,
+}
+
+impl<'a, 'c> DaemonSink<'a, 'c> {
+    pub(crate) fn new(conversation: &'a Conversation<'c>) -> Self {
+        Self { conversation, sent: false }
+    }
+
+    /// Ends the response, which is complete. Called detached: it may block.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub(crate) fn end(&mut self) -> Result<(), ChannelError> {
+        let mut channel = self.conversation.channel.lock();
+        frame::push(channel.out(), Kind::End, &[]);
+        channel.send()
+    }
+
+    /// Ends the response, which is not complete; `status` and `entry` are for the client that has seen nothing of it yet,
+    /// and for the log.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub(crate) fn abort(&mut self, status: u16, entry: Option<&Entry>) -> Result<(), ChannelError> {
+        let mut channel = self.conversation.channel.lock();
+        if !self.sent {
+            channel.out().clear();
+        }
+        if let Some(entry) = entry {
+            Conversation::put_entry(&mut channel, entry);
+        }
+        frame::push(channel.out(), Kind::Abort, &status.to_le_bytes());
+        channel.send()
+    }
+
+    /// Sends the request away: a process with newer code is to serve it.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub(crate) fn send_away(&mut self) -> Result<(), ChannelError> {
+        let mut channel = self.conversation.channel.lock();
+        channel.out().clear();
+        frame::push(channel.out(), Kind::Changed, &[]);
+        channel.send()
+    }
+}
+
+fn gone(error: ChannelError) -> SinkError {
+    SinkError::ClientGone(format!("the response cannot be sent: {error}"))
+}
+
+impl ResponseSink for DaemonSink<'_, '_> {
+    fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
+        let mut channel = self.conversation.channel.lock();
+        let out = channel.out();
+        let start = frame::open(out, Kind::Head);
+        put_u64(out, length.map_or(u64::MAX, |length| length));
+        put_bytes(out, head.status_line());
+        for (name, value) in head.headers() {
+            put_bytes(out, name);
+            put_bytes(out, value);
+        }
+        frame::close(out, start);
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.conversation.activity.note();
+        self.sent = true;
+        let mut channel = self.conversation.channel.lock();
+        if data.is_empty() {
+            frame::push(channel.out(), Kind::Data, &[]);
+            return channel.send().map_err(gone);
+        }
+        for piece in data.chunks(PIECE) {
+            channel.out().extend_from_slice(&frame::header(Kind::Data, piece.len()));
+            channel.send_with(piece).map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        let mut channel = self.conversation.channel.lock();
+        for piece in data.chunks(PIECE) {
+            frame::push(channel.out(), Kind::Data, piece);
+        }
+    }
+
+    fn send_file(&mut self, file: FileRange, complete: bool) -> Result<(), SinkError> {
+        self.conversation.activity.note();
+        self.sent = true;
+        let mut channel = self.conversation.channel.lock();
+        let out = channel.out();
+        let start = frame::open(out, Kind::File);
+        put_u64(out, file.offset);
+        put_u64(out, file.length);
+        out.push(u8::from(complete));
+        frame::close(out, start);
+        channel.send_with_descriptor(&file.descriptor).map_err(gone)
+    }
+}
+
+/// The log.
+pub(crate) struct DaemonLog<'a, 'c>(pub(crate) &'a Conversation<'c>);
+
+impl ErrorLog for DaemonLog<'_, '_> {
+    fn line(&mut self, text: &str) {
+        self.0.log(&Entry::line(text));
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        self.0.log(&Entry::exception(raised, class, traceback));
+    }
+}

@@ -1,0 +1,206 @@
+//! The process groups of one reading of the configuration: made by the parent of httpd, watched over by a supervisor,
+//! used by the children that are forked until the next reading.
+//!
+//! A pipe tells the supervisor when it is not needed any more: httpd's processes of this generation hold the write end,
+//! and when the last of them has gone the read end says so. After a graceful restart that is when the last request of
+//! the old configuration is over; after a stop, a restart or a crash it is at once.
+
+use super::supervisor;
+use super::table::Table;
+use crate::apache::log::{self, Level};
+use crate::apache::other_child;
+use crate::apache::pool::Pool;
+use crate::apache::server::Server;
+use crate::apache::{mpm, runtime};
+use crate::config::process_group::{self, ProcessGroup};
+use crate::unix::fork;
+use core::time::Duration;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2};
+use parking_lot::Mutex;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+/// A process group as it runs.
+pub(crate) struct Group {
+    pub(crate) config: ProcessGroup,
+    /// The server that declares it, which has its log.
+    pub(crate) server: Server<'static>,
+    pub(crate) table: Table,
+    /// The socket of each place in the table.
+    pub(crate) sockets: Vec<PathBuf>,
+}
+
+/// All process groups of a configuration.
+pub(crate) struct Generation {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) main: Server<'static>,
+}
+
+/// What the parent of httpd keeps of its generation.
+struct Kept {
+    generation: Arc<Generation>,
+    /// Held by httpd's processes.
+    alive: OwnedFd,
+    /// The end that the supervisor reads.
+    watched: OwnedFd,
+    supervisor: Option<Pid>,
+    parent: u32,
+}
+
+/// The generation of this process and, in the parent, what goes with it.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+/// The generation of a child of httpd, once it has looked.
+static MINE: OnceLock<Option<Arc<Generation>>> = OnceLock::new();
+
+/// How long the parent of httpd waits for its daemons when it stops or restarts.
+const END_AT_MOST: Duration = Duration::from_secs(12);
+
+/// The process groups of this child of httpd.
+pub(crate) fn mine() -> Option<&'static Generation> {
+    MINE.get_or_init(|| KEPT.lock().as_ref().map(|kept| kept.generation.clone())).as_deref()
+}
+
+impl Generation {
+    /// The group of that name.
+    pub(crate) fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| &*group.config.name == name)
+    }
+
+    fn new(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<Self, String> {
+        let prefix = match prefix {
+            Some(prefix) => prefix.to_owned(),
+            None => runtime::file(pool, c"wsgi").ok_or("the runtime folder of httpd has no usable name")?,
+        };
+        let prefix = format!("{prefix}.{}.{}", std::process::id(), mpm::generation());
+        let declared = process_group::all(main);
+        let groups = declared.iter().map(|declared| Group::new(declared.group, declared.server, &prefix));
+        Ok(Self { groups: groups.collect::<Result<_, _>>()?, main })
+    }
+}
+
+impl Group {
+    fn new(config: &ProcessGroup, server: Server<'static>, prefix: &str) -> Result<Self, String> {
+        // A successor runs beside its predecessor, and predecessors may take long to finish.
+        let places = config.processes as usize + (config.processes as usize).max(2);
+        // Children of httpd that are gone stay in the table for a moment.
+        let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
+        let table = Table::new(places, tenants, config.threads, config.listen_backlog)
+            .map_err(|error| format!("no shared memory for process group '{}': {error}", config.name))?;
+        let socket = |place| PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id));
+        let sockets: Vec<_> = (1..=places).map(socket).collect();
+        if let Some(last) = sockets.last() {
+            check_socket(last)?;
+        }
+        Ok(Self { config: config.clone(), server, table, sockets })
+    }
+}
+
+/// The most bytes of the name of a socket (unix(7)).
+const SOCKET_NAME_AT_MOST: usize = 107;
+
+fn check_socket(path: &std::path::Path) -> Result<(), String> {
+    if path.as_os_str().len() > SOCKET_NAME_AT_MOST {
+        return Err(format!(
+            "WSGISocketPrefix: '{}' is longer than the {SOCKET_NAME_AT_MOST} bytes that a socket's name may have",
+            path.display()
+        ));
+    }
+    match path.parent() {
+        Some(folder) if folder.is_dir() => Ok(()),
+        _ => Err(format!(
+            "WSGISocketPrefix: there is no folder for '{}'; expected a prefix in a folder that exists",
+            path.display()
+        )),
+    }
+}
+
+/// Called when a configuration has been read, in the parent of httpd: starts the daemons that it asks for.
+///
+/// # Errors
+/// What stops start-up, in words.
+pub(crate) fn begin(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<(), String> {
+    let generation = Arc::new(Generation::new(pool, main, prefix)?);
+    if generation.groups.is_empty() {
+        return Ok(());
+    }
+    let pipe = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("no pipe for the supervisor: {error}"))?;
+    let mut kept = Kept { generation, watched: pipe.0, alive: pipe.1, supervisor: None, parent: std::process::id() };
+    kept.start_supervisor().map_err(|error| format!("the supervisor cannot be started: {error}"))?;
+    *KEPT.lock() = Some(kept);
+    pool.on_clear(end);
+    Ok(())
+}
+
+impl Kept {
+    fn start_supervisor(&mut self) -> nix::Result<()> {
+        let watched = self.watched.try_clone().map_err(|_| Errno::EMFILE)?;
+        let (generation, alive) = (self.generation.clone(), self.alive.as_fd());
+        let parent = self.parent;
+        let pid = fork::fork(|| supervisor::run(&generation, watched, alive, parent))?;
+        self.supervisor = Some(pid);
+        other_child::watch(self.generation.main, pid.as_raw(), supervisor_ended);
+        Ok(())
+    }
+}
+
+/// A supervisor has ended. That of this generation has a successor at once.
+fn supervisor_ended(pid: i32) {
+    let mut kept = KEPT.lock();
+    let Some(kept) = kept.as_mut().filter(|kept| kept.supervisor == Some(Pid::from_raw(pid))) else { return };
+    let text =
+        format!("WSGI1010: the supervisor of the process groups, process {pid}, ended; another one takes its place");
+    log::server(Some(kept.generation.main), Level::Error, &text);
+    if let Err(error) = kept.start_supervisor() {
+        log::server(Some(kept.generation.main), Level::Critical, &format!("WSGI1010: there is no supervisor: {error}"));
+    }
+}
+
+/// The configuration goes: at a stop, a restart or a graceful restart, and in every other process of httpd at its end.
+fn end() {
+    let mut place = KEPT.lock();
+    if place.as_ref().is_none_or(|kept| kept.parent != std::process::id()) {
+        return;
+    }
+    let Some(Kept { alive, watched, supervisor: Some(supervisor), generation, .. }) = place.take() else { return };
+    drop(alive);
+    if is_last_holder(&watched) {
+        // No process of httpd is left that could use the daemons: they end now, and httpd waits for them.
+        wait_for(supervisor, generation.main);
+    } else {
+        let _ = kill(supervisor, Signal::SIGHUP);
+    }
+}
+
+/// Whether no one holds the other end of the pipe any more.
+fn is_last_holder(watched: &OwnedFd) -> bool {
+    let mut descriptors = [PollFd::new(watched.as_fd(), PollFlags::POLLIN)];
+    // Processes that end together with httpd may take a moment.
+    let moment = PollTimeout::from(20_u8);
+    poll(&mut descriptors, moment).is_ok_and(|ready| ready > 0)
+}
+
+fn wait_for(supervisor: Pid, main: Server<'_>) {
+    let until = Instant::now() + END_AT_MOST;
+    loop {
+        match waitpid(supervisor, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            Ok(WaitStatus::StillAlive) => {
+                let text = format!("WSGI1010: the supervisor, process {supervisor}, does not end; it is killed");
+                log::server(Some(main), Level::Error, &text);
+                let _ = kill(supervisor, Signal::SIGKILL);
+                let _ = waitpid(supervisor, None);
+                break;
+            }
+            Err(Errno::EINTR) => {}
+            _ => break,
+        }
+    }
+    other_child::forget(supervisor.as_raw());
+}

@@ -1,0 +1,56 @@
+//! The socket of a daemon: made while it has the rights of httpd's parent, open to httpd's children only.
+
+use super::generation::Group;
+use crate::apache::unixd;
+use crate::config::process_group::ProcessGroup;
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+/// Listens at a place of the group; whoever had it before is gone.
+///
+/// # Errors
+/// The folder of `WSGISocketPrefix` cannot be written to, or the socket not be given to httpd's children.
+pub(crate) fn open(group: &Group, place: usize) -> io::Result<UnixListener> {
+    let path = &group.sockets[place];
+    let _ = std::fs::remove_file(path);
+    let before = umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let listener = UnixListener::bind(path);
+    umask(before);
+    let listener = listener?;
+    give_to_children(&group.config, path)?;
+    set_buffers(&listener, &group.config);
+    // The table keeps count of requests; the system has no need to.
+    listen(&listener, Backlog::MAXCONN)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Only its owner may connect: the user that httpd's children run as, or `socket-user`.
+fn give_to_children(config: &ProcessGroup, path: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = config.socket_user.unwrap_or_else(unixd::user_id);
+    std::os::unix::fs::chown(path, Some(owner), None)
+}
+
+/// `send-buffer-size` and `receive-buffer-size`, which connections have from the socket they came by.
+fn set_buffers(listener: &UnixListener, config: &ProcessGroup) {
+    // What the system does not grant it cuts.
+    if let Some(size) = config.send_buffer_size {
+        let _ = setsockopt(listener, sockopt::SndBuf, &size);
+    }
+    if let Some(size) = config.receive_buffer_size {
+        let _ = setsockopt(listener, sockopt::RcvBuf, &size);
+    }
+}
+
+/// A connection that was waiting to be accepted, if there is one.
+pub(crate) fn accept(listener: &UnixListener) -> Option<UnixStream> {
+    let (stream, _) = listener.accept().ok()?;
+    Some(stream)
+}

@@ -1,0 +1,35 @@
+#![forbid(unsafe_code)]
+//! Daemon mode: process groups (`WSGIDaemonProcess`) that run applications apart from httpd's own processes.
+//!
+//! # Who there is
+//!
+//! - The **parent** of httpd makes a [`generation`] whenever it has read a configuration: a table in shared memory for
+//!   each group, and one **supervisor**.
+//! - The [`supervisor`] forks the daemons, replaces them one by one, and says why one died. It runs no Python and
+//!   reads nothing that comes from a client. It leaves when the last process of httpd is gone that knows its generation.
+//! - A **daemon** is a [`process`] with request threads ([`worker`]) and a main thread that minds its signals and limits.
+//! - A **child** of httpd has the request. [`relay`] takes it to a daemon and its response to the client.
+//!
+//! # The way of a request
+//!
+//! `module/handler` finds that a group is to serve it. [`relay`] keeps a thread of a daemon in the [`table`], waiting
+//! there for one if need be, sends the [`request_head`] over a [`channel`] of [`frame`]s, and answers what the daemon
+//! asks. In the daemon a [`worker`] wakes up, calls the application through `module/call`, the same way as httpd's
+//! children do, and [`gateway`] carries body, response and log.
+
+pub(crate) mod activity;
+pub(crate) mod channel;
+pub(crate) mod control;
+pub(crate) mod fields;
+pub(crate) mod frame;
+pub(crate) mod gateway;
+pub(crate) mod generation;
+pub(crate) mod identity;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod request_head;
+pub(crate) mod supervisor;
+pub(crate) mod table;
+pub(crate) mod worker;

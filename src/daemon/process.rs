@@ -1,0 +1,265 @@
+//! A daemon: one process of a group, from its fork to its end.
+//!
+//! The request threads are in [`worker`]; the main thread starts Python, minds signals and limits, and ends Python.
+
+use super::activity;
+use super::control::{Application, Heard, Line, Message, Reason};
+use super::generation::Group;
+use super::identity;
+use super::listener;
+use super::worker::{self, Waiter};
+use crate::apache::log::{self, Level};
+use crate::apache::server::Server;
+use crate::apache::unixd;
+use crate::config::process_group::ProcessGroup;
+use crate::config::server::StartUp;
+use crate::module::log_entry::Entry;
+use crate::module::preload;
+use crate::module::process::{Process, become_process};
+use crate::python::config::GilMode;
+use crate::python::{finish, interpreter};
+use crate::unix::parked::Parked;
+use crate::unix::signals::Signals;
+use core::time::Duration;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// What a daemon is started with.
+pub(crate) struct Start<'s> {
+    pub(crate) group: &'static Group,
+    pub(crate) start_up: &'static StartUp,
+    pub(crate) main: Server<'static>,
+    /// Its place in the table of the group.
+    pub(crate) place: usize,
+    pub(crate) line: Line,
+    pub(crate) supervisor: u32,
+    /// What its predecessors have loaded.
+    pub(crate) applications: &'s [Application],
+}
+
+/// This daemon, for its threads.
+pub(crate) struct Daemon {
+    pub(crate) group: &'static Group,
+    pub(crate) place: usize,
+    pub(crate) line: Line,
+    pub(crate) parked: Parked<Waiter>,
+}
+
+static DAEMON: OnceLock<Daemon> = OnceLock::new();
+
+/// The exit status of a daemon that cannot start, or whose end took too long.
+const FAILED: i32 = 255;
+
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("it cannot listen at {0}: {1}")]
+    Listen(String, std::io::Error),
+    #[error("{0}")]
+    Identity(#[from] identity::IdentityError),
+    #[error("{0}")]
+    System(#[from] nix::Error),
+    #[error("Python does not start: {0}")]
+    Python(#[from] interpreter::InterpreterError),
+    #[error("a request thread cannot be made: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Writes an entry whose request can not be told any more.
+pub(crate) fn log_without_request(entry: &Entry) {
+    let server = DAEMON.get().map(|daemon| daemon.group.server);
+    log::server(server, entry.level, &entry.text);
+    for line in &entry.details {
+        log::server(server, entry.level, line);
+    }
+}
+
+/// All that a daemon does. Returns its exit status.
+pub(crate) fn run(start: Start<'_>) -> i32 {
+    let (group, main) = (start.group, start.main);
+    let say = |level, text: &str| log::server(Some(group.server), level, text);
+    match prepare(start) {
+        Ok((daemon, signals)) => serve(daemon, &signals, main),
+        Err(error) => {
+            let name = &group.config.name;
+            say(Level::Critical, &format!("WSGI0036: a process of group '{name}' does not start: {error}"));
+            FAILED
+        }
+    }
+}
+
+/// Everything up to the first request.
+fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
+    let Start { group, start_up, main, place, line, supervisor, applications } = start;
+    let listener = listener::open(group, place)
+        .map_err(|error| StartError::Listen(group.sockets[place].display().to_string(), error))?;
+    for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
+        log::server(Some(group.server), Level::Warning, &warning.to_string());
+    }
+    let signals = Signals::new(
+        &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGXCPU],
+        &[Signal::SIGPIPE],
+    )?;
+    // After the change of identity, which would undo it.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+    if nix::unistd::getppid().as_raw() as u32 != supervisor {
+        return Err(StartError::System(nix::Error::ESRCH));
+    }
+    activity::prepare(group.config.threads as usize);
+    let parked = Parked::new()?;
+    parked.add(Box::new(Waiter::Listener(listener)))?;
+    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked });
+    start_python(&group.config, start_up)?;
+    preload::run(main, &group.config.name);
+    daemon.load_beforehand(applications);
+    Ok((daemon, signals))
+}
+
+fn start_python(group: &'static ProcessGroup, start_up: &'static StartUp) -> Result<(), StartError> {
+    let process = become_process(|| Process::daemon(start_up, group));
+    let gil = process.start_python()?;
+    let mode = if gil == GilMode::FreeThreading { "off" } else { "on" };
+    let name = &group.name;
+    let text = format!("Python {} started in process group '{name}', GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
+    log::server(None, Level::Info, &text);
+    Ok(())
+}
+
+impl Daemon {
+    /// Loads what the predecessors had loaded, so that requests find it.
+    fn load_beforehand(&self, applications: &[Application]) {
+        for application in applications {
+            if !preload::load_application(&application.application_group, &application.script) {
+                self.line.say(&Message::LoadFailed { script: application.script.clone() });
+            }
+        }
+    }
+
+    /// Asks to be replaced.
+    pub(crate) fn ask_to_be_replaced(&self, reason: Reason, change: u64) {
+        self.line.say(&Message::Replace { reason, change });
+    }
+
+    fn config(&self) -> &ProcessGroup {
+        &self.group.config
+    }
+}
+
+/// Serves until the daemon is told to end, and ends.
+fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i32 {
+    let threads = match start_threads(daemon) {
+        Ok(threads) => threads,
+        Err(error) => {
+            let text = format!("WSGI0036: a process of group '{}' does not start: {error}", daemon.config().name);
+            log::server(Some(daemon.group.server), Level::Critical, &text);
+            return FAILED;
+        }
+    };
+    if daemon.config().threads > 0 {
+        daemon.group.table.ready(daemon.place);
+        daemon.line.say(&Message::Ready);
+    }
+    let reason = watch(daemon, signals);
+    end(daemon, reason, threads, main)
+}
+
+fn start_threads(daemon: &'static Daemon) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let stack = daemon.config().stack_size;
+    (0..daemon.config().threads as usize)
+        .map(|number| {
+            let mut builder = std::thread::Builder::new().name(format!("wsgi-{}", number + 1));
+            if let Some(size) = stack {
+                builder = builder.stack_size(size);
+            }
+            builder.spawn(move || worker::run(daemon, number)).map_err(StartError::Thread)
+        })
+        .collect()
+}
+
+/// A daemon that takes no further requests.
+struct Drain {
+    reason: Reason,
+    until: Option<Instant>,
+}
+
+/// How often the main thread looks at what no one tells it.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The main thread while requests are served. Returns why the daemon is to end.
+fn watch(daemon: &Daemon, signals: &Signals) -> Reason {
+    let mut draining: Option<Drain> = None;
+    let mut limits = super::limits::Limits::new(daemon.config());
+    loop {
+        let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
+        wait_for_news(signals, &daemon.line, wait);
+        while let Some(signal) = signals.next() {
+            if let Some(reason) = heed(daemon, signal) {
+                return reason;
+            }
+        }
+        match daemon.line.hear() {
+            Heard::Message(Message::Drain { reason, milliseconds }) => {
+                daemon.group.table.drain(daemon.place);
+                let until = (milliseconds > 0).then(|| Instant::now() + Duration::from_millis(milliseconds));
+                draining.get_or_insert(Drain { reason, until });
+            }
+            // Without a supervisor no one replaces this process, or ends it.
+            Heard::Gone => return Reason::ShutdownSignal,
+            Heard::Message(_) | Heard::Silence => {}
+        }
+        if let Some(drain) = &draining {
+            let over = drain.until.is_some_and(|until| until <= Instant::now());
+            if over || daemon.group.table.in_flight(daemon.place) == 0 {
+                return drain.reason;
+            }
+        }
+        if let Some(reason) = limits.check(daemon, draining.is_some()) {
+            return reason;
+        }
+    }
+}
+
+fn wait_for_news(signals: &Signals, line: &Line, at_most: Option<Duration>) {
+    let mut descriptors =
+        [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+    let timeout = at_most.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX));
+    let _ = poll(&mut descriptors, timeout);
+}
+
+/// What a signal means; the reason if it is to end now.
+fn heed(daemon: &Daemon, signal: Signal) -> Option<Reason> {
+    match signal {
+        Signal::SIGTERM | Signal::SIGINT => return Some(Reason::ShutdownSignal),
+        Signal::SIGUSR1 => {
+            let eviction = daemon.config().eviction_timeout.is_some();
+            let reason = if eviction { Reason::EvictionSignal } else { Reason::GracefulSignal };
+            daemon.ask_to_be_replaced(reason, 0);
+        }
+        Signal::SIGXCPU => daemon.ask_to_be_replaced(Reason::CpuTimeLimit, 0),
+        // Of interest to those who subscribe to signals only.
+        _ => {}
+    }
+    None
+}
+
+/// Ends the daemon: requests finish, then Python does, all within `shutdown-timeout`.
+fn end(daemon: &'static Daemon, reason: Reason, threads: Vec<JoinHandle<()>>, main: Server<'static>) -> i32 {
+    let config = daemon.config();
+    let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), reason.in_words());
+    log::server(Some(daemon.group.server), Level::Info, &text);
+    daemon.group.table.drain(daemon.place);
+    let limit = config.shutdown_timeout.map_or(0, |limit| u32::try_from(limit.as_secs().max(1)).unwrap_or(u32::MAX));
+    finish::leave_after(limit, FAILED);
+    worker::stop(daemon);
+    for thread in threads {
+        let _ = thread.join();
+    }
+    let keep = crate::apache::directive::server_settings::<crate::config::WsgiConfiguration>(main)
+        .is_some_and(|settings| settings.start_up.keep_interpreters);
+    finish::finish(keep);
+    0
+}

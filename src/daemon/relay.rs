@@ -1,0 +1,493 @@
+//! The side of a child of httpd: takes a request to a daemon, and the daemon's response to the client.
+
+use super::channel::{Buffers, Channel, ChannelError};
+use super::fields::Fields;
+use super::frame::{self, FrameError, Kind, PIECE};
+use super::gateway::read_entry;
+use super::generation::{self, Group};
+use super::request_head::{Options, RequestHead};
+use super::table::{Refusal, Reservation};
+use crate::apache::request::Request;
+use crate::apache::status::Status;
+use crate::config::settings::Settings;
+use crate::module::body::EmbeddedBody;
+use crate::module::facts::EmbeddedFacts;
+use crate::module::fault::Fault;
+use crate::module::response::EmbeddedSink;
+use crate::python::interpreter::Origin;
+use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
+use crate::wsgi::response::ResponseHead;
+use core::cell::RefCell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::time::Duration;
+use parking_lot::Mutex;
+use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What a daemon is to call.
+pub(crate) struct Target<'a> {
+    /// The script that has the application, and when it changed last.
+    pub(crate) script: &'a [u8],
+    pub(crate) modified: i64,
+    pub(crate) application_group: &'a str,
+    pub(crate) origin: Origin,
+}
+
+/// A connection that is not in use.
+struct Connection {
+    stream: UnixStream,
+    /// The process that it leads to.
+    incarnation: u32,
+    timeout: Duration,
+}
+
+/// What this child of httpd keeps for a group.
+struct Mine {
+    group: &'static Group,
+    /// Its row in the table of the group.
+    tenant: Option<usize>,
+    /// Connections of each place.
+    idle: Vec<Mutex<Vec<Connection>>>,
+}
+
+static MINE: OnceLock<Vec<Mine>> = OnceLock::new();
+/// Where the search for a process begins: requests go round.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::new());
+}
+
+/// How often a request is given to another process because one was gone before it had read it.
+const ATTEMPTS: usize = 8;
+/// How long a request waits before it looks again whether the queue has room.
+const QUEUE_PAUSE: Duration = Duration::from_millis(125);
+
+fn mine(group: &Group) -> Option<&'static Mine> {
+    let all = MINE.get_or_init(|| {
+        let groups = generation::mine().map_or(&[][..], |generation| &generation.groups);
+        groups.iter().map(Mine::new).collect()
+    });
+    all.iter().find(|mine| core::ptr::eq(mine.group, group))
+}
+
+impl Mine {
+    fn new(group: &'static Group) -> Self {
+        let idle = (0..group.table.places()).map(|_| Mutex::default()).collect();
+        Self { group, tenant: group.table.move_in(std::process::id()), idle }
+    }
+
+    /// A connection to the process that `reservation` is for.
+    fn connect(&self, reservation: &Reservation<'_>, timeout: Duration) -> std::io::Result<Connection> {
+        let mut idle = self.idle[reservation.place].lock();
+        // Those of an earlier process lead nowhere.
+        idle.retain(|connection| connection.incarnation == reservation.incarnation);
+        let kept = idle.pop();
+        drop(idle);
+        if let Some(mut connection) = kept {
+            connection.set_timeout(timeout)?;
+            return Ok(connection);
+        }
+        let stream = UnixStream::connect(&self.group.sockets[reservation.place])?;
+        let mut connection = Connection { stream, incarnation: reservation.incarnation, timeout: Duration::ZERO };
+        connection.set_timeout(timeout)?;
+        Ok(connection)
+    }
+
+    fn keep(&self, place: usize, connection: Connection) {
+        self.idle[place].lock().push(connection);
+    }
+}
+
+impl Connection {
+    fn set_timeout(&mut self, timeout: Duration) -> std::io::Result<()> {
+        if self.timeout != timeout {
+            self.timeout = timeout;
+            let timeout = (!timeout.is_zero()).then_some(timeout);
+            self.stream.set_read_timeout(timeout)?;
+            self.stream.set_write_timeout(timeout)?;
+        }
+        Ok(())
+    }
+}
+
+/// How a conversation ended.
+enum End {
+    /// The connection is good for another request.
+    Served(Status),
+    /// The connection is in the middle of something, and is closed.
+    Broken(Status),
+    /// The daemon is gone, and had not read the request.
+    Unread,
+    /// The script has changed: a process with the new code is to serve the request.
+    Changed,
+}
+
+/// Serves the request in a daemon of `group`.
+///
+/// # Errors
+/// No daemon serves it, or the one that did has failed before the client saw anything.
+pub(crate) fn serve(
+    facts: &EmbeddedFacts<'_>,
+    settings: &Settings,
+    group: &'static Group,
+    target: &Target<'_>,
+) -> Result<Status, Fault> {
+    let mine = mine(group).ok_or_else(|| Fault::NoProcessGroup(group.config.name.to_string()))?;
+    let errand = Errand { facts, settings, mine, target, queue_start: SystemTime::now() };
+    errand.run()
+}
+
+/// A request on its way to a daemon.
+struct Errand<'a> {
+    facts: &'a EmbeddedFacts<'a>,
+    settings: &'a Settings,
+    mine: &'static Mine,
+    target: &'a Target<'a>,
+    queue_start: SystemTime,
+}
+
+impl Errand<'_> {
+    fn name(&self) -> String {
+        self.mine.group.config.name.to_string()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.mine.group.config.socket_timeout.unwrap_or_else(|| self.facts.request.server().timeout())
+    }
+
+    fn run(&self) -> Result<Status, Fault> {
+        let mut any_edition = false;
+        for _ in 0..ATTEMPTS {
+            let reservation = self.reserve()?;
+            let connection = match self.mine.connect(&reservation, self.timeout()) {
+                Ok(connection) => connection,
+                // The table does not know yet that the process is gone.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => continue,
+                Err(error) => return Err(Fault::Connect(self.name(), error)),
+            };
+            match self.converse(&connection, &reservation, any_edition)? {
+                End::Served(status) => {
+                    self.mine.keep(reservation.place, connection);
+                    return Ok(status);
+                }
+                End::Broken(status) => return Ok(status),
+                End::Unread => {}
+                End::Changed => {
+                    self.mine.keep(reservation.place, connection);
+                    let edition = reservation.edition;
+                    drop(reservation);
+                    let until = Instant::now() + self.mine.group.config.connect_timeout;
+                    self.mine.group.table.wait_for_newer(edition, until);
+                    any_edition = true;
+                }
+            }
+        }
+        Err(Fault::NoProcess(self.name()))
+    }
+
+    /// Keeps a thread of a process, or says why there is none.
+    fn reserve(&self) -> Result<Reservation<'static>, Fault> {
+        let config = &self.mine.group.config;
+        let began = Instant::now();
+        let limit = config.queue_timeout.unwrap_or_else(|| self.timeout());
+        let until = (!limit.is_zero()).then(|| began + limit);
+        loop {
+            let first = NEXT.fetch_add(1, Ordering::Relaxed);
+            match self.mine.group.table.reserve(self.mine.tenant, first, until) {
+                Ok(reservation) => return Ok(reservation),
+                Err(Refusal::TimeUp) if config.queue_timeout.is_some() => {
+                    return Err(Fault::QueueTimeout(self.name(), limit));
+                }
+                Err(Refusal::TimeUp) => return Err(Fault::NoProcessInTime(self.name(), limit)),
+                Err(Refusal::QueueFull) if began.elapsed() >= config.connect_timeout => {
+                    return Err(Fault::QueueFull(self.name(), config.listen_backlog));
+                }
+                Err(Refusal::QueueFull) => std::thread::sleep(QUEUE_PAUSE.min(config.connect_timeout)),
+            }
+        }
+    }
+
+    fn converse(
+        &self,
+        connection: &Connection,
+        reservation: &Reservation<'_>,
+        any_edition: bool,
+    ) -> Result<End, Fault> {
+        BUFFERS.with_borrow_mut(|buffers| {
+            let mut channel = Channel::new(&connection.stream, buffers);
+            self.write_request(&mut channel, any_edition);
+            match channel.send() {
+                Ok(()) => {}
+                Err(ChannelError::Closed | ChannelError::Reset) => return Ok(End::Unread),
+                Err(error) => return Err(Fault::SendRequest(self.name(), error)),
+            }
+            let request = self.facts.request;
+            let answered = AtomicBool::new(false);
+            let relay = Relay {
+                request,
+                settings: self.settings,
+                group: self.mine.group,
+                process: self.mine.group.table.process(reservation.place),
+                channel,
+                sink: EmbeddedSink::new(request, self.settings.enable_sendfile, &answered),
+                body: EmbeddedBody::new(request, &answered),
+                heard: false,
+                started: false,
+                unflushed: 0,
+            };
+            relay.run()
+        })
+    }
+
+    fn write_request(&self, channel: &mut Channel<'_>, any_edition: bool) {
+        let request = self.facts.request;
+        let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let head = RequestHead {
+            script: self.target.script,
+            modified: self.target.modified,
+            resource: request.filename(),
+            callable: self.facts.callable,
+            application_group: self.target.application_group,
+            origin: self.target.origin,
+            request_start: request.time(),
+            queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
+            options: Options {
+                reloading: self.settings.script_reloading,
+                any_edition,
+                head_only: request.is_head(),
+                ignore_activity: false,
+            },
+        };
+        let out = channel.out();
+        let start = frame::open(out, Kind::Request);
+        head.write(self.facts, out);
+        frame::close(out, start);
+    }
+}
+
+/// A conversation with a daemon.
+struct Relay<'r, 'c> {
+    request: Request<'r>,
+    settings: &'r Settings,
+    group: &'static Group,
+    /// The id of the process, for the log.
+    process: u32,
+    channel: Channel<'c>,
+    sink: EmbeddedSink<'r>,
+    body: EmbeddedBody<'r>,
+    /// Whether the daemon has said anything.
+    heard: bool,
+    /// Whether the response has begun.
+    started: bool,
+    /// How many bytes httpd has been given and may still hold back.
+    unflushed: usize,
+}
+
+/// Why a relay stops.
+enum Stop {
+    Channel(ChannelError),
+    Sink(SinkError),
+    Fault(Fault),
+}
+
+impl From<ChannelError> for Stop {
+    fn from(error: ChannelError) -> Self {
+        Self::Channel(error)
+    }
+}
+
+impl From<SinkError> for Stop {
+    fn from(error: SinkError) -> Self {
+        Self::Sink(error)
+    }
+}
+
+impl From<FrameError> for Stop {
+    fn from(error: FrameError) -> Self {
+        Self::Channel(error.into())
+    }
+}
+
+impl Relay<'_, '_> {
+    fn run(mut self) -> Result<End, Fault> {
+        let stop = loop {
+            match self.step() {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(end),
+                Err(stop) => break stop,
+            }
+        };
+        match stop {
+            Stop::Sink(SinkError::Answered) => Ok(End::Broken(EmbeddedSink::ANSWERED)),
+            Stop::Sink(SinkError::ClientGone(_)) => {
+                self.request.close_connection_afterwards();
+                Ok(End::Broken(Status::OK))
+            }
+            Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),
+            Stop::Channel(error) => {
+                let fault = Fault::Daemon { group: self.group.config.name.to_string(), process: self.process, error };
+                self.fail(fault)
+            }
+            Stop::Fault(fault) => self.fail(fault),
+        }
+    }
+
+    /// The daemon has failed: an error page if the client has seen nothing yet, else the response is cut.
+    fn fail(mut self, fault: Fault) -> Result<End, Fault> {
+        if self.sink.was_answered() {
+            return Ok(End::Broken(EmbeddedSink::ANSWERED));
+        }
+        if self.sink.can_be_taken_back() {
+            self.request.reset_response();
+            return Err(fault);
+        }
+        fault.answer(self.request);
+        self.sink.cut();
+        Ok(End::Broken(Status::OK))
+    }
+
+    /// Looks at one frame, or waits for more to look at.
+    fn step(&mut self) -> Result<Option<End>, Stop> {
+        if let Some((kind, range)) = self.channel.next()? {
+            self.heard = true;
+            return self.heed(kind, range);
+        }
+        if self.unflushed > 0 && !self.channel.receive_now()? {
+            let delay = self.group.config.response_flush_delay;
+            if delay.is_zero() || !self.channel.is_readable_within(delay) {
+                self.flush()?;
+                self.channel.receive_more()?;
+            }
+        } else if self.unflushed == 0 {
+            self.channel.receive_more()?;
+        }
+        Ok(None)
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        self.unflushed = 0;
+        Ok(self.sink.flush()?)
+    }
+
+    fn heed(&mut self, kind: Kind, range: Range<usize>) -> Result<Option<End>, Stop> {
+        match kind {
+            Kind::Head => self.take_head(range)?,
+            Kind::Data => self.pass(range)?,
+            Kind::File => self.pass_file(range)?,
+            Kind::Want => self.give_body(range)?,
+            Kind::Log => {
+                let entry = read_entry(self.channel.payload(range)).ok_or(FrameError::Payload(kind))?;
+                entry.write(self.request);
+            }
+            Kind::End => return self.end().map(Some),
+            Kind::Abort => return self.abort(range).map(Some),
+            Kind::Changed => return Ok(Some(End::Changed)),
+            Kind::Request | Kind::Body | Kind::LastBody | Kind::BodyFailed => {
+                return Err(FrameError::Unexpected(kind).into());
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_head(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        let broken = FrameError::Payload(Kind::Head);
+        let mut fields = Fields(self.channel.payload(range));
+        let length = fields.u64().ok_or(broken)?;
+        let status = fields.bytes().ok_or(broken)?;
+        let mut head = ResponseHead::new(status).map_err(|_| broken)?;
+        let longest = self.group.config.header_buffer_size - 2;
+        if status.len() > longest {
+            return Err(Stop::Fault(Fault::HeaderTooLong("status line".into(), longest)));
+        }
+        while !fields.is_empty() {
+            let (name, value) = (fields.bytes().ok_or(broken)?, fields.bytes().ok_or(broken)?);
+            if name.len() + value.len() + 2 > longest {
+                let name = String::from_utf8_lossy(name).into_owned();
+                return Err(Stop::Fault(Fault::HeaderTooLong(name, longest)));
+            }
+            head.add(name, value).map_err(|_| broken)?;
+        }
+        self.sink.start(&head, (length != u64::MAX).then_some(length));
+        self.started = true;
+        Ok(())
+    }
+
+    fn pass(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        if !self.started {
+            return Err(FrameError::Unexpected(Kind::Data).into());
+        }
+        let is_last = self.channel.peek() == Some(Kind::End);
+        let data = self.channel.payload(range);
+        if is_last {
+            // Together with the end of the response, in one write.
+            self.sink.keep(data);
+            return Ok(());
+        }
+        self.unflushed += data.len().max(1);
+        self.sink.forward(data)?;
+        if self.unflushed >= self.group.config.response_buffer_size {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn pass_file(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        let broken = FrameError::Payload(Kind::File);
+        let mut fields = Fields(self.channel.payload(range));
+        let (offset, length) = (fields.u64().ok_or(broken)?, fields.u64().ok_or(broken)?);
+        let complete = fields.u8().ok_or(broken)? == 1;
+        let descriptor = self.channel.take_descriptor().ok_or(broken)?;
+        self.unflushed = 0;
+        Ok(self.sink.send_file(FileRange { descriptor, offset, length }, complete)?)
+    }
+
+    /// The application reads the request body.
+    fn give_body(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        let want = Fields(self.channel.payload(range)).u32().ok_or(FrameError::Payload(Kind::Want))?;
+        if self.unflushed > 0 {
+            // The client may wait for it before it sends more.
+            self.flush()?;
+        }
+        let mut piece = Vec::new();
+        match self.body.read((want as usize).clamp(1, PIECE), &mut piece) {
+            Ok(last) => {
+                let kind = if last { Kind::LastBody } else { Kind::Body };
+                self.channel.out().extend_from_slice(&frame::header(kind, piece.len()));
+                self.channel.send_with(&piece)?;
+            }
+            Err(error) => {
+                frame::push(self.channel.out(), Kind::BodyFailed, error.0.as_bytes());
+                self.channel.send()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<End, Stop> {
+        if !self.started {
+            return Err(FrameError::Unexpected(Kind::End).into());
+        }
+        if self.sink.was_answered() {
+            return Ok(End::Served(EmbeddedSink::ANSWERED));
+        }
+        self.sink.end()?;
+        Ok(End::Served(Status::OK))
+    }
+
+    /// The response will not be complete.
+    fn abort(&mut self, range: Range<usize>) -> Result<End, Stop> {
+        let code = Fields(self.channel.payload(range)).u16().ok_or(FrameError::Payload(Kind::Abort))?;
+        if self.sink.was_answered() {
+            return Ok(End::Served(EmbeddedSink::ANSWERED));
+        }
+        if code != 0 && self.sink.can_be_taken_back() {
+            self.request.reset_response();
+            return Ok(End::Served(Status::of(code)));
+        }
+        self.sink.cut();
+        Ok(End::Served(Status::OK))
+    }
+}

@@ -1,0 +1,201 @@
+//! A request as a child of httpd describes it to a daemon.
+
+use super::fields::{Fields, put_bytes, put_u32, put_u64};
+use crate::python::interpreter::Origin;
+use crate::wsgi::environ::{Key, Variable};
+use crate::wsgi::gateway::RequestFacts;
+
+/// What a daemon is told of a request besides its variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestHead<'a> {
+    /// The script that has the application.
+    pub(crate) script: &'a [u8],
+    /// When that file changed last, in microseconds since the epoch.
+    pub(crate) modified: i64,
+    /// What a script's own `reload_required` is asked about.
+    pub(crate) resource: &'a [u8],
+    pub(crate) callable: &'a str,
+    pub(crate) application_group: &'a str,
+    pub(crate) origin: Origin,
+    /// Microseconds since the epoch at which httpd had the request.
+    pub(crate) request_start: i64,
+    /// ... and at which it began to look for a process.
+    pub(crate) queue_start: i64,
+    pub(crate) options: Options,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `WSGIScriptReloading`
+    pub(crate) reloading: bool,
+    /// The request has waited for new code already and takes what is there.
+    pub(crate) any_edition: bool,
+    /// A HEAD request: less of a body than announced is no fault.
+    pub(crate) head_only: bool,
+    /// `WSGIIgnoreActivity`
+    pub(crate) ignore_activity: bool,
+}
+
+impl Options {
+    fn to_bits(self) -> u8 {
+        u8::from(self.reloading)
+            | u8::from(self.any_edition) << 1
+            | u8::from(self.head_only) << 2
+            | u8::from(self.ignore_activity) << 3
+    }
+
+    fn of_bits(bits: u8) -> Self {
+        let bit = |number: u8| bits >> number & 1 == 1;
+        Self { reloading: bit(0), any_edition: bit(1), head_only: bit(2), ignore_activity: bit(3) }
+    }
+}
+
+/// Before the name of a variable that has no number of its own.
+const HEADER: u8 = 254;
+const NAMED: u8 = 255;
+
+impl<'a> RequestHead<'a> {
+    /// Appends the payload of a request frame.
+    pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
+        for number in [self.modified, self.request_start, self.queue_start] {
+            put_u64(out, number as u64);
+        }
+        put_bytes(out, self.script);
+        put_bytes(out, self.resource);
+        put_bytes(out, self.callable.as_bytes());
+        put_bytes(out, self.application_group.as_bytes());
+        facts.variables(&mut |variable, value| {
+            match variable {
+                Variable::Known(key) => out.push(key as u8),
+                Variable::Header(name) => {
+                    out.push(HEADER);
+                    put_bytes(out, name);
+                }
+                Variable::Named(name) => {
+                    out.push(NAMED);
+                    put_bytes(out, name);
+                }
+            }
+            put_u32(out, value.len() as u32);
+            out.extend_from_slice(value);
+        });
+    }
+
+    /// The head in the payload of a request frame, and the variables behind it; `None` if it is none.
+    pub(crate) fn read(payload: &'a [u8]) -> Option<(Self, Variables<'a>)> {
+        let mut fields = Fields(payload);
+        let options = Options::of_bits(fields.u8()?);
+        let origin = if fields.u8()? == 0 { Origin::Configuration } else { Origin::Client };
+        let (modified, request_start, queue_start) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let head = Self {
+            modified: modified as i64,
+            request_start: request_start as i64,
+            queue_start: queue_start as i64,
+            script: fields.bytes()?,
+            resource: fields.bytes()?,
+            callable: fields.text()?,
+            application_group: fields.text()?,
+            origin,
+            options,
+        };
+        let variables = Variables(fields);
+        let mut checked = variables.0;
+        while !checked.is_empty() {
+            Variables::next(&mut checked)?;
+        }
+        Some((head, variables))
+    }
+}
+
+/// The variables of a request, in the order in which the child named them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variables<'a>(Fields<'a>);
+
+impl<'a> Variables<'a> {
+    fn next(fields: &mut Fields<'a>) -> Option<(Variable<'a>, &'a [u8])> {
+        let variable = match fields.u8()? {
+            HEADER => Variable::Header(fields.bytes()?),
+            NAMED => Variable::Named(fields.bytes()?),
+            number => Variable::Known(Key::of_number(number)?),
+        };
+        Some((variable, fields.bytes()?))
+    }
+
+    /// Calls `visit` with each variable.
+    pub(crate) fn visit(self, visit: &mut dyn FnMut(Variable<'_>, &[u8])) {
+        let mut fields = self.0;
+        while let Some((variable, value)) = Self::next(&mut fields) {
+            visit(variable, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Listed(Vec<(Variable<'static>, &'static [u8])>);
+
+    impl RequestFacts for Listed {
+        fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8])) {
+            self.0.iter().for_each(|(variable, value)| visit(*variable, value));
+        }
+
+        fn request_start(&self) -> i64 {
+            0
+        }
+    }
+
+    fn head() -> RequestHead<'static> {
+        RequestHead {
+            script: b"/srv/app.wsgi",
+            modified: -1,
+            resource: b"/srv/app.wsgi",
+            callable: "application",
+            application_group: "a|b",
+            origin: Origin::Client,
+            request_start: 1_700_000_000_000_000,
+            queue_start: i64::MAX,
+            options: Options { reloading: true, head_only: true, ..Options::default() },
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let listed = vec![
+            (Variable::Known(Key::RequestMethod), &b"GET"[..]),
+            (Variable::Header(b"X-A"), b""),
+            (Variable::Named(b"SET"), b"\xff\0"),
+        ];
+        let mut payload = Vec::new();
+        head().write(&Listed(listed.clone()), &mut payload);
+        let (read, variables) = RequestHead::read(&payload).expect("a head");
+        assert_eq!(read, head());
+        let mut seen = Vec::new();
+        variables.visit(&mut |variable, value| seen.push(format!("{variable:?} {value:?}")));
+        let expected: Vec<_> = listed.iter().map(|(variable, value)| format!("{variable:?} {value:?}")).collect();
+        assert_eq!(seen, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_are_no_head_are_refused(payload: Vec<u8>) {
+            if let Some((_, variables)) = RequestHead::read(&payload) {
+                variables.visit(&mut |_, _| {});
+            }
+        }
+
+        #[test]
+        fn a_head_that_is_cut_anywhere_is_refused_or_has_fewer_variables(cut in 0_usize..200) {
+            let mut payload = Vec::new();
+            head().write(&Listed(vec![(Variable::Header(b"X-A"), b"value")]), &mut payload);
+            payload.truncate(cut);
+            if let Some((read, _)) = RequestHead::read(&payload) {
+                prop_assert_eq!(read, head());
+            }
+        }
+    }
+}

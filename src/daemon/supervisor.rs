@@ -1,0 +1,480 @@
+//! The supervisor: forks the daemons of all groups, notices their ends, and replaces them one by one.
+//!
+//! One process of one thread. It starts with the rights of httpd's parent, because daemons may have to become other users; it
+//! runs no Python and listens to no one but the parent of httpd and its own daemons.
+
+use super::control::{Application, Heard, Line, Message, Reason};
+use super::generation::{Generation, Group};
+use super::process;
+use super::table::State;
+use crate::apache::directive::server_settings;
+use crate::apache::log::{self, Level};
+use crate::config::WsgiConfiguration;
+use crate::unix::{fork, signals::Signals};
+use core::time::Duration;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A daemon, as the supervisor knows it.
+struct Member {
+    group: usize,
+    place: usize,
+    pid: Pid,
+    line: Line,
+    started: Instant,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Ready,
+    /// It finishes what it has. Past the time it is killed.
+    Leaving {
+        reason: Reason,
+        until: Option<Instant>,
+    },
+}
+
+/// What the supervisor keeps of a group.
+#[derive(Default)]
+struct Progress {
+    /// What daemons have loaded, for those that come after them.
+    applications: Vec<Application>,
+    /// The edition of the code that new daemons have.
+    edition: u32,
+    /// Daemons that wait for their successor, in order.
+    to_replace: Vec<(Pid, Reason)>,
+    /// The change that the newest edition is for, until a daemon is ready with it.
+    change: Option<u64>,
+    /// Daemons that ended soon after their start, in a row.
+    failures: u32,
+    /// No daemon is started before.
+    not_before: Option<Instant>,
+}
+
+struct Supervisor {
+    generation: &'static Generation,
+    watched: OwnedFd,
+    signals: Signals,
+    members: Vec<Member>,
+    progress: Vec<Progress>,
+    /// Set once nothing uses this generation any more.
+    ending: bool,
+    /// When httpd went on to another configuration.
+    retired: Option<Instant>,
+}
+
+/// A daemon that lived for less has failed to start, in effect.
+const SOON: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts to start a daemon.
+const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
+/// How often the supervisor looks at what no one tells it.
+const TICK: Duration = Duration::from_secs(1);
+/// How much longer than its own limit a daemon may take before it is killed.
+const GRACE: Duration = Duration::from_secs(1);
+/// The longest that daemons may take to end when httpd ends: httpd waits for them.
+const END_AT_MOST: Duration = Duration::from_secs(10);
+
+/// All that the supervisor does. Returns its exit status.
+pub(crate) fn run(generation: &Arc<Generation>, watched: OwnedFd, alive: BorrowedFd<'_>, parent: u32) -> i32 {
+    // This process holds no end of the pipe that tells it when httpd's processes are gone.
+    let _ = nix::unistd::close(alive.as_raw_fd());
+    // Signals for httpd's process group are not for the daemons.
+    let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let generation: &'static Generation = Box::leak(Box::new(generation.clone()));
+    let signals = Signals::new(
+        &[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP],
+        &[Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGPIPE, Signal::SIGWINCH],
+    );
+    let Ok(signals) = signals else { return 1 };
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
+    if nix::unistd::getppid().as_raw() as u32 != parent {
+        return 0;
+    }
+    close_listening_sockets();
+    let progress = generation.groups.iter().map(|_| Progress::default()).collect();
+    let mut supervisor =
+        Supervisor { generation, watched, signals, members: Vec::new(), progress, ending: false, retired: None };
+    supervisor.supervise();
+    0
+}
+
+/// The sockets that httpd and its modules listen on are not for this process and its daemons: they would keep ports busy.
+fn close_listening_sockets() {
+    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> =
+        descriptors.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers {
+        crate::unix::socket::close_if_listening(number);
+    }
+}
+
+impl Supervisor {
+    fn supervise(&mut self) {
+        loop {
+            if !self.ending {
+                (0..self.generation.groups.len()).for_each(|group| self.advance(group));
+            }
+            if self.ending && self.members.is_empty() {
+                self.remove_sockets();
+                return;
+            }
+            self.wait_for_news();
+            self.heed_signals();
+            self.hear_members();
+            self.reap();
+            self.kill_overdue();
+            self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
+        }
+    }
+
+    fn wait_for_news(&mut self) {
+        let mut descriptors = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            // Once it has been noticed that the other end is gone, there is no more news from there.
+            PollFd::new(self.watched.as_fd(), if self.ending { PollFlags::empty() } else { PollFlags::POLLIN }),
+        ];
+        descriptors.extend(self.members.iter().map(|member| PollFd::new(member.line.as_fd(), PollFlags::POLLIN)));
+        if self.ending {
+            descriptors.remove(1);
+        }
+        let _ = poll(&mut descriptors, PollTimeout::try_from(self.next_look()).unwrap_or(PollTimeout::MAX));
+        let gone = !self.ending && descriptors[1].any() == Some(true);
+        if gone {
+            self.end_all();
+        }
+    }
+
+    /// How long there is nothing to do unless someone tells.
+    fn next_look(&self) -> Duration {
+        let now = Instant::now();
+        let limits = self.members.iter().filter_map(|member| match member.phase {
+            Phase::Leaving { until, .. } => until,
+            Phase::Starting | Phase::Ready => None,
+        });
+        let pauses = self.progress.iter().filter_map(|progress| progress.not_before);
+        let next = limits.chain(pauses).map(|time| time.saturating_duration_since(now)).min();
+        // A time that has passed without effect must not make this a busy loop.
+        next.map_or(TICK, |next| next.clamp(Duration::from_millis(10), TICK))
+    }
+
+    fn heed_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                Signal::SIGTERM => self.end_all(),
+                Signal::SIGHUP => self.retired = self.retired.or_else(|| Some(Instant::now())),
+                _ => {}
+            }
+        }
+        let Some(retired) = self.retired else { return };
+        for number in 0..self.members.len() {
+            let config = &self.generation.groups[self.members[number].group].config;
+            let limit = config.graceful_timeout.filter(|_| config.graceful_timeout_given);
+            let over = limit.is_some_and(|limit| retired.elapsed() > limit);
+            if over && !matches!(self.members[number].phase, Phase::Leaving { .. }) {
+                self.end_member(number, Reason::GracefulSignal);
+            }
+        }
+    }
+
+    /// Nothing uses this generation any more: all daemons end, at the same time.
+    fn end_all(&mut self) {
+        self.ending = true;
+        for number in 0..self.members.len() {
+            self.end_member(number, Reason::ShutdownSignal);
+        }
+    }
+
+    /// Tells a daemon to end now.
+    fn end_member(&mut self, number: usize, reason: Reason) {
+        let member = &mut self.members[number];
+        let group = &self.generation.groups[member.group];
+        group.table.drain(member.place);
+        let limit = group.config.shutdown_timeout.map(|limit| limit + GRACE);
+        let limit = if self.ending { Some(limit.unwrap_or(END_AT_MOST).min(END_AT_MOST)) } else { limit };
+        member.phase = Phase::Leaving { reason, until: limit.map(|limit| Instant::now() + limit) };
+        let _ = kill(member.pid, Signal::SIGTERM);
+    }
+
+    fn hear_members(&mut self) {
+        for number in 0..self.members.len() {
+            while let Heard::Message(message) = self.members[number].line.hear() {
+                self.heed(number, message);
+            }
+        }
+    }
+
+    fn heed(&mut self, number: usize, message: Message) {
+        let member = &mut self.members[number];
+        let group = member.group;
+        match message {
+            Message::Ready if member.phase == Phase::Starting => {
+                member.phase = Phase::Ready;
+                self.progress[group].failures = 0;
+                self.progress[group].change = None;
+                self.replace_next(group);
+            }
+            Message::Loaded(application) => {
+                let applications = &mut self.progress[group].applications;
+                if !applications.contains(&application) {
+                    applications.push(application);
+                }
+            }
+            Message::Replace { reason: Reason::ScriptReload, change } => self.begin_edition(group, change),
+            Message::Replace { reason, .. } => {
+                let pid = member.pid;
+                self.plan(group, pid, reason);
+            }
+            Message::LoadFailed { script } => self.give_up_successor(number, &script),
+            Message::Ready | Message::Drain { .. } => {}
+        }
+    }
+
+    /// A script has changed: every daemon of the group is to be replaced.
+    fn begin_edition(&mut self, group: usize, change: u64) {
+        let progress = &mut self.progress[group];
+        progress.edition += 1;
+        progress.change = Some(change);
+        let members = self.members.iter().filter(|member| member.group == group && member.phase == Phase::Ready);
+        let pids: Vec<_> = members.map(|member| member.pid).collect();
+        for pid in pids {
+            self.plan(group, pid, Reason::ScriptReload);
+        }
+        if self.progress[group].to_replace.is_empty() {
+            self.progress[group].change = None;
+            self.generation.groups[group].table.end_replacing();
+        }
+    }
+
+    fn plan(&mut self, group: usize, pid: Pid, reason: Reason) {
+        let to_replace = &mut self.progress[group].to_replace;
+        if !to_replace.iter().any(|(other, _)| *other == pid) {
+            to_replace.push((pid, reason));
+        }
+    }
+
+    /// A successor takes requests: its predecessor takes no further ones.
+    fn replace_next(&mut self, group: usize) {
+        let progress = &mut self.progress[group];
+        if !progress.to_replace.is_empty() {
+            let (pid, reason) = progress.to_replace.remove(0);
+            self.drain_member(pid, reason);
+        }
+        self.end_edition_if_done(group);
+    }
+
+    fn end_edition_if_done(&self, group: usize) {
+        let done = !self.progress[group].to_replace.iter().any(|(_, reason)| *reason == Reason::ScriptReload);
+        if done {
+            self.generation.groups[group].table.end_replacing();
+        }
+    }
+
+    fn drain_member(&mut self, pid: Pid, reason: Reason) {
+        let Some(member) = self.members.iter_mut().find(|member| member.pid == pid) else { return };
+        let config = &self.generation.groups[member.group].config;
+        self.generation.groups[member.group].table.drain(member.place);
+        let eviction = config.eviction_timeout.filter(|_| reason == Reason::EvictionSignal);
+        let limit = eviction.or(config.graceful_timeout);
+        let milliseconds = limit.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1));
+        member.line.say(&Message::Drain { reason, milliseconds });
+        let until = limit.zip(config.shutdown_timeout).map(|(drain, end)| Instant::now() + drain + end + GRACE);
+        member.phase = Phase::Leaving { reason, until };
+    }
+
+    /// The code does not load any more: its predecessors go on.
+    fn give_up_successor(&mut self, number: usize, script: &[u8]) {
+        let Member { group, pid, .. } = self.members[number];
+        let Progress { change: Some(change), .. } = self.progress[group] else {
+            // A daemon that replaces one for other reasons, or one that has died: it loads the script when it is asked for.
+            return;
+        };
+        let script = String::from_utf8_lossy(script);
+        let text = format!(
+            "WSGI1011: the changed code of '{script}' does not load; the processes that have the old code go on [process {pid}]"
+        );
+        self.log(group, Level::Error, &text);
+        let progress = &mut self.progress[group];
+        progress.change = None;
+        progress.edition -= 1;
+        progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
+        self.end_member(number, Reason::ScriptReload);
+        self.generation.groups[group].table.edition_failed(change);
+    }
+
+    fn log(&self, group: usize, level: Level, text: &str) {
+        let group = &self.generation.groups[group];
+        log::server(Some(group.server), level, &format!("process group '{}': {text}", group.config.name));
+    }
+
+    /// Starts daemons that a group lacks, or the next successor.
+    fn advance(&mut self, group: usize) {
+        let now = Instant::now();
+        if self.progress[group].not_before.is_some_and(|time| now < time) {
+            return;
+        }
+        self.progress[group].not_before = None;
+        let config = &self.generation.groups[group].config;
+        let count = |phase| self.members.iter().filter(|member| member.group == group && member.phase == phase).count();
+        let (starting, ready) = (count(Phase::Starting), count(Phase::Ready));
+        let wanted = config.processes as usize;
+        let lacking = wanted.saturating_sub(starting + ready);
+        // One at a time, and not while another one is on its way.
+        let successor = usize::from(!self.progress[group].to_replace.is_empty() && starting == 0 && ready >= wanted);
+        for _ in 0..lacking.max(successor) {
+            if !self.start(group) {
+                break;
+            }
+        }
+    }
+
+    /// A place in the table that no process has.
+    fn empty_place(&self, group: usize) -> Option<usize> {
+        let table = &self.generation.groups[group].table;
+        (0..table.places()).find(|place| {
+            let taken = self.members.iter().any(|member| member.group == group && member.place == *place);
+            // A daemon of an earlier supervisor may still finish its requests.
+            let process = Pid::from_raw(table.process(*place) as i32);
+            !taken && (table.state(*place) == State::Empty || kill(process, None).is_err())
+        })
+    }
+
+    fn start(&mut self, group: usize) -> bool {
+        let Some(place) = self.empty_place(group) else { return false };
+        let Ok((line, theirs)) = Line::pair() else { return false };
+        let running: &'static Group = &self.generation.groups[group];
+        running.table.begin(place, self.progress[group].edition);
+        let forked = fork::fork(|| {
+            self.members.clear();
+            let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
+            let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
+            process::run(process::Start {
+                group: running,
+                start_up,
+                main: self.generation.main,
+                place,
+                line: theirs,
+                supervisor: nix::unistd::getppid().as_raw() as u32,
+                applications: &self.progress[group].applications,
+            })
+        });
+        match forked {
+            Ok(pid) => {
+                running.table.name_process(place, pid.as_raw() as u32);
+                let member = Member { group, place, pid, line, started: Instant::now(), phase: Phase::Starting };
+                self.members.push(member);
+                true
+            }
+            Err(error) => {
+                running.table.clear(place);
+                self.log(group, Level::Critical, &format!("WSGI1012: a process cannot be started: {error}"));
+                self.progress[group].not_before = Some(Instant::now() + TICK);
+                false
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            let status = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+                Ok(status @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..))) => status,
+                _ => return,
+            };
+            let number = self.members.iter().position(|member| Some(member.pid) == status.pid());
+            if let Some(number) = number {
+                self.bury(number, status);
+            }
+        }
+    }
+
+    fn bury(&mut self, number: usize, status: WaitStatus) {
+        // What it said last is not lost with it.
+        while let Heard::Message(message) = self.members[number].line.hear() {
+            self.heed(number, message);
+        }
+        let member = self.members.remove(number);
+        let group = member.group;
+        let table = &self.generation.groups[group].table;
+        let under_way = table.in_flight(member.place);
+        table.clear(member.place);
+        self.progress[group].to_replace.retain(|(pid, _)| *pid != member.pid);
+        self.tell_end(&member, status, under_way);
+        if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {
+            self.slow_down(&member, status);
+        }
+        if let (Some(change), Phase::Starting) = (self.progress[group].change, member.phase) {
+            let progress = &mut self.progress[group];
+            progress.change = None;
+            progress.edition -= 1;
+            progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
+            self.generation.groups[group].table.edition_failed(change);
+        } else {
+            self.end_edition_if_done(group);
+        }
+    }
+
+    /// Says in plain words how a daemon ended, unless that is what it was told to do.
+    fn tell_end(&self, member: &Member, status: WaitStatus, under_way: u32) {
+        let pid = member.pid;
+        let told = matches!(member.phase, Phase::Leaving { .. });
+        let how = match status {
+            WaitStatus::Exited(_, 0) => {
+                return self.log(member.group, Level::Info, &format!("process {pid} has ended"));
+            }
+            WaitStatus::Exited(_, 255) if told => "did not end in time and left".to_owned(),
+            WaitStatus::Exited(_, code) => format!("ended with exit status {code}"),
+            WaitStatus::Signaled(_, Signal::SIGKILL, _) if told => "did not end in time and was killed".to_owned(),
+            WaitStatus::Signaled(_, signal, core) => {
+                let core = if core { ", core dumped" } else { "" };
+                format!("was killed by signal {} ({}{core})", signal as i32, signal.as_str())
+            }
+            _ => return,
+        };
+        let lost = match under_way {
+            0 => String::new(),
+            1 => ", with 1 request under way".to_owned(),
+            number => format!(", with {number} requests under way"),
+        };
+        let next = if self.ending || told { "" } else { "; another one takes its place" };
+        self.log(member.group, Level::Error, &format!("WSGI1013: process {pid} {how}{lost}{next}"));
+    }
+
+    /// Daemons that keep failing are started at growing intervals.
+    fn slow_down(&mut self, member: &Member, status: WaitStatus) {
+        let progress = &mut self.progress[member.group];
+        let orderly = matches!(status, WaitStatus::Exited(_, 0));
+        if orderly && member.phase == Phase::Ready || member.started.elapsed() > SOON {
+            progress.failures = 0;
+            return;
+        }
+        progress.failures += 1;
+        let pause = Duration::from_millis(250) * 2_u32.saturating_pow(progress.failures.min(8) - 1);
+        if progress.failures > 1 {
+            progress.not_before = Some(Instant::now() + pause.min(PAUSE_AT_MOST));
+        }
+    }
+
+    fn kill_overdue(&self) {
+        for member in &self.members {
+            if let Phase::Leaving { until: Some(until), .. } = member.phase
+                && until <= Instant::now()
+            {
+                let _ = kill(member.pid, Signal::SIGKILL);
+            }
+        }
+    }
+
+    fn remove_sockets(&self) {
+        for group in &self.generation.groups {
+            for socket in &group.sockets {
+                let _ = std::fs::remove_file(socket);
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A request thread of a daemon: it waits with the others for a request, and serves it.
+
+use super::activity::{self, Activity};
+use super::channel::{Buffers, Channel, ChannelError};
+use super::control::{Application, Message, Reason};
+use super::frame::{self, Kind};
+use super::gateway::{Conversation, DaemonBody, DaemonFacts, DaemonLog, DaemonSink};
+use super::listener;
+use super::process::Daemon;
+use super::request_head::RequestHead;
+use crate::apache::boundary::caught;
+use crate::module::call::call;
+use crate::module::fault::Fault;
+use crate::module::log_entry::Entry;
+use crate::module::script_path;
+use crate::python::Attached;
+use crate::python::interpreter::{self, Interpreter};
+use crate::python::script::{Event, Reloading, Script};
+use crate::wsgi::gateway::{Gateway, Outcome};
+use core::cell::Cell;
+use nix::sys::eventfd::EventFd;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What request threads wait for.
+pub(crate) enum Waiter {
+    /// New connections.
+    Listener(UnixListener),
+    /// A connection, for its next request.
+    Connection(UnixStream),
+    /// The end, which every thread passes on to the next.
+    Stop(EventFd),
+}
+
+impl AsFd for Waiter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Listener(listener) => listener.as_fd(),
+            Self::Connection(stream) => stream.as_fd(),
+            Self::Stop(event) => event.as_fd(),
+        }
+    }
+}
+
+/// Has all request threads end when they have no request any more.
+pub(crate) fn stop(daemon: &Daemon) {
+    if let Ok(event) = EventFd::from_value(1) {
+        let _ = daemon.parked.add(Box::new(Waiter::Stop(event)));
+    }
+}
+
+/// All that a request thread does.
+pub(crate) fn run(daemon: &'static Daemon, number: usize) {
+    let mut thread = Worker { daemon, number, buffers: Buffers::new(), request: Vec::new() };
+    while let Ok(waiter) = daemon.parked.next() {
+        let waiter = match *waiter {
+            Waiter::Stop(_) => {
+                let _ = daemon.parked.park_again(waiter);
+                return;
+            }
+            Waiter::Listener(ref listener) => {
+                accept(daemon, listener);
+                Some(waiter)
+            }
+            Waiter::Connection(ref stream) => thread.serve(stream).is_ok().then_some(waiter),
+        };
+        if let Some(waiter) = waiter {
+            let _ = daemon.parked.park_again(waiter);
+        }
+    }
+}
+
+fn accept(daemon: &Daemon, listener: &UnixListener) {
+    while let Some(stream) = listener::accept(listener) {
+        let _ = daemon.parked.add(Box::new(Waiter::Connection(stream)));
+    }
+}
+
+/// A request thread.
+struct Worker {
+    daemon: &'static Daemon,
+    number: usize,
+    buffers: Buffers,
+    /// The payload of the request frame.
+    request: Vec<u8>,
+}
+
+/// What happened to a request.
+enum End {
+    Outcome(Outcome),
+    /// The script has changed, and another process is to serve.
+    Changed,
+}
+
+impl Worker {
+    /// Serves the request that has come over `stream`, which is good for another one afterwards.
+    ///
+    /// # Errors
+    /// The connection is to be closed: the child of httpd has closed it, or said something that makes no sense.
+    fn serve(&mut self, stream: &UnixStream) -> Result<(), ChannelError> {
+        let mut channel = Channel::new(stream, &mut self.buffers);
+        let (kind, range) = channel.wait()?;
+        if kind != Kind::Request {
+            return Err(frame::FrameError::Unexpected(kind).into());
+        }
+        self.request.clear();
+        self.request.extend_from_slice(channel.payload(range));
+        let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
+        let worker = &activity::workers()[self.number];
+        let _busy = worker.begin();
+        let activity = Activity { counts: !head.options.ignore_activity };
+        activity.note();
+        let conversation = Conversation::new(channel, activity);
+        let facts = DaemonFacts { head, variables, daemon_start: microseconds() };
+        let answered = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation }.answer();
+        count(self.daemon);
+        answered
+    }
+}
+
+/// A process that has served `maximum-requests` is replaced, once.
+fn count(daemon: &Daemon) {
+    let served = activity::served() + 1;
+    if daemon.group.config.maximum_requests.is_some_and(|most| u64::from(most) == served) {
+        daemon.ask_to_be_replaced(Reason::MaximumRequests, 0);
+    }
+}
+
+fn microseconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A request that is being served.
+struct Request<'a, 'c> {
+    daemon: &'static Daemon,
+    worker: &'static activity::Worker,
+    facts: &'a DaemonFacts<'a>,
+    conversation: &'a Conversation<'c>,
+}
+
+impl Request<'_, '_> {
+    fn answer(&self) -> Result<(), ChannelError> {
+        let mut sink = DaemonSink::new(self.conversation);
+        let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::Bug(panic)));
+        match end {
+            Ok(End::Outcome(Outcome::Complete)) => sink.end(),
+            Ok(End::Outcome(Outcome::Short { .. })) if self.facts.head.options.head_only => sink.end(),
+            Ok(End::Outcome(Outcome::Short { announced, given })) => {
+                let (_, entry) = Fault::Short { announced, given }.report();
+                sink.abort(SHORT, Some(&entry))
+            }
+            Ok(End::Outcome(Outcome::Raised)) => sink.abort(INTERNAL_SERVER_ERROR, None),
+            Ok(End::Outcome(Outcome::ClientGone | Outcome::Answered)) => Err(ChannelError::Closed),
+            Ok(End::Changed) => sink.send_away(),
+            Err(fault) => {
+                let (status, entry) = fault.report();
+                sink.abort(status_in_daemon(&fault, status.code()), Some(&entry))
+            }
+        }
+    }
+
+    fn run(&self, sink: &mut DaemonSink<'_, '_>) -> Result<End, Fault> {
+        let head = &self.facts.head;
+        let interpreter = interpreter::named(head.application_group, head.origin).map_err(Fault::of_interpreter)?;
+        self.worker.enter(interpreter.number());
+        let reloading = if head.options.reloading { Reloading::Elsewhere } else { Reloading::Off };
+        match interpreter.run(|attached| self.call(attached, interpreter, reloading, sink)) {
+            Err(Fault::Changed) if self.asks_for_new_edition() => Ok(End::Changed),
+            Err(Fault::Changed) => {
+                // The new code is on its way, or did not load: until there is a process with it, this one serves.
+                let outcome = interpreter.run(|attached| self.call(attached, interpreter, Reloading::Off, sink));
+                outcome.map(End::Outcome)
+            }
+            outcome => outcome.map(End::Outcome),
+        }
+    }
+
+    /// Has the processes of the group replaced; `false` if that is under way, or of no use.
+    fn asks_for_new_edition(&self) -> bool {
+        let head = &self.facts.head;
+        let mut hasher = DefaultHasher::new();
+        (head.script, head.modified).hash(&mut hasher);
+        let change = hasher.finish();
+        if head.options.any_edition || !self.daemon.group.table.ask_for_new_edition(change) {
+            return false;
+        }
+        self.daemon.ask_to_be_replaced(Reason::ScriptReload, change);
+        true
+    }
+
+    fn call(
+        &self,
+        attached: &Attached<'_>,
+        interpreter: &Interpreter,
+        reloading: Reloading,
+        sink: &mut DaemonSink<'_, '_>,
+    ) -> Result<Outcome, Fault> {
+        let head = &self.facts.head;
+        let module_path = script_path::of(head.script);
+        let script = Script {
+            path: head.script,
+            module_path: &module_path,
+            modified: head.modified,
+            resource: head.resource,
+            reloading,
+            callable: head.callable,
+        };
+        let loading = Cell::new(false);
+        let announce = |event: Event<'_>| {
+            loading.set(loading.get() || matches!(event, Event::Loading { .. }));
+            self.conversation.log(&Entry::event(interpreter.name(), &event));
+        };
+        let mut body = DaemonBody(self.conversation);
+        let mut log = DaemonLog(self.conversation);
+        let gateway = Gateway { facts: self.facts, body: &mut body, sink, log: &mut log };
+        let outcome = call(attached, &script, &announce, gateway);
+        if loading.get() && outcome.is_ok() {
+            self.tell_loaded();
+        }
+        outcome
+    }
+
+    fn tell_loaded(&self) {
+        activity::note_loaded();
+        let head = &self.facts.head;
+        let application =
+            Application { application_group: head.application_group.to_owned(), script: head.script.to_vec() };
+        self.daemon.line.say(&Message::Loaded(application));
+    }
+}
+
+const INTERNAL_SERVER_ERROR: u16 = 500;
+/// No status of its own: the head has been sent, unless nothing at all was given, and then that is what is missing.
+const SHORT: u16 = 0;
+
+/// A callable that is missing is an error of the server here, where httpd's own children answer "not found".
+fn status_in_daemon(fault: &Fault, status: u16) -> u16 {
+    if fault.is_missing_callable() { INTERNAL_SERVER_ERROR } else { status }
+}
