@@ -14,7 +14,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
     "ap_(construct_url|run_http_scheme|allow_options|get_limit_req_body|get_core_module_config)",
     "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
-    "ap_(pregcomp|regexec|pregsub)",
+    "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
     "apr_table_(get|addn|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
@@ -31,10 +31,11 @@ const TYPES: &[&str] = &[
 
 const CONSTANTS: &[&str] = &[
     "MODULE_MAGIC_(NUMBER_MAJOR|NUMBER_MINOR|COOKIE)|AP_SERVER_(MAJORVERSION|MINORVERSION|PATCHLEVEL)_NUMBER",
-    "(GLOBAL_ONLY|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
+    "(GLOBAL_ONLY|OR_AUTHCFG|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(OC_REASON_.*|FINFO_MIN|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
     "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf|ap_unixd_config",
+    "APR_HAS_(FLOCK|FCNTL|SYSVSEM|POSIXSEM|PROC_PTHREAD)_SERIALIZE",
 ];
 
 fn apxs(variable: &str) -> Result<String, Box<dyn Error>> {

@@ -63,7 +63,7 @@ fn every_directive_of_the_module_explains_itself() {
 
 /// An example stands right behind its `#`; inside of a section it is indented.
 fn is_example(line: &str) -> bool {
-    ["WSGI", "<WSGI", "</WSGI", "    WSGI"].iter().any(|start| line.starts_with(start))
+    ["WSGI", "<WSGI", "</WSGI", "    WSGI", "<Directory", "</Directory"].iter().any(|start| line.starts_with(start))
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIScriptAlias /a {root}/a.wsgi pass-authorization=yes", "yes", ON_OFF),
         ("WSGIScriptAlias /a {root}/a.wsgi callable-object=\"x", "\"x", &["quote"]),
         ("WSGIScriptAliasMatch ^/( {root}/a.wsgi", "^/(", &["expected", "regular expression"]),
+        ("WSGIErrorOverride yes", "yes", ON_OFF),
+        ("WSGIIgnoreActivity yes", "yes", ON_OFF),
         // The number of arguments.
         ("WSGIScriptAlias /a", "", &["expected", "script"]),
         ("WSGIScriptAlias", "", &["expected", "script"]),
@@ -69,7 +71,7 @@ fn directives_stand_only_where_they_may() {
     const MAIN_ONLY: [&str; 4] =
         ["WSGIFreeThreading On", "WSGIFreeThreadingAudit Off", "WSGIPythonHome /usr", "WSGIPythonPath /tmp"];
     const SERVER: [&str; 2] = ["WSGIScriptAlias /a {root}/a.wsgi", "WSGIScriptAliasMatch ^/a {root}/a.wsgi"];
-    const ANYWHERE: [&str; 7] = [
+    const ANYWHERE: [&str; 9] = [
         "WSGIApplicationGroup x",
         "WSGICallableObject x",
         "WSGIPassAuthorization On",
@@ -77,6 +79,8 @@ fn directives_stand_only_where_they_may() {
         "WSGIChunkedRequest On",
         "WSGIMapHEADToGET On",
         "WSGIEnableSendfile On",
+        "WSGIErrorOverride On",
+        "WSGIIgnoreActivity On",
     ];
     let sections = |line: &str| {
         [
@@ -160,7 +164,7 @@ fn htaccess_may_set_what_belongs_to_file_info() {
     let conf = "WSGIScriptAlias / {app}\nWSGICallableObject a\n\
                 <Directory {root}/apps>\nAllowOverride FileInfo\n</Directory>";
     let fitting = "WSGICallableObject b\nWSGIPassAuthorization On\nWSGIScriptReloading Off\nWSGIChunkedRequest On\n\
-                   WSGIMapHEADToGET On\nWSGIEnableSendfile On\n";
+                   WSGIMapHEADToGET On\nWSGIEnableSendfile On\nWSGIErrorOverride On\nWSGIIgnoreActivity On\n";
     let httpd = Httpd::with(conf, "callables.py").file("apps/.htaccess", fitting).start();
     assert_callables(&httpd, &[("/", "b")]);
     httpd.request("POST", "/").chunked(&["x"]).send().assert(200, "b");

@@ -45,6 +45,8 @@ pub(crate) enum Scope {
     Directory,
     /// Also `.htaccess` files under `AllowOverride FileInfo`.
     FileInfo,
+    /// Directory sections, and `.htaccess` files under `AllowOverride AuthConfig`, alone.
+    AuthConfig,
 }
 
 impl Scope {
@@ -53,6 +55,7 @@ impl Scope {
             Self::Global | Self::Server => ffi::RSRC_CONF,
             Self::Directory => ffi::RSRC_CONF | ffi::ACCESS_CONF,
             Self::FileInfo => ffi::OR_FILEINFO,
+            Self::AuthConfig => ffi::OR_AUTHCFG,
         }) as c_int
     }
 }

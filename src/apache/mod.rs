@@ -11,6 +11,7 @@ pub(crate) mod directive;
 pub(crate) mod hook;
 pub(crate) mod log;
 pub(crate) mod mpm;
+pub(crate) mod mutex;
 pub(crate) mod other_child;
 pub(crate) mod pool;
 pub(crate) mod regex;

@@ -1,6 +1,7 @@
 //! `server_rec`: the main server or a virtual host.
 
 use super::bytes;
+use super::pool::{Pool, PoolStr};
 use crate::ffi;
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -98,6 +99,16 @@ impl<'s> Server<'s> {
         // SAFETY: its strings live as long.
         unsafe { bytes(admin) }
     }
+}
+
+/// `path` as a path from the root: what is relative begins at `ServerRoot`. `None` if httpd makes no path of it.
+pub(crate) fn below_root(pool: Pool<'_>, path: &str) -> Option<PoolStr> {
+    let path = pool.c_string(path.as_bytes());
+    // SAFETY: POOL; a C string.
+    let found = unsafe { ffi::ap_server_root_relative(pool.as_raw(), path) };
+    // SAFETY: POOL: null, or a C string in the pool.
+    let found = unsafe { bytes(found) }?;
+    core::str::from_utf8(found).ok().map(|found| pool.text(found))
 }
 
 /// The text of the `Server` header, by `ServerTokens`.

@@ -5,12 +5,14 @@ use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
 use super::group_name::{CallableName, GroupName};
 use super::import_script::ImportScript;
+use super::inert;
 use super::process_group::{self, ProcessGroup};
 use super::python_home;
 use super::server::ServerSettings;
 use super::settings::DirectorySettings;
+use super::telemetry::{self, TelemetryOptions, TelemetryService};
 use super::trusted_proxies::{self, TrustedProxies};
-use super::values::{Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
+use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
 use crate::apache::directive::{Arguments, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
 
@@ -50,12 +52,17 @@ const fn declaration(
     Directive { name, scope: Scope::Server, words: Words::AtLeast(least), set: Setter::Declaration(set), help }
 }
 
+/// A directive of the main server that takes one word or more.
+const fn global_list(name: &'static CStr, set: SetServer, help: &'static CStr) -> Directive<WsgiConfiguration> {
+    Directive { name, scope: Scope::Global, words: Words::AtLeast(1), set: Setter::Server(set), help }
+}
+
 /// How many directives there are.
 pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 34] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 44] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -64,6 +71,21 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 34] = [
         c"a script, process-group= and application-group="),
     declaration(c"WSGIDaemonProcess", 1, |s, o, a| { let group = ProcessGroup::parse(s, o, a)?; s.process_groups.push(group); Ok(()) },
         c"the name of a process group, and options (processes=, threads=, user=, ...)"),
+
+    global(c"WSGISocketPrefix", |s, a| s.start_up.set_socket_prefix(a),
+        c"what the paths of the sockets of daemon processes begin with, from the root or from ServerRoot"),
+    global(c"WSGISocketRotation", |s, a| { s.start_up.keep_socket_names = !flag(&a.first())?; Ok(()) },
+        c"On or Off, without effect: sockets have other names after each restart"),
+    global(c"WSGIAcceptMutex", |s, a| { s.start_up.accept_mutex = AcceptMutex::parse(&a.first())?; Ok(()) },
+        c"default or the name of a mutex, without effect: no two processes share a socket"),
+    global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(&a.first())?; Ok(()) },
+        c"On or Off: whether applications may ask for the metrics of httpd"),
+    global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service)?); Ok(()) },
+        c"unix:/path of the socket that metrics are reported to, and interval=SECONDS"),
+    global(c"WSGISlowRequests", |s, a| { s.start_up.telemetry.slow_requests = telemetry::slow_requests(&a.first())?; Ok(()) },
+        c"a number of seconds from which on a request is reported as slow, 0 for none"),
+    global_list(c"WSGITelemetryOptions", |s, a| { s.start_up.telemetry.options = TelemetryOptions::parse(a.words(), s.start_up.telemetry.options)?; Ok(()) },
+        c"CaptureUserAgent (with + or - or without), None or All"),
 
     global(c"WSGIFreeThreading", |s, a| s.start_up.set_free_threading(flag(&a.first())?),
         c"On or Off: whether Python runs without its GIL"),
@@ -128,6 +150,12 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 34] = [
         c"names of headers by which proxies are believed, such as X-Forwarded-For"),
     list(c"WSGITrustedProxies", Scope::FileInfo, 0, |s, a| { s.trusted_proxies = Some(TrustedProxies::more(s.trusted_proxies, a)?); Ok(()) },
         c"IP addresses and networks of the proxies that are believed"),
+    directory(c"WSGIErrorOverride", Scope::FileInfo, |s, a| { s.error_override = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether error documents of httpd replace those of the application (daemon mode)"),
+    directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether a request leaves a daemon process as idle as it was (inactivity-timeout)"),
+    directory(c"WSGIGroupAuthoritative", Scope::AuthConfig, |_, a| inert::group_authoritative(&a.first()),
+        c"On or Off, without effect: Require decides who may enter"),
 ];
 
 const VERBOSE_DEBUGGING: &str = "WSGI1008: WSGIVerboseDebugging has no effect; use LogLevel, e.g. LogLevel wsgi:debug";

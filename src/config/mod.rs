@@ -10,11 +10,13 @@ pub(crate) mod alias;
 pub(crate) mod directives;
 pub(crate) mod group_name;
 pub(crate) mod import_script;
+pub(crate) mod inert;
 pub(crate) mod interpreter_options;
 pub(crate) mod process_group;
 pub(crate) mod python_home;
 pub(crate) mod server;
 pub(crate) mod settings;
+pub(crate) mod telemetry;
 pub(crate) mod trusted_proxies;
 pub(crate) mod values;
 

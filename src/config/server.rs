@@ -4,8 +4,11 @@ use super::alias::ScriptAlias;
 use super::import_script::ImportScript;
 use super::interpreter_options::InterpreterOptions;
 use super::process_group::ProcessGroup;
-use super::values::{Audit, HashSeed};
+use super::telemetry::Telemetry;
+use super::values::{AcceptMutex, Audit, HashSeed};
+use crate::apache::directive::Arguments;
 use crate::apache::pool::PoolStr;
+use crate::apache::server;
 
 /// What is configured outside of directories.
 #[derive(Default)]
@@ -41,10 +44,16 @@ pub(crate) struct StartUp {
     pub(crate) case_insensitive: bool,
     /// `WSGIFreeThreadingAudit`
     pub(crate) audit: Audit,
-    /// `WSGISocketPrefix`
-    pub(crate) socket_prefix: Option<PoolStr>,
     /// `WSGIRestrictEmbedded`
     pub(crate) restrict_embedded: bool,
+    /// `WSGISocketPrefix`, as a path from the root
+    pub(crate) socket_prefix: Option<PoolStr>,
+    /// `WSGISocketRotation Off`. Without effect: a new generation of daemons never meets the sockets of an old one
+    pub(crate) keep_socket_names: bool,
+    /// `WSGIAcceptMutex`. Without effect
+    pub(crate) accept_mutex: AcceptMutex,
+    /// `WSGIServerMetrics` and the telemetry directives
+    pub(crate) telemetry: Telemetry,
     /// Whether httpd's own processes run Python; `None` while no directive has decided it
     python_in_children: Option<bool>,
     /// What blocks may refine.
@@ -87,6 +96,18 @@ impl StartUp {
         if !on || self.python_in_children.is_none() {
             self.python_in_children = Some(!on);
         }
+    }
+
+    /// `WSGISocketPrefix`, which may be relative to `ServerRoot`.
+    ///
+    /// # Errors
+    /// httpd makes no path of it.
+    pub(crate) fn set_socket_prefix(&mut self, arguments: &Arguments<'_>) -> Result<(), String> {
+        let word = arguments.first();
+        let prefix = server::below_root(arguments.pool, &word);
+        let expected = "expected the beginning of a path, from the root or from ServerRoot";
+        self.socket_prefix = Some(prefix.ok_or_else(|| format!("'{word}' is not a valid value; {expected}"))?);
+        Ok(())
     }
 
     /// Whether httpd's own processes run Python, as far as the main server's directives say.

@@ -62,6 +62,10 @@ settings! {
     trusted_proxy_headers: PoolSlice<ProxyHeader> = PoolSlice::from(&[][..]);
     /// `WSGITrustedProxies`
     trusted_proxies: TrustedProxies = TrustedProxies::Everyone;
+    /// `WSGIErrorOverride`
+    error_override: bool = false;
+    /// `WSGIIgnoreActivity`
+    ignore_activity: bool = false;
 }
 
 #[cfg(test)]
@@ -90,6 +94,8 @@ mod tests {
         assert!(!settings.enable_sendfile);
         assert!(settings.trusted_proxy_headers.is_empty());
         assert_eq!(settings.trusted_proxies, TrustedProxies::Everyone);
+        assert!(!settings.error_override);
+        assert!(!settings.ignore_activity);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The words that directives take: On, Off, numbers and enumerations.
 
+use crate::apache::mutex;
 use crate::apache::pool::PoolStr;
+use core::time::Duration;
 
 /// `On` or `Off` in any case.
 ///
@@ -88,6 +90,26 @@ impl HashSeed {
     }
 }
 
+/// `WSGIAcceptMutex`: by which means processes of mod_wsgi take turns at their socket. Processes of this
+/// module have a socket each, so that nothing depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AcceptMutex {
+    #[default]
+    Default,
+    /// One of those that the platform has, in lower case.
+    Named(&'static str),
+}
+
+impl AcceptMutex {
+    /// # Errors
+    /// The word is neither `default` nor a mechanism of this platform.
+    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+        let named = mutex::mechanisms().map(|name| (name, Self::Named(name)));
+        let choices: Vec<_> = core::iter::once(("default", Self::Default)).chain(named).collect();
+        choice(word, &choices)
+    }
+}
+
 /// A positive number of seconds.
 ///
 /// # Errors
@@ -95,6 +117,15 @@ impl HashSeed {
 pub(crate) fn positive_seconds(word: &str) -> Result<f64, String> {
     let seconds = word.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
     seconds.ok_or_else(|| format!("'{word}' is not a valid value; expected a positive number of seconds"))
+}
+
+/// A number of seconds from 0 on.
+///
+/// # Errors
+/// Names the word and what was expected.
+pub(crate) fn seconds(word: &str) -> Result<Duration, String> {
+    let seconds = word.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("'{word}' is not a valid value; expected a number of seconds, 0 or more"))
 }
 
 /// The number that a text begins with, as C's `atoi` reads it; 0 if it begins with none, or with a negative one.
@@ -142,6 +173,16 @@ mod tests {
         assert_eq!(positive_seconds("0.5"), Ok(0.5));
         for word in ["0", "-1", "nan", "inf", "1s", ""] {
             assert!(positive_seconds(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_accept_mutex_is_one_that_the_platform_has() {
+        assert_eq!(AcceptMutex::parse("DEFAULT"), Ok(AcceptMutex::Default));
+        assert_eq!(AcceptMutex::parse("Fcntl"), Ok(AcceptMutex::Named("fcntl")));
+        for word in ["", "semaphore", "file:/run/lock", "none"] {
+            let message = AcceptMutex::parse(word).expect_err("no mechanism");
+            assert!(message.contains("expected one of default, ") && message.contains("fcntl"), "{message}");
         }
     }
 

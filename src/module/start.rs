@@ -4,13 +4,17 @@ use super::process::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
-use crate::config::WsgiConfiguration;
+use crate::config::telemetry::Telemetry;
+use crate::config::{WsgiConfiguration, inert};
 use crate::daemon::generation;
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
 
 /// Our own name and version, beside the level of the interface (`mod_wsgi.version`).
 pub(crate) const IMPLEMENTATION: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
+
+const TELEMETRY: &str = "WSGI1011: WSGIServerMetrics, WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions are \
+                         accepted; the metrics and reports that they are for are not there yet";
 
 /// The hook that httpd calls when it has read its configuration.
 pub(crate) struct Start;
@@ -21,16 +25,20 @@ impl ConfigHook for Start {
         if let Ok(component) = CString::new(component) {
             log::add_version_component(pool, &component);
         }
+        let inert = inert::take_notice();
         // httpd reads the configuration twice when it starts, and says so.
         if mpm::is_first_reading() {
             return Ok(());
         }
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
-        for notice in &settings.start_up.notices {
+        for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }
         let prefix = settings.start_up.socket_prefix;
         generation::begin(pool, server, prefix.as_deref())?;
+        if settings.start_up.telemetry != Telemetry::default() {
+            log::server(Some(server), Level::Warning, TELEMETRY);
+        }
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
             log::server(Some(server), Level::Warning, text);
