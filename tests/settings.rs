@@ -35,6 +35,7 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIScriptAlias /a {root}/a.wsgi pass-authorization=yes", "yes", ON_OFF),
         ("WSGIScriptAlias /a {root}/a.wsgi callable-object=\"x", "\"x", &["quote"]),
         ("WSGIScriptAliasMatch ^/( {root}/a.wsgi", "^/(", &["expected", "regular expression"]),
+        ("WSGIPassApacheRequest yes", "yes", ON_OFF),
         ("WSGIErrorOverride yes", "yes", ON_OFF),
         ("WSGIIgnoreActivity yes", "yes", ON_OFF),
         // The number of arguments.
@@ -43,6 +44,7 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIScriptAlias \"\" {root}/a.wsgi", "", &["expected"]),
         ("WSGIScriptAlias /a \"\"", "", &["expected"]),
         ("WSGIScriptAliasMatch ^/a", "", &["expected", "script"]),
+        ("WSGIPassApacheRequest On Off", "", &["expected"]),
         ("WSGICallableObject", "", &["expected"]),
         ("WSGICallableObject a b", "", &["expected"]),
         ("WSGICallableObject \"\"", "", &["expected"]),
@@ -71,7 +73,7 @@ fn directives_stand_only_where_they_may() {
     const MAIN_ONLY: [&str; 4] =
         ["WSGIFreeThreading On", "WSGIFreeThreadingAudit Off", "WSGIPythonHome /usr", "WSGIPythonPath /tmp"];
     const SERVER: [&str; 2] = ["WSGIScriptAlias /a {root}/a.wsgi", "WSGIScriptAliasMatch ^/a {root}/a.wsgi"];
-    const ANYWHERE: [&str; 9] = [
+    const ANYWHERE: [&str; 10] = [
         "WSGIApplicationGroup x",
         "WSGICallableObject x",
         "WSGIPassAuthorization On",
@@ -79,6 +81,7 @@ fn directives_stand_only_where_they_may() {
         "WSGIChunkedRequest On",
         "WSGIMapHEADToGET On",
         "WSGIEnableSendfile On",
+        "WSGIPassApacheRequest On",
         "WSGIErrorOverride On",
         "WSGIIgnoreActivity On",
     ];
@@ -170,7 +173,13 @@ fn htaccess_may_set_what_belongs_to_file_info() {
     httpd.request("POST", "/").chunked(&["x"]).send().assert(200, "b");
     httpd.finish(&[]);
 
-    for line in ["WSGIApplicationGroup x", "WSGIScriptAlias /x /x", "WSGIFreeThreading On", "WSGICallableObject a b"] {
+    for line in [
+        "WSGIApplicationGroup x",
+        "WSGIScriptAlias /x /x",
+        "WSGIFreeThreading On",
+        "WSGICallableObject a b",
+        "WSGIPassApacheRequest On",
+    ] {
         let httpd = Httpd::with(conf, "callables.py").file("apps/.htaccess", line).start();
         httpd.get("/").assert_error_page(500);
         httpd.finish(&[&format!(".htaccess: {}", line.split(' ').next().unwrap_or(line))]);

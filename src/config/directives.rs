@@ -62,7 +62,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 44] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 45] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -150,6 +150,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 44] = [
         c"names of headers by which proxies are believed, such as X-Forwarded-For"),
     list(c"WSGITrustedProxies", Scope::FileInfo, 0, |s, a| { s.trusted_proxies = Some(TrustedProxies::more(s.trusted_proxies, a)?); Ok(()) },
         c"IP addresses and networks of the proxies that are believed"),
+    directory(c"WSGIPassApacheRequest", Scope::Directory, |s, a| { s.pass_apache_request = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether the application gets httpd's own record of the request"),
     directory(c"WSGIErrorOverride", Scope::FileInfo, |s, a| { s.error_override = Some(flag(&a.first())?); Ok(()) },
         c"On or Off: whether error documents of httpd replace those of the application (daemon mode)"),
     directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(&a.first())?); Ok(()) },

@@ -62,6 +62,8 @@ settings! {
     trusted_proxy_headers: PoolSlice<ProxyHeader> = PoolSlice::from(&[][..]);
     /// `WSGITrustedProxies`
     trusted_proxies: TrustedProxies = TrustedProxies::Everyone;
+    /// `WSGIPassApacheRequest`
+    pass_apache_request: bool = false;
     /// `WSGIErrorOverride`
     error_override: bool = false;
     /// `WSGIIgnoreActivity`
@@ -94,6 +96,7 @@ mod tests {
         assert!(!settings.enable_sendfile);
         assert!(settings.trusted_proxy_headers.is_empty());
         assert_eq!(settings.trusted_proxies, TrustedProxies::Everyone);
+        assert!(!settings.pass_apache_request);
         assert!(!settings.error_override);
         assert!(!settings.ignore_activity);
     }

@@ -8,7 +8,9 @@ use crate::config::settings::Settings;
 use crate::config::values::HeadToGet;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
+use core::ffi::c_void;
 use core::fmt::Write as _;
+use core::ptr::NonNull;
 
 /// What an environ is made of, for an embedded request.
 pub(crate) struct EmbeddedFacts<'r> {
@@ -38,6 +40,11 @@ impl RequestFacts for EmbeddedFacts<'_> {
 
     fn request_start(&self) -> i64 {
         self.request.time()
+    }
+
+    fn record(&self) -> Option<NonNull<c_void>> {
+        let record = NonNull::new(self.request.as_raw())?;
+        self.settings.pass_apache_request.then(|| record.cast())
     }
 }
 

@@ -93,6 +93,7 @@ pub(crate) fn run(
     let input = wsgi.input.instance(py, Input::default())?;
     let adapter = wsgi.adapter.instance(py, Adapter::default())?;
     let environ = kept.environ.build(py, wsgi, gateway.facts, input.as_any(), stream.stream.bind(py))?;
+    let _record = environ::lend_record(wsgi, gateway.facts, &environ)?;
     let errors = &stream.errors;
     let outcome = errors.log.lend(py, gateway.log, || {
         errors.during(py, || {

@@ -7,6 +7,7 @@
 
 use super::Wsgi;
 use super::gateway::{QueueTimes, RequestFacts};
+use crate::python::capsule::LentCapsule;
 use crate::python::{text, thread_state};
 use core::cell::RefCell;
 use pyo3::prelude::*;
@@ -94,6 +95,7 @@ keys! {
     WsgiInputTerminated c"wsgi.input_terminated",
     WsgiFileWrapper c"wsgi.file_wrapper",
     ApacheVersion c"apache.version",
+    RequestRec c"apache.request_rec",
     Version c"mod_wsgi.version",
     ProcessGroup c"mod_wsgi.process_group",
     ApplicationGroup c"mod_wsgi.application_group",
@@ -150,6 +152,7 @@ impl Key {
                 | Self::HttpUserAgent
                 | Self::HttpAccept
                 | Self::Https
+                | Self::RequestRec
                 | Self::MountPoint
                 | Self::RequestId
                 | Self::ConnectionId
@@ -370,6 +373,22 @@ impl Template {
             }
         }
     }
+}
+
+/// Puts the host's record of the request into `environ`, where the host lends it: until what is returned is dropped.
+///
+/// # Errors
+/// What CPython raises.
+pub(super) fn lend_record<'py>(
+    wsgi: &Wsgi,
+    facts: &dyn RequestFacts,
+    environ: &Bound<'py, PyDict>,
+) -> PyResult<Option<LentCapsule<'py>>> {
+    let py = environ.py();
+    let Some(record) = facts.record() else { return Ok(None) };
+    let capsule = LentCapsule::new(py, record)?;
+    environ.set_item(wsgi.keys.get(py, Key::RequestRec), capsule.object())?;
+    Ok(Some(capsule))
 }
 
 fn decode<'py>(py: Python<'py>, key: Key, value: &[u8]) -> Bound<'py, PyString> {

@@ -3,6 +3,8 @@
 use super::environ::Variable;
 use super::response::ResponseHead;
 use crate::python::loan::Lendable;
+use core::ffi::c_void;
+use core::ptr::NonNull;
 use std::os::fd::OwnedFd;
 
 /// What does not change while the process lives.
@@ -27,6 +29,11 @@ pub(crate) trait RequestFacts {
     fn request_start(&self) -> i64;
     /// When the request waited, where it did: in a process that has a queue before it.
     fn queue_times(&self) -> Option<QueueTimes> {
+        None
+    }
+    /// The host's own record of the request, for extension modules. It is there until the call of the application has
+    /// ended, and not followed here.
+    fn record(&self) -> Option<NonNull<c_void>> {
         None
     }
 }

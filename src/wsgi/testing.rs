@@ -13,6 +13,8 @@ use super::gateway::{
 };
 use super::response::ResponseHead;
 use crate::python::{Attached, testing, traceback};
+use core::ffi::c_void;
+use core::ptr::NonNull;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -115,6 +117,7 @@ pub(super) struct Request {
     body_waits_for: Option<&'static str>,
     client: Client,
     start: i64,
+    lends_record: bool,
 }
 
 impl Request {
@@ -126,6 +129,7 @@ impl Request {
             body_waits_for: None,
             client: Client::Takes,
             start: 1_234_567_890_500_000,
+            lends_record: false,
         };
         let variables: [(Key, &str); 24] = [
             (Key::RequestMethod, "GET"),
@@ -210,6 +214,12 @@ impl Request {
     /// The client takes nothing before the log has that line.
     pub(super) fn client_waits_for_line(mut self, line: &'static str) -> Self {
         self.client = Client::WaitsForLine(line);
+        self
+    }
+
+    /// The host lends its own record of the request.
+    pub(super) fn with_record(mut self) -> Self {
+        self.lends_record = true;
         self
     }
 
@@ -476,6 +486,10 @@ impl RequestFacts for RecordedFacts<'_> {
 
     fn request_start(&self) -> i64 {
         self.0.start
+    }
+
+    fn record(&self) -> Option<NonNull<c_void>> {
+        self.0.lends_record.then(|| NonNull::from(self.0).cast())
     }
 }
 

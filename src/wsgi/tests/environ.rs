@@ -267,3 +267,34 @@ fn a_key_is_the_same_object_as_the_literal_of_an_application() {
         "assert next(key for key in environ if key == 'REQUEST_METHOD') is __import__('sys').intern('REQUEST_METHOD')",
     );
 }
+
+#[test]
+fn the_record_of_the_host_is_there_only_where_it_is_lent() {
+    holds("assert 'apache.request_rec' not in environ");
+    Request::new().with_record().holds("assert type(environ['apache.request_rec']).__name__ == 'PyCapsule'");
+    Request::new().named("apache.request_rec", "forged").holds("assert 'apache.request_rec' not in environ");
+}
+
+#[test]
+fn the_record_of_the_host_ends_with_the_request() {
+    let source = r#"
+        seen = []
+
+        def application(environ, start_response):
+            capsule = environ["apache.request_rec"]
+            assert repr(capsule).startswith("<capsule object NULL at "), capsule
+            seen.append(capsule)
+            start_response("200 OK", [])
+            if len(seen) == 2:
+                raise ValueError("the record ends in any case")
+            return []
+    "#;
+    with_application(source, |application| {
+        application.serve(&Request::new().with_record());
+        application.serve(&Request::new().with_record());
+        application.holds_outside(
+            "assert [repr(capsule).split(' at ')[0] for capsule in seen] == \
+             ['<capsule object \"expired: the request is over\"'] * 2, seen",
+        );
+    });
+}
