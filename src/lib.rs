@@ -7,7 +7,7 @@
 //!
 //! 1. `apache/hook`: httpd calls; panics stop here; the raw pointer becomes a `Request`.
 //! 2. `module/translate`: a script alias turns the URL into a file, if one matches.
-//! 3. `module/handler`: is it ours? Checks of script and body, then:
+//! 3. `module/handler`: is it ours, and which script answers (`module/target`)? Checks of script and body, then:
 //! 4. `config/settings`: what the sections have said is resolved; no default is left to decide.
 //! 5. `module/group`: the application group, which is the name of an interpreter.
 //! 6. `python/interpreter` and `python/thread_state`: the interpreter is found, the thread attaches.

@@ -115,6 +115,18 @@ fn django_shows_books_and_lets_its_admin_in() {
     httpd.finish(&["Not Found: /nowhere/"]);
 }
 
+#[test]
+fn pages_are_made_of_files_by_a_handler_script() {
+    let httpd = example("pages").start();
+    let page = httpd.get("/about.page");
+    assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")), "{page:?}");
+    assert_eq!(between(page.text(), "<h1>", "</h1>"), "About handler scripts");
+    assert!(page.text().contains("<p>Marks such as &lt;b&gt; &amp; &quot;quotes&quot;"), "{page:?}");
+    let page = httpd.get("/missing.page");
+    assert!(page.status == 404 && page.text().contains("There is no /missing.page here."), "{page:?}");
+    httpd.finish(&[]);
+}
+
 /// A cookie that a response sets, as the next request sends it back.
 #[track_caller]
 fn cookie(response: &Response, name: &str) -> String {

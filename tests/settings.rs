@@ -35,6 +35,10 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIScriptAlias /a {root}/a.wsgi pass-authorization=yes", "yes", ON_OFF),
         ("WSGIScriptAlias /a {root}/a.wsgi callable-object=\"x", "\"x", &["quote"]),
         ("WSGIScriptAliasMatch ^/( {root}/a.wsgi", "^/(", &["expected", "regular expression"]),
+        ("WSGIHandlerScript a {root}/a.wsgi lonely", "lonely", &["expected", "application-group="]),
+        ("WSGIHandlerScript a {root}/a.wsgi callable-object=x", "callable-object=x", &["expected", "process-group="]),
+        ("WSGIHandlerScript a {root}/a.wsgi process-group=", "process-group=", &["expected", "VALUE"]),
+        ("WSGIHandlerScript a {root}/a.wsgi pass-authorization=yes", "yes", ON_OFF),
         ("WSGIPassApacheRequest yes", "yes", ON_OFF),
         ("WSGIErrorOverride yes", "yes", ON_OFF),
         ("WSGIIgnoreActivity yes", "yes", ON_OFF),
@@ -44,6 +48,8 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIScriptAlias \"\" {root}/a.wsgi", "", &["expected"]),
         ("WSGIScriptAlias /a \"\"", "", &["expected"]),
         ("WSGIScriptAliasMatch ^/a", "", &["expected", "script"]),
+        ("WSGIHandlerScript a", "", &["expected", "script"]),
+        ("WSGIHandlerScript \"\" {root}/a.wsgi", "", &["expected"]),
         ("WSGIPassApacheRequest On Off", "", &["expected"]),
         ("WSGICallableObject", "", &["expected"]),
         ("WSGICallableObject a b", "", &["expected"]),
@@ -73,7 +79,7 @@ fn directives_stand_only_where_they_may() {
     const MAIN_ONLY: [&str; 4] =
         ["WSGIFreeThreading On", "WSGIFreeThreadingAudit Off", "WSGIPythonHome /usr", "WSGIPythonPath /tmp"];
     const SERVER: [&str; 2] = ["WSGIScriptAlias /a {root}/a.wsgi", "WSGIScriptAliasMatch ^/a {root}/a.wsgi"];
-    const ANYWHERE: [&str; 10] = [
+    const ANYWHERE: [&str; 11] = [
         "WSGIApplicationGroup x",
         "WSGICallableObject x",
         "WSGIPassAuthorization On",
@@ -81,6 +87,7 @@ fn directives_stand_only_where_they_may() {
         "WSGIChunkedRequest On",
         "WSGIMapHEADToGET On",
         "WSGIEnableSendfile On",
+        "WSGIHandlerScript a {root}/a.wsgi",
         "WSGIPassApacheRequest On",
         "WSGIErrorOverride On",
         "WSGIIgnoreActivity On",
@@ -178,6 +185,7 @@ fn htaccess_may_set_what_belongs_to_file_info() {
         "WSGIScriptAlias /x /x",
         "WSGIFreeThreading On",
         "WSGICallableObject a b",
+        "WSGIHandlerScript x /x",
         "WSGIPassApacheRequest On",
     ] {
         let httpd = Httpd::with(conf, "callables.py").file("apps/.htaccess", line).start();

@@ -23,8 +23,8 @@ pub(crate) trait Configuration: 'static {
 
     /// What a virtual host gets: its own settings over those of the main server.
     fn merge_server(main: &Self::Server, host: &Self::Server) -> Self::Server;
-    /// What the inner section gets.
-    fn merge_directory(outer: &Self::Directory, inner: &Self::Directory) -> Merged<Self::Directory>;
+    /// What the inner section gets. It lives in `pool`: the configuration's, or the request's.
+    fn merge_directory(pool: Pool<'_>, outer: &Self::Directory, inner: &Self::Directory) -> Merged<Self::Directory>;
 }
 
 /// The result of a merge that often needs no new record.
@@ -294,12 +294,12 @@ pub(crate) unsafe extern "C" fn merge_directory<C: Configuration>(
         let outer_settings = unsafe { &*outer.cast::<C::Directory>() };
         // SAFETY: as above.
         let inner_settings = unsafe { &*inner.cast::<C::Directory>() };
-        let merged = C::merge_directory(outer_settings, inner_settings);
-        match merged {
+        // SAFETY: POOL: httpd drops the pool no earlier than the merged settings.
+        let pool = unsafe { Pool::from_raw(pool) };
+        match C::merge_directory(pool, outer_settings, inner_settings) {
             Merged::Outer => outer,
             Merged::Inner => inner,
-            // SAFETY: POOL.
-            Merged::Both(both) => core::ptr::from_mut(unsafe { Pool::from_raw(pool) }.alloc(both)).cast(),
+            Merged::Both(both) => core::ptr::from_mut(pool.alloc(both)).cast(),
         }
     })
 }

@@ -121,7 +121,9 @@ fn parts(arguments: &Arguments<'_>) -> Result<(PoolStr, PoolStr, AliasOptions), 
     Ok((*path, *target, parse_options(options)?))
 }
 
-fn parse_options(words: &[PoolStr]) -> Result<AliasOptions, String> {
+/// # Errors
+/// An option that is unknown or has a bad value.
+pub(super) fn parse_options(words: &[PoolStr]) -> Result<AliasOptions, String> {
     let mut options = AliasOptions::default();
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| unexpected(word))?;

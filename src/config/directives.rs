@@ -4,6 +4,7 @@
 use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
 use super::group_name::{CallableName, GroupName};
+use super::handler_script;
 use super::import_script::ImportScript;
 use super::inert;
 use super::process_group::{self, ProcessGroup};
@@ -62,7 +63,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 45] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 46] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -71,6 +72,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 45] = [
         c"a script, process-group= and application-group="),
     declaration(c"WSGIDaemonProcess", 1, |s, o, a| { let group = ProcessGroup::parse(s, o, a)?; s.process_groups.push(group); Ok(()) },
         c"the name of a process group, and options (processes=, threads=, user=, ...)"),
+    list(c"WSGIHandlerScript", Scope::Directory, 2, |s, a| { s.handler_scripts = Some(handler_script::more(s.handler_scripts, a)?); Ok(()) },
+        c"the name of a handler, a script, and options (process-group=, application-group=, pass-authorization=)"),
 
     global(c"WSGISocketPrefix", |s, a| s.start_up.set_socket_prefix(a),
         c"what the paths of the sockets of daemon processes begin with, from the root or from ServerRoot"),

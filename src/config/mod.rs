@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod directives;
 pub(crate) mod group_name;
+pub(crate) mod handler_script;
 pub(crate) mod import_script;
 pub(crate) mod inert;
 pub(crate) mod interpreter_options;
@@ -21,6 +22,7 @@ pub(crate) mod trusted_proxies;
 pub(crate) mod values;
 
 use crate::apache::directive::{Configuration, Merged};
+use crate::apache::pool::Pool;
 use server::ServerSettings;
 use settings::DirectorySettings;
 
@@ -36,13 +38,18 @@ impl Configuration for WsgiConfiguration {
     }
 
     /// Most sections say nothing, which makes most merges free.
-    fn merge_directory(outer: &DirectorySettings, inner: &DirectorySettings) -> Merged<DirectorySettings> {
+    fn merge_directory(
+        pool: Pool<'_>,
+        outer: &DirectorySettings,
+        inner: &DirectorySettings,
+    ) -> Merged<DirectorySettings> {
         if inner.is_unset() {
             Merged::Outer
         } else if outer.is_unset() {
             Merged::Inner
         } else {
-            Merged::Both(inner.over(outer))
+            let handler_scripts = handler_script::merge(pool, inner.handler_scripts, outer.handler_scripts);
+            Merged::Both(DirectorySettings { handler_scripts, ..inner.over(outer) })
         }
     }
 }

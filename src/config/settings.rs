@@ -2,6 +2,7 @@
 //! line here, with its type and its default.
 
 use super::group_name::{CallableName, GroupName};
+use super::handler_script::HandlerScript;
 use super::trusted_proxies::{ProxyHeader, TrustedProxies};
 use super::values::HeadToGet;
 use crate::apache::pool::{PoolSlice, PoolStr};
@@ -68,6 +69,8 @@ settings! {
     error_override: bool = false;
     /// `WSGIIgnoreActivity`
     ignore_activity: bool = false;
+    /// `WSGIHandlerScript`; names add up when sections merge
+    handler_scripts: PoolSlice<HandlerScript> = PoolSlice::from(&[][..]);
 }
 
 #[cfg(test)]
@@ -99,6 +102,7 @@ mod tests {
         assert!(!settings.pass_apache_request);
         assert!(!settings.error_override);
         assert!(!settings.ignore_activity);
+        assert!(settings.handler_scripts.is_empty());
     }
 
     #[test]

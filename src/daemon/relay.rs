@@ -14,7 +14,7 @@ use crate::module::body::EmbeddedBody;
 use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
 use crate::module::response::EmbeddedSink;
-use crate::python::interpreter::Origin;
+use crate::module::target::Wanted;
 use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
 use core::cell::RefCell;
@@ -25,15 +25,6 @@ use parking_lot::Mutex;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
-/// What a daemon is to call.
-pub(crate) struct Target<'a> {
-    /// The script that has the application, and when it changed last.
-    pub(crate) script: &'a [u8],
-    pub(crate) modified: i64,
-    pub(crate) application_group: &'a str,
-    pub(crate) origin: Origin,
-}
 
 /// A connection that is not in use.
 struct Connection {
@@ -131,21 +122,19 @@ enum End {
 /// No daemon serves it, or the one that did has failed before the client saw anything.
 pub(crate) fn serve(
     facts: &EmbeddedFacts<'_>,
-    settings: &Settings,
     group: &'static Group,
-    target: &Target<'_>,
+    wanted: &Wanted<'_>,
 ) -> Result<Status, Fault> {
     let mine = mine(group).ok_or_else(|| Fault::NoProcessGroup(group.config.name.to_string()))?;
-    let errand = Errand { facts, settings, mine, target, queue_start: SystemTime::now() };
+    let errand = Errand { facts, mine, wanted, queue_start: SystemTime::now() };
     errand.run()
 }
 
 /// A request on its way to a daemon.
 struct Errand<'a> {
     facts: &'a EmbeddedFacts<'a>,
-    settings: &'a Settings,
     mine: &'static Mine,
-    target: &'a Target<'a>,
+    wanted: &'a Wanted<'a>,
     queue_start: SystemTime,
 }
 
@@ -228,11 +217,11 @@ impl Errand<'_> {
             let answered = AtomicBool::new(false);
             let relay = Relay {
                 request,
-                settings: self.settings,
+                settings: self.facts.settings,
                 group: self.mine.group,
                 process: self.mine.group.table.process(reservation.place),
                 channel,
-                sink: EmbeddedSink::new(request, self.settings.enable_sendfile, &answered),
+                sink: EmbeddedSink::new(request, self.facts.settings.enable_sendfile, &answered),
                 body: EmbeddedBody::new(request, &answered),
                 heard: false,
                 started: false,
@@ -246,19 +235,19 @@ impl Errand<'_> {
         let request = self.facts.request;
         let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = RequestHead {
-            script: self.target.script,
-            modified: self.target.modified,
+            script: self.facts.target.script(request),
+            modified: self.wanted.modified,
             resource: request.filename(),
             callable: self.facts.callable,
-            application_group: self.target.application_group,
-            origin: self.target.origin,
+            application_group: self.wanted.application_group,
+            origin: self.wanted.origin,
             request_start: request.time(),
             queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
             options: Options {
-                reloading: self.settings.script_reloading,
+                reloading: self.facts.settings.script_reloading,
                 any_edition,
                 head_only: request.is_head(),
-                ignore_activity: false,
+                ignore_activity: self.facts.settings.ignore_activity,
             },
         };
         let out = channel.out();

@@ -2,6 +2,7 @@
 
 use super::group::Mount;
 use super::proxy::{self, Proxied};
+use super::target::Target;
 use crate::apache::request::Request;
 use crate::apache::server;
 use crate::config::settings::Settings;
@@ -19,6 +20,7 @@ pub(crate) struct EmbeddedFacts<'r> {
     pub(crate) mount: &'r Mount<'r>,
     /// Empty in httpd's own processes.
     pub(crate) process_group: &'r str,
+    pub(crate) target: Target<'r>,
     pub(crate) callable: &'r str,
 }
 
@@ -194,7 +196,7 @@ impl<'r> EmbeddedFacts<'r> {
     fn module(&self, visit: Visit<'_>) {
         let request = self.request;
         visit(Variable::Known(Key::ProcessGroup), self.process_group.as_bytes());
-        visit(Variable::Known(Key::HandlerScript), b"");
+        visit(Variable::Known(Key::HandlerScript), self.target.handler_script());
         visit(Variable::Known(Key::CallableObject), self.callable.as_bytes());
         visit(Variable::Known(Key::RequestHandler), request.handler());
         visit(Variable::Known(Key::OriginalScriptName), &self.mount.script_name);

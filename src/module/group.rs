@@ -1,9 +1,8 @@
 //! The application group and callable of a request: configured names, expanded.
 
 use super::process::process;
-use super::translate::alias_of;
+use super::target::Target;
 use crate::apache::request::Request;
-use crate::config::alias::ScriptAlias;
 use crate::config::group_name::{CallableName, GroupName};
 use crate::python::interpreter::Origin;
 use std::borrow::Cow;
@@ -58,13 +57,11 @@ fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a client has a say in the name: then the number of interpreters that it leads to must have an end.
-pub(crate) fn origin(request: Request<'_>, configured: GroupName) -> Origin {
+pub(crate) fn origin(request: Request<'_>, target: Target<'_>, configured: GroupName) -> Origin {
     let by_client = match configured {
         GroupName::Global | GroupName::Literal(_) => false,
         GroupName::Server => has_port_of_client(request),
-        GroupName::Resource => {
-            has_port_of_client(request) || alias_of(request).is_some_and(ScriptAlias::is_mounted_by_clients)
-        }
+        GroupName::Resource => has_port_of_client(request) || target.is_mounted_by_clients(request),
         GroupName::Host | GroupName::Variable { .. } => true,
     };
     if by_client { Origin::Client } else { Origin::Configuration }

@@ -9,20 +9,21 @@ use super::log_entry::{EmbeddedLog, Entry};
 use super::process::process;
 use super::response::EmbeddedSink;
 use super::script_path;
-use super::translate::{HANDLER, alias_of};
+use super::target::{Target, Wanted};
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
 use crate::apache::request::{FileKind, Request};
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
+use crate::config::alias::ScriptAlias;
 use crate::config::process_group::is_visible;
 use crate::config::settings::Settings;
 use crate::config::values::group_literal;
 use crate::daemon::generation::{self, Group};
-use crate::daemon::relay::{self, Target};
+use crate::daemon::relay;
 use crate::python::Attached;
-use crate::python::interpreter::{self, Origin};
+use crate::python::interpreter;
 use crate::python::script::{Event, Reloading, Script};
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
@@ -32,54 +33,42 @@ pub(crate) struct Handler;
 
 impl RequestHook for Handler {
     fn run(request: Request<'_>) -> Status {
-        if !is_ours(request.handler()) {
-            return Status::DECLINED;
-        }
-        serve(request).unwrap_or_else(|fault| fault.answer(request))
+        let Some(target) = Target::of(request) else { return Status::DECLINED };
+        serve(request, target).unwrap_or_else(|fault| fault.answer(request))
     }
 }
 
-fn is_ours(handler: &[u8]) -> bool {
-    handler == HANDLER.to_bytes() || handler == b"application/x-httpd-wsgi"
-}
-
 /// Serves a request that is ours.
-fn serve(request: Request<'_>) -> Result<Status, Fault> {
-    check_script(request)?;
-    let settings = settings_of(request);
+fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
+    check_target(request, target)?;
+    let settings = settings_of(request, target);
     check_body(request, &settings)?;
     let mount = Mount::of(request);
     let process_group = process_group(request, &mount, &settings)?;
     let application_group = group::expand(request, &mount, settings.application_group);
-    let origin = group::origin(request, settings.application_group);
+    let wanted = Wanted {
+        application_group: &application_group,
+        origin: group::origin(request, target, settings.application_group),
+        modified: target.modified(request),
+    };
     let callable = group::callable(request, settings.callable_object);
     let facts = EmbeddedFacts {
         request,
         settings: &settings,
         mount: &mount,
         process_group: &process_group,
+        target,
         callable: &callable,
     };
     if process_group.is_empty() {
-        return serve_here(&facts, &application_group, origin);
+        return serve_here(&facts, &wanted);
     }
-    let target = Target {
-        script: request.filename(),
-        modified: request.file_modified(),
-        application_group: &application_group,
-        origin,
-    };
-    relay::serve(&facts, &settings, running_group(request, &process_group)?, &target)
+    relay::serve(&facts, running_group(request, &process_group)?, &wanted)
 }
 
-fn check_script(request: Request<'_>) -> Result<(), Fault> {
-    if alias_of(request).is_none() && !request.allows_exec_cgi() {
-        return Err(Fault::ExecCgiOff);
-    }
-    match request.file_kind() {
-        FileKind::Missing => return Err(Fault::Missing),
-        FileKind::Directory => return Err(Fault::IsDirectory),
-        FileKind::Regular | FileKind::Other => {}
+fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
+    if let Target::File(alias) = target {
+        check_file(request, alias)?;
     }
     if !request.accepts_path_info() && !request.path_info().is_empty() {
         return Err(Fault::PathInfo);
@@ -87,12 +76,23 @@ fn check_script(request: Request<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The settings in force: what directives say, and over it what the alias says.
-fn settings_of(request: Request<'_>) -> Settings {
+/// A file that is a script must be one that may be executed. A handler script needs no file.
+fn check_file(request: Request<'_>, alias: Option<&ScriptAlias>) -> Result<(), Fault> {
+    if alias.is_none() && !request.allows_exec_cgi() {
+        return Err(Fault::ExecCgiOff);
+    }
+    match request.file_kind() {
+        FileKind::Missing => Err(Fault::Missing),
+        FileKind::Directory => Err(Fault::IsDirectory),
+        FileKind::Regular | FileKind::Other => Ok(()),
+    }
+}
+
+/// The settings in force: what directives say, and over it what the alias or the handler script says.
+fn settings_of(request: Request<'_>, target: Target<'_>) -> Settings {
     let directory = directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default();
     let mut settings = directory.resolve();
-    if let Some(alias) = alias_of(request) {
-        let options = &alias.options;
+    if let Some(options) = target.options() {
         settings.process_group = options.process_group.unwrap_or(settings.process_group);
         settings.application_group = options.application_group.unwrap_or(settings.application_group);
         settings.callable_object = options.callable_object.unwrap_or(settings.callable_object);
@@ -148,12 +148,12 @@ fn running_group(request: Request<'_>, name: &str) -> Result<&'static Group, Fau
 }
 
 /// Serves the request in this process.
-fn serve_here(facts: &EmbeddedFacts<'_>, group: &str, origin: Origin) -> Result<Status, Fault> {
+fn serve_here(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, Fault> {
     let request = facts.request;
-    let interpreter = interpreter::named(group, origin).map_err(Fault::of_interpreter)?;
+    let interpreter = interpreter::named(wanted.application_group, wanted.origin).map_err(Fault::of_interpreter)?;
     let answered = AtomicBool::new(false);
     let mut sink = EmbeddedSink::new(request, facts.settings.enable_sendfile, &answered);
-    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, facts, &mut sink, &answered)));
+    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, facts, wanted.modified, &mut sink, &answered)));
     match outcome {
         Ok(outcome) => finish(request, &mut sink, outcome?),
         Err(panic) => {
@@ -167,15 +167,17 @@ fn serve_here(facts: &EmbeddedFacts<'_>, group: &str, origin: Origin) -> Result<
 fn call_attached(
     attached: &Attached<'_>,
     facts: &EmbeddedFacts<'_>,
+    modified: i64,
     sink: &mut EmbeddedSink<'_>,
     answered: &AtomicBool,
 ) -> Result<Outcome, Fault> {
     let request = facts.request;
-    let module_path = script_path::of(request.filename());
+    let path = facts.target.script(request);
+    let module_path = script_path::of(path);
     let script = Script {
-        path: request.filename(),
+        path,
         module_path: &module_path,
-        modified: request.file_modified(),
+        modified,
         resource: request.filename(),
         reloading: if facts.settings.script_reloading { Reloading::Here } else { Reloading::Off },
         callable: facts.callable,

@@ -3,6 +3,7 @@
 //! In a daemon entries are made where the application runs and are written by the child of httpd that has the
 //! request, so that both modes write the same lines.
 
+use super::target;
 use crate::apache::log::{self, Level};
 use crate::apache::request::Request;
 use crate::python::script::Event;
@@ -68,7 +69,7 @@ impl Entry {
         if !log::request_logs(request, self.level) {
             return;
         }
-        let script = String::from_utf8_lossy(request.filename());
+        let script = String::from_utf8_lossy(target::script_of(request));
         let line = match self.speaker {
             Speaker::Application => format!("[script {script}] {}", self.text),
             Speaker::Module => {

@@ -20,4 +20,5 @@ pub(crate) mod record;
 pub(crate) mod response;
 pub(crate) mod script_path;
 pub(crate) mod start;
+pub(crate) mod target;
 pub(crate) mod translate;
