@@ -55,7 +55,7 @@ fn an_ordinary_script_has_no_handler_script() {
 fn the_checks_of_requests_apply() {
     let conf = "<Location /closed>\nRequire all denied\nSetHandler page\n</Location>\n\
                 <Location /strict>\nAcceptPathInfo Off\nSetHandler page\n</Location>";
-    let httpd = paging(conf).log_level("info").start();
+    let httpd = paging(conf).log_level("warn wsgi:info").start();
     httpd.get("/closed").assert_error_page(403);
     httpd.get("/strict").assert(200, &httpd.root().join("htdocs/strict").display().to_string());
     httpd.get("/strict/more").assert_error_page(404);
@@ -63,7 +63,8 @@ fn the_checks_of_requests_apply() {
     let log = httpd.error_log();
     let script = format!("[script {}]", httpd.app_path("handler.py").display());
     assert_eq!((log.count(&format!("WSGI0137*{script}")), log.count("WSGI0139")), (1, 1), "{log:#?}");
-    httpd.finish(&["*"]);
+    let life = ["Python 3*started", "loading the script"];
+    httpd.finish(&[&life[..], &["AH01630: client denied", "WSGI0137", "WSGI0139"]].concat());
 }
 
 #[test]

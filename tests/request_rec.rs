@@ -4,19 +4,21 @@
 
 mod support;
 
-use support::{Httpd, in_both_modes};
+use support::{Builder, GilMode, Httpd};
 
 #[test]
 fn the_record_is_there_until_the_response_is_closed_and_not_later() {
-    in_both_modes(|mode| {
+    let builds: [fn(Builder) -> Builder; 3] =
+        [|builder| builder.gil_mode(GilMode::Shared), |builder| builder.gil_mode(GilMode::Free), Builder::gil_build];
+    for build in builds {
         let conf = "WSGIScriptAlias /at {app}\nWSGIApplicationGroup %{GLOBAL}\nWSGIPassApacheRequest On\n\
                     WSGIFreeThreadingAudit Off";
-        let httpd = Httpd::with(conf, "request_rec.py").gil_mode(mode).start();
+        let httpd = build(Httpd::with(conf, "request_rec.py")).start();
         httpd.get("/at/keep?now").assert(200, "GET /at/keep?now HTTP/1.1\n");
         let name = "b'expired: the request is over'";
         httpd.get("/at/late").assert(200, &format!("(b'GET /at/keep?now HTTP/1.1', {name}, 'ValueError', None)"));
         httpd.finish(&[]);
-    });
+    }
 }
 
 #[test]
