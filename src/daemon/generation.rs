@@ -155,10 +155,10 @@ fn supervisor_ended(pid: i32) {
     let mut kept = KEPT.lock();
     let Some(kept) = kept.as_mut().filter(|kept| kept.supervisor == Some(Pid::from_raw(pid))) else { return };
     let text =
-        format!("WSGI1010: the supervisor of the process groups, process {pid}, ended; another one takes its place");
+        format!("WSGI1020: the supervisor of the process groups, process {pid}, ended; another one takes its place");
     log::server(Some(kept.generation.main), Level::Error, &text);
     if let Err(error) = kept.start_supervisor() {
-        log::server(Some(kept.generation.main), Level::Critical, &format!("WSGI1010: there is no supervisor: {error}"));
+        log::server(Some(kept.generation.main), Level::Critical, &format!("WSGI1020: there is no supervisor: {error}"));
     }
 }
 
@@ -192,7 +192,7 @@ fn wait_for(supervisor: Pid, main: Server<'_>) {
         match waitpid(supervisor, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
             Ok(WaitStatus::StillAlive) => {
-                let text = format!("WSGI1010: the supervisor, process {supervisor}, does not end; it is killed");
+                let text = format!("WSGI1020: the supervisor, process {supervisor}, does not end; it is killed");
                 log::server(Some(main), Level::Error, &text);
                 let _ = kill(supervisor, Signal::SIGKILL);
                 let _ = waitpid(supervisor, None);

@@ -50,11 +50,11 @@ pub(crate) enum IdentityError {
     AddressSpace { limit: u64, errno: Errno },
     #[error("WSGI0079: locale={name}: the locale cannot be set ({}); expected one of `locale -a`, such as C.UTF-8", .errno.desc())]
     Locale { name: String, errno: Errno },
-    #[error("WSGI1011: display-name={title}: the name cannot be shown ({})", .errno.desc())]
+    #[error("WSGI1012: display-name={title}: the name cannot be shown ({})", .errno.desc())]
     Title { title: String, errno: Errno },
-    #[error("WSGI1012: the variable {name} cannot be set ({})", .errno.desc())]
+    #[error("WSGI1013: the variable {name} cannot be set ({})", .errno.desc())]
     Variable { name: &'static str, errno: Errno },
-    #[error("WSGI1013: the threads of the process cannot be counted ({}); expected /proc to be mounted", .errno.desc())]
+    #[error("WSGI1014: the threads of the process cannot be counted ({}); expected /proc to be mounted", .errno.desc())]
     Threads { errno: Errno },
 }
 

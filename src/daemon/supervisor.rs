@@ -297,7 +297,7 @@ impl Supervisor {
         };
         let script = String::from_utf8_lossy(script);
         let text = format!(
-            "WSGI1011: the changed code of '{script}' does not load; the processes that have the old code go on [process {pid}]"
+            "WSGI1021: the changed code of '{script}' does not load; the processes that have the old code go on [process {pid}]"
         );
         self.log(group, Level::Error, &text);
         let progress = &mut self.progress[group];
@@ -373,7 +373,7 @@ impl Supervisor {
             }
             Err(error) => {
                 running.table.clear(place);
-                self.log(group, Level::Critical, &format!("WSGI1012: a process cannot be started: {error}"));
+                self.log(group, Level::Critical, &format!("WSGI1022: a process cannot be started: {error}"));
                 self.progress[group].not_before = Some(Instant::now() + TICK);
                 false
             }
@@ -442,7 +442,7 @@ impl Supervisor {
             number => format!(", with {number} requests under way"),
         };
         let next = if self.ending || told { "" } else { "; another one takes its place" };
-        self.log(member.group, Level::Error, &format!("WSGI1013: process {pid} {how}{lost}{next}"));
+        self.log(member.group, Level::Error, &format!("WSGI1023: process {pid} {how}{lost}{next}"));
     }
 
     /// Daemons that keep failing are started at growing intervals.

@@ -153,7 +153,8 @@ fn serve_here(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, 
     let interpreter = interpreter::named(wanted.application_group, wanted.origin).map_err(Fault::of_interpreter)?;
     let answered = AtomicBool::new(false);
     let mut sink = EmbeddedSink::new(request, facts.settings.enable_sendfile, &answered);
-    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, facts, wanted.modified, &mut sink, &answered)));
+    let outcome =
+        caught(|| interpreter.run(|attached| call_attached(attached, facts, wanted.modified, &mut sink, &answered)));
     match outcome {
         Ok(outcome) => finish(request, &mut sink, outcome?),
         Err(panic) => {
