@@ -88,12 +88,12 @@ impl Reason {
 pub(crate) enum Message {
     /// Daemon: it takes requests.
     Ready,
-    /// Daemon: a script was loaded for the first time.
+    /// Daemon: an application was loaded.
     Loaded(Application),
     /// Daemon: it is to be replaced; after a change of a script, so are the others. The number stands for the change.
     Replace { reason: Reason, change: u64 },
-    /// Daemon: what its predecessors have loaded does not load any more.
-    LoadFailed { script: Vec<u8> },
+    /// Daemon: an application does not load.
+    LoadFailed(Application),
     /// Supervisor: take no further request, end when the last one has.
     Drain { reason: Reason, milliseconds: u64 },
 }
@@ -103,18 +103,14 @@ impl Message {
         let mut out = Vec::new();
         match self {
             Self::Ready => out.push(1),
-            Self::Loaded(application) => {
-                out.push(2);
+            Self::Loaded(application) | Self::LoadFailed(application) => {
+                out.push(if matches!(self, Self::Loaded(_)) { 2 } else { 4 });
                 put_bytes(&mut out, application.application_group.as_bytes());
                 put_bytes(&mut out, &application.script);
             }
             Self::Replace { reason, change } => {
                 out.extend_from_slice(&[3, *reason as u8]);
                 put_u64(&mut out, *change);
-            }
-            Self::LoadFailed { script } => {
-                out.push(4);
-                put_bytes(&mut out, script);
             }
             Self::Drain { reason, milliseconds } => {
                 out.extend_from_slice(&[5, *reason as u8]);
@@ -128,16 +124,17 @@ impl Message {
         let mut fields = Fields(packet);
         Some(match fields.u8()? {
             1 => Self::Ready,
-            2 => Self::Loaded(Application {
-                application_group: fields.text()?.to_owned(),
-                script: fields.bytes()?.to_vec(),
-            }),
+            2 => Self::Loaded(read_application(&mut fields)?),
             3 => Self::Replace { reason: Reason::of_number(fields.u8()?)?, change: fields.u64()? },
-            4 => Self::LoadFailed { script: fields.bytes()?.to_vec() },
+            4 => Self::LoadFailed(read_application(&mut fields)?),
             5 => Self::Drain { reason: Reason::of_number(fields.u8()?)?, milliseconds: fields.u64()? },
             _ => return None,
         })
     }
+}
+
+fn read_application(fields: &mut Fields<'_>) -> Option<Application> {
+    Some(Application { application_group: fields.text()?.to_owned(), script: fields.bytes()?.to_vec() })
 }
 
 /// One end of the line between a daemon and the supervisor.
@@ -198,9 +195,9 @@ mod tests {
         let application = Application { application_group: "a|b".into(), script: b"/srv/\xff".to_vec() };
         let messages = [
             Message::Ready,
-            Message::Loaded(application),
+            Message::Loaded(application.clone()),
             Message::Replace { reason: Reason::ScriptReload, change: u64::MAX },
-            Message::LoadFailed { script: b"/srv/app.wsgi".to_vec() },
+            Message::LoadFailed(application),
             Message::Drain { reason: Reason::CpuTimeLimit, milliseconds: 1 },
         ];
         messages.iter().for_each(|message| here.say(message));

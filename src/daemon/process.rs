@@ -114,7 +114,9 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     parked.add(Box::new(Waiter::Listener(listener)))?;
     let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked });
     start_python(&group.config, start_up)?;
-    preload::run(main, &group.config.name);
+    preload::run(main, &group.config.name, &|script, loaded| {
+        daemon.tell_of_load(&script.application_group, script.path.as_bytes(), loaded);
+    });
     daemon.load_beforehand(applications);
     Ok((daemon, signals))
 }
@@ -133,9 +135,19 @@ impl Daemon {
     /// Loads what the predecessors had loaded, so that requests find it.
     fn load_beforehand(&self, applications: &[Application]) {
         for application in applications {
-            if !preload::load_application(&application.application_group, &application.script) {
-                self.line.say(&Message::LoadFailed { script: application.script.clone() });
-            }
+            let loaded = preload::load_application(&application.application_group, &application.script);
+            self.tell_of_load(&application.application_group, &application.script, loaded);
+        }
+    }
+
+    /// Tells the supervisor what became of an application that was loaded before any request.
+    fn tell_of_load(&self, application_group: &str, script: &[u8], loaded: bool) {
+        let application = Application { application_group: application_group.to_owned(), script: script.to_vec() };
+        if loaded {
+            activity::note_loaded();
+            self.line.say(&Message::Loaded(application));
+        } else {
+            self.line.say(&Message::LoadFailed(application));
         }
     }
 

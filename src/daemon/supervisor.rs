@@ -231,7 +231,7 @@ impl Supervisor {
                 let pid = member.pid;
                 self.plan(group, pid, reason);
             }
-            Message::LoadFailed { script } => self.give_up_successor(number, &script),
+            Message::LoadFailed(application) => self.give_up_successor(number, &application),
             Message::Ready | Message::Drain { .. } => {}
         }
     }
@@ -289,13 +289,18 @@ impl Supervisor {
     }
 
     /// The code does not load any more: its predecessors go on.
-    fn give_up_successor(&mut self, number: usize, script: &[u8]) {
-        let Member { group, pid, .. } = self.members[number];
-        let Progress { change: Some(change), .. } = self.progress[group] else {
+    fn give_up_successor(&mut self, number: usize, application: &Application) {
+        let Member { group, pid, phase, .. } = self.members[number];
+        let Progress { change: Some(change), applications, .. } = &self.progress[group] else {
             // A daemon that replaces one for other reasons, or one that has died: it loads the script when it is asked for.
             return;
         };
-        let script = String::from_utf8_lossy(script);
+        if phase != Phase::Starting || !applications.contains(application) {
+            // It has never loaded, so nothing is lost.
+            return;
+        }
+        let change = *change;
+        let script = String::from_utf8_lossy(&application.script);
         let text = format!(
             "WSGI1021: the changed code of '{script}' does not load; the processes that have the old code go on [process {pid}]"
         );

@@ -34,7 +34,7 @@ impl ChildHook for Child {
                     finish::leave_after(SECONDS_TO_END, 0);
                     finish::finish(keep);
                 });
-                preload::run(server, EMBEDDED);
+                preload::run(server, EMBEDDED, &|_, _| {});
             }
             Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
         }

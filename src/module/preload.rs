@@ -10,15 +10,17 @@ use crate::config::import_script::ImportScript;
 use crate::python::interpreter::{self, InterpreterError, Origin};
 use crate::python::script::{Event, Reloading, Script};
 
-/// Loads the scripts of all servers that are meant for this process group, in their order.
-/// One that fails is logged, and the first request for it tries again.
-pub(crate) fn run(main: Server<'static>, process_group: &str) {
+/// Loads the scripts of all servers that are meant for this process group, in their order, and tells `report` of each
+/// whether it loaded. One that fails is logged, and the first request for it tries again.
+pub(crate) fn run(main: Server<'static>, process_group: &str, report: &dyn Fn(&ImportScript, bool)) {
     let mut scripts: Vec<_> = all(main).filter(|(_, script)| &*script.process_group == process_group).collect();
     scripts.sort_by_key(|(_, script)| script.order);
     for (server, script) in scripts {
-        if let Err(error) = load(script) {
+        let loaded = load_script(&script.application_group, script.path.as_bytes());
+        if let Err(error) = &loaded {
             log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
         }
+        report(script, loaded.unwrap_or(false));
     }
 }
 
@@ -33,10 +35,6 @@ fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static
         let scripts = server_settings::<WsgiConfiguration>(server).map_or(&[][..], |settings| &settings.import_scripts);
         scripts.iter().map(move |script| (server, script))
     })
-}
-
-fn load(script: &ImportScript) -> Result<(), InterpreterError> {
-    load_script(&script.application_group, script.path.as_bytes()).map(drop)
 }
 
 /// Loads an application that another process has loaded before. `false` if it does not load; that has been logged.
