@@ -28,6 +28,7 @@ MEASUREMENTS = {
     "syscalls": measure.syscalls,
     "cpu-bound": measure.cpu_bound,
     "memory": measure.memory,
+    "file": measure.file,
 }
 
 HERE = pathlib.Path(__file__).parent
@@ -49,7 +50,7 @@ class Bench:
     def serve(self, variant, application, path="/"):
         """A running httpd of that variant that has answered one request for `path`, in the right GIL mode."""
         lines = variant.configuration(self.root / "apps" / application)
-        with Httpd(self.root / "server", lines) as server:
+        with Httpd(self.root / "server", lines, variant.processes) as server:
             try:
                 load.get(server.port, path)
                 if not variant.shows_its_mode_in(server.error_log()):
@@ -69,6 +70,7 @@ def main():
         # As root, httpd's children are another user: they must be able to read the applications.
         root.chmod(0o755)
         shutil.copytree(HERE / "apps", root / "apps", copy_function=shutil.copy)
+        (root / "apps" / measure.FILE).write_bytes(bytes(measure.MIB))
         make_readable(root / "apps")
         bench = Bench(root, choose_variants(root, arguments), arguments.rounds, arguments.seconds)
         tables, figures = measured(bench, arguments.only or list(MEASUREMENTS))
@@ -106,7 +108,7 @@ def choose_variants(root, arguments):
     chosen += variants.of_module(arguments.module, arguments.python, subinterpreter=arguments.subinterpreter)
     if arguments.peer:
         module = peer.module(arguments.python)
-        chosen += variants.of_module(module, arguments.python, peer.NAME, arguments.subinterpreter)
+        chosen += variants.of_module(module, arguments.python, peer.NAME, arguments.subinterpreter, supervisor=0)
     return chosen
 
 

@@ -23,10 +23,10 @@ class Window:
         return self.requests / self.seconds
 
 
-def wrk(port, seconds, connections=CONNECTIONS):
+def wrk(port, seconds, path="/", connections=CONNECTIONS):
     """Keeps that many keep-alive connections busy; every answer must be a success."""
     said = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", f"http://127.0.0.1:{port}/"],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", f"http://127.0.0.1:{port}{path}"],
         check=True,
         capture_output=True,
         text=True,

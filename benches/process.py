@@ -20,6 +20,13 @@ def children(pid):
         return [int(child) for child in file.read().split()]
 
 
+def descendants(pid):
+    below = []
+    for child in children(pid):
+        below += [child, *descendants(child)]
+    return below
+
+
 def command_line(pid):
     """The words of the command line, with blanks between them; empty if there is no such process."""
     try:
@@ -55,23 +62,24 @@ def reset_peak_memory(pid):
 
 
 @contextlib.contextmanager
-def traced(pid, *options):
-    """Lets strace watch all threads of `pid` inside the block.
+def traced(pids, *options):
+    """Lets strace watch all threads of `pids` inside the block.
 
     Hands out a list; when the block has ended it holds the lines that strace wrote.
     """
     lines = []
     with tempfile.NamedTemporaryFile("r", prefix="bench-strace-", errors="replace") as output:
         tracer = subprocess.Popen(
-            ["strace", "-f", *options, "-o", output.name, "-p", str(pid)],
+            ["strace", "-f", *options, "-o", output.name, *(word for pid in pids for word in ("-p", str(pid)))],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
         try:
-            said = tracer.stderr.readline()
-            if "attached" not in said:
-                raise RuntimeError(f"strace could not attach to process {pid}: {said.strip()}")
+            for pid in pids:
+                said = tracer.stderr.readline()
+                if "attached" not in said:
+                    raise RuntimeError(f"strace could not attach to process {pid}: {said.strip()}")
             yield lines
             tracer.send_signal(signal.SIGINT)
             tracer.communicate(timeout=TRACER_LIMIT)

@@ -59,12 +59,13 @@ DocumentRoot "{root}/htdocs"
 class Httpd:
     """`with Httpd(root, lines) as server:` serves on `server.port` inside the block."""
 
-    def __init__(self, root, lines):
+    def __init__(self, root, lines, processes=1):
         self.root = pathlib.Path(root)
         self.lines = lines
+        self.expected = processes
         self.port = free_port()
         self.parent = None  # a Popen
-        self.child = None  # a process id
+        self.serving = []  # process ids
 
     def __enter__(self):
         self.root.mkdir(mode=0o755)
@@ -80,7 +81,7 @@ class Httpd:
         )
         try:
             self.wait_until_it_listens()
-            self.child = self.only_child()
+            self.serving = self.all_below_the_parent()
         except BaseException:
             self.stop()
             raise
@@ -121,22 +122,24 @@ class Httpd:
             self.parent.wait()
         finally:
             self.parent.stderr.close()
-        # A parent that was killed or crashed leaves its child behind.
-        if self.child and str(self.root) in process.command_line(self.child):
-            os.kill(self.child, signal.SIGKILL)
+        # A parent that was killed or crashed leaves its children behind.
+        for pid in self.serving:
+            if str(self.root) in process.command_line(pid):
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self):
-        """The parent and the one child that serves."""
-        return [self.parent.pid, self.child]
+        """The parent and those that serve."""
+        return [self.parent.pid, *self.serving]
 
-    def only_child(self):
+    def all_below_the_parent(self):
+        """The child of httpd, and what daemons there are."""
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
-            pids = process.children(self.parent.pid)
-            if len(pids) == 1:
-                return pids[0]
+            pids = process.descendants(self.parent.pid)
+            if len(pids) == self.expected:
+                return pids
             time.sleep(0.02)
-        raise RuntimeError(f"expected one child of httpd, found {pids}:\n{self.error_log()}")
+        raise RuntimeError(f"expected {self.expected} processes below httpd's parent, found {pids}:\n{self.error_log()}")
 
     def error_log(self):
         log = self.root / "error.log"

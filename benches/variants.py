@@ -1,4 +1,5 @@
-"""What is compared: the null handler, this module in both GIL modes, and on demand mod_wsgi."""
+"""What is compared: the null handler, this module in httpd's own process and in a daemon, in both GIL modes, and on
+demand mod_wsgi. For files also httpd's own handler."""
 
 import dataclasses
 import pathlib
@@ -7,7 +8,11 @@ import subprocess
 NULL = "null handler"
 FREE_THREADED = "free-threaded"
 GIL = "GIL"
+IN_DAEMON = ", daemon"
+STATIC = "static file"
 
+# As many request threads as httpd's child has.
+DAEMON_THREADS = 16
 GLOBAL = "%{GLOBAL}"
 SUBINTERPRETER = "bench"
 
@@ -18,6 +23,7 @@ class Null:
 
     module: pathlib.Path
     name: str = NULL
+    processes: int = 1
 
     def configuration(self, application):
         del application
@@ -29,14 +35,32 @@ class Null:
 
 
 @dataclasses.dataclass(frozen=True)
+class Static:
+    """httpd's own handler of files, for those that stand beside the applications."""
+
+    name: str = STATIC
+    processes: int = 1
+
+    def configuration(self, application):
+        return [f'DocumentRoot "{application.parent}"']
+
+    def shows_its_mode_in(self, error_log):
+        del error_log
+        return True
+
+
+@dataclasses.dataclass(frozen=True)
 class Wsgi:
-    """A WSGI module of httpd (this one or mod_wsgi) in one GIL mode and one application group."""
+    """A WSGI module of httpd (this one or mod_wsgi) in one GIL mode, one application group and one kind of process."""
 
     name: str
     module: pathlib.Path
     python_home: str
     free_threading: bool
     group: str = GLOBAL
+    daemon: bool = False
+    # How many processes there are besides httpd's parent.
+    processes: int = 1
 
     def configuration(self, application):
         return [
@@ -44,26 +68,41 @@ class Wsgi:
             f'WSGIPythonHome "{self.python_home}"',
             f"WSGIFreeThreading {'On' if self.free_threading else 'Off'}",
             f"WSGIApplicationGroup {self.group}",
+            *self.process_group(),
             f'WSGIScriptAlias / "{application}"',
         ]
+
+    def process_group(self):
+        if not self.daemon:
+            return []
+        # The child of httpd shall cost what it costs without Python.
+        return [f"WSGIDaemonProcess bench threads={DAEMON_THREADS}", "WSGIProcessGroup bench", "WSGIRestrictEmbedded On"]
 
     def shows_its_mode_in(self, error_log):
         """The applications print the mode they run in when they are loaded."""
         return f"bench: gil {not self.free_threading}" in error_log
 
 
-def of_module(module, python, prefix="", subinterpreter=False):
-    """The GIL modes that this Python has, in the main interpreter and, if asked for, in a sub-interpreter."""
+def of_module(module, python, prefix="", subinterpreter=False, supervisor=1):
+    """The GIL modes that this Python has, in httpd's own process and in a daemon, and if asked for in a sub-interpreter.
+
+    `supervisor` is how many processes a module has besides the daemons themselves.
+    """
     home, free_threaded = facts_of(python)
     modes = [FREE_THREADED, GIL] if free_threaded else [GIL]
     groups = {GLOBAL: ""}
     if subinterpreter:
         groups[SUBINTERPRETER] = ", sub-interpreter"
-    return [
+    embedded = [
         Wsgi(prefix + mode + suffix, module, home, mode == FREE_THREADED, group)
         for group, suffix in groups.items()
         for mode in modes
     ]
+    daemons = [
+        Wsgi(prefix + mode + IN_DAEMON, module, home, mode == FREE_THREADED, daemon=True, processes=2 + supervisor)
+        for mode in modes
+    ]
+    return embedded + daemons
 
 
 def facts_of(python):
