@@ -27,6 +27,10 @@ struct Member {
     pid: Pid,
     line: Line,
     started: Instant,
+    /// The edition of the code that it has.
+    edition: u32,
+    /// Whether it is there to take another one's place.
+    successor: bool,
     phase: Phase,
 }
 
@@ -56,6 +60,8 @@ struct Progress {
     failures: u32,
     /// No daemon is started before.
     not_before: Option<Instant>,
+    /// After one that did not load, no successor is started before, unless the code has changed again.
+    no_successor_before: Option<Instant>,
 }
 
 struct Supervisor {
@@ -216,9 +222,8 @@ impl Supervisor {
         match message {
             Message::Ready if member.phase == Phase::Starting => {
                 member.phase = Phase::Ready;
-                self.progress[group].failures = 0;
-                self.progress[group].change = None;
-                self.replace_next(group);
+                let (pid, edition, successor) = (member.pid, member.edition, member.successor);
+                self.welcome(group, pid, edition, successor);
             }
             Message::Loaded(application) => {
                 let applications = &mut self.progress[group].applications;
@@ -241,6 +246,7 @@ impl Supervisor {
         let progress = &mut self.progress[group];
         progress.edition += 1;
         progress.change = Some(change);
+        progress.no_successor_before = None;
         let members = self.members.iter().filter(|member| member.group == group && member.phase == Phase::Ready);
         let pids: Vec<_> = members.map(|member| member.pid).collect();
         for pid in pids {
@@ -256,6 +262,21 @@ impl Supervisor {
         let to_replace = &mut self.progress[group].to_replace;
         if !to_replace.iter().any(|(other, _)| *other == pid) {
             to_replace.push((pid, reason));
+        }
+    }
+
+    /// A daemon takes requests.
+    fn welcome(&mut self, group: usize, pid: Pid, edition: u32, successor: bool) {
+        let progress = &mut self.progress[group];
+        progress.failures = 0;
+        if edition < progress.edition {
+            // It was on its way when the code changed.
+            self.plan(group, pid, Reason::ScriptReload);
+        } else {
+            progress.change = None;
+        }
+        if successor {
+            self.replace_next(group);
         }
     }
 
@@ -290,27 +311,31 @@ impl Supervisor {
 
     /// The code does not load any more: its predecessors go on.
     fn give_up_successor(&mut self, number: usize, application: &Application) {
-        let Member { group, pid, phase, .. } = self.members[number];
-        let Progress { change: Some(change), applications, .. } = &self.progress[group] else {
-            // A daemon that replaces one for other reasons, or one that has died: it loads the script when it is asked for.
-            return;
-        };
-        if phase != Phase::Starting || !applications.contains(application) {
-            // It has never loaded, so nothing is lost.
+        let Member { group, pid, phase, successor, .. } = self.members[number];
+        let progress = &mut self.progress[group];
+        let was_sound = progress.applications.contains(application);
+        if phase != Phase::Starting || !was_sound || !(successor || progress.change.is_some()) {
+            // It has never loaded, or there is no other process that has it: requests will try again.
             return;
         }
-        let change = *change;
         let script = String::from_utf8_lossy(&application.script);
         let text = format!(
-            "WSGI1021: the changed code of '{script}' does not load; the processes that have the old code go on [process {pid}]"
+            "WSGI1021: the code of '{script}' does not load any more; the processes that have loaded it go on [process {pid}]"
         );
+        progress.no_successor_before = Some(Instant::now() + PAUSE_AT_MOST);
         self.log(group, Level::Error, &text);
-        let progress = &mut self.progress[group];
-        progress.change = None;
-        progress.edition -= 1;
-        progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
+        self.give_up_edition(group);
         self.end_member(number, Reason::ScriptReload);
-        self.generation.groups[group].table.edition_failed(change);
+    }
+
+    /// The new edition does not come to be.
+    fn give_up_edition(&mut self, group: usize) {
+        let progress = &mut self.progress[group];
+        if let Some(change) = progress.change.take() {
+            progress.edition -= 1;
+            progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
+            self.generation.groups[group].table.edition_failed(change);
+        }
     }
 
     fn log(&self, group: usize, level: Level, text: &str) {
@@ -331,9 +356,11 @@ impl Supervisor {
         let wanted = config.processes as usize;
         let lacking = wanted.saturating_sub(starting + ready);
         // One at a time, and not while another one is on its way.
-        let successor = usize::from(!self.progress[group].to_replace.is_empty() && starting == 0 && ready >= wanted);
+        let may_replace = self.progress[group].no_successor_before.is_none_or(|time| now >= time);
+        let wants_replacing = !self.progress[group].to_replace.is_empty() && starting == 0 && ready >= wanted;
+        let successor = usize::from(may_replace && wants_replacing);
         for _ in 0..lacking.max(successor) {
-            if !self.start(group) {
+            if !self.start(group, lacking == 0) {
                 break;
             }
         }
@@ -350,11 +377,12 @@ impl Supervisor {
         })
     }
 
-    fn start(&mut self, group: usize) -> bool {
+    fn start(&mut self, group: usize, successor: bool) -> bool {
         let Some(place) = self.empty_place(group) else { return false };
         let Ok((line, theirs)) = Line::pair() else { return false };
         let running: &'static Group = &self.generation.groups[group];
-        running.table.begin(place, self.progress[group].edition);
+        let edition = self.progress[group].edition;
+        running.table.begin(place, edition);
         let forked = fork::fork(|| {
             self.members.clear();
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
@@ -372,8 +400,8 @@ impl Supervisor {
         match forked {
             Ok(pid) => {
                 running.table.name_process(place, pid.as_raw() as u32);
-                let member = Member { group, place, pid, line, started: Instant::now(), phase: Phase::Starting };
-                self.members.push(member);
+                let (started, phase) = (Instant::now(), Phase::Starting);
+                self.members.push(Member { group, place, pid, line, started, edition, successor, phase });
                 true
             }
             Err(error) => {
@@ -413,12 +441,9 @@ impl Supervisor {
         if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {
             self.slow_down(&member, status);
         }
-        if let (Some(change), Phase::Starting) = (self.progress[group].change, member.phase) {
-            let progress = &mut self.progress[group];
-            progress.change = None;
-            progress.edition -= 1;
-            progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
-            self.generation.groups[group].table.edition_failed(change);
+        let of_this_edition = member.phase == Phase::Starting && member.edition == self.progress[group].edition;
+        if of_this_edition && self.progress[group].change.is_some() {
+            self.give_up_edition(group);
         } else {
             self.end_edition_if_done(group);
         }
