@@ -6,7 +6,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::{Httpd, Mpm, Response, in_both_modes};
 
@@ -350,36 +349,6 @@ fn an_internal_redirect_tells_where_it_came_from() {
     for line in ["REDIRECT_URL='/nowhere'", "REDIRECT_QUERY_STRING='x=1'", "PATH_INFO='/missing'", "SCRIPT_NAME='/app'"]
     {
         assert!(response.text().lines().any(|found| found == line), "{line} in {}", response.text());
-    }
-    httpd.finish(&[]);
-}
-
-#[test]
-fn over_tls_the_scheme_is_https() {
-    let conf = "WSGIScriptAlias / {app}\nSSLEngine On\nSSLSessionCache shmcb:{root}/run/tls(65536)\nSSLCertificateFile {root}/tls.pem\n\
-                <Location /variables>\nSSLOptions +StdEnvVars\n</Location>";
-    let builder = Httpd::with(conf, "environ.py").modules(&["socache_shmcb", "ssl"]);
-    let pem = builder.root().join("tls.pem").display().to_string();
-    let options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-                   -addext basicConstraints=CA:FALSE";
-    let made = Command::new("openssl")
-        .args(options.split_whitespace())
-        .args(["-keyout", &pem, "-out", &format!("{pem}.crt")])
-        .output()
-        .expect("openssl runs");
-    assert!(made.status.success(), "{made:?}");
-    let certificate = std::fs::read(format!("{pem}.crt")).expect("a certificate");
-    let key = std::fs::read(&pem).expect("a key");
-    std::fs::write(&pem, [key, certificate].concat()).expect("written");
-    let httpd = builder.start();
-    let url = format!("https://127.0.0.1:{}", httpd.port);
-    for (path, variables) in [("/", false), ("/variables", true)] {
-        let output = httpd.curl(&["--insecure", "--fail", &format!("{url}{path}")]);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{output:?}");
-        assert!(text.contains("wsgi.url_scheme='https'\n") && text.contains("REQUEST_SCHEME='https'\n"), "{text}");
-        assert_eq!(text.contains("SSL_PROTOCOL='TLS"), variables, "{text}");
-        assert!(!text.contains("\nHTTPS="), "{text}");
     }
     httpd.finish(&[]);
 }

@@ -6,7 +6,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use support::{Httpd, in_both_modes};
 
 /// The lines of `apps/proxied.py`.
@@ -371,24 +370,9 @@ fn a_mistake_in_htaccess_is_an_error_of_its_requests() {
 
 #[test]
 fn a_proxy_may_say_that_tls_ended_before_it() {
-    let conf = "WSGIScriptAlias / {app}\nSSLEngine On\nSSLSessionCache shmcb:{root}/run/tls(65536)\n\
-                SSLCertificateFile {root}/tls.pem\nWSGITrustedProxyHeaders X-Forwarded-Proto\n\
+    let conf = "WSGIScriptAlias / {app}\nWSGITrustedProxyHeaders X-Forwarded-Proto\n\
                 <Location /nobody>\nWSGITrustedProxies\n</Location>";
-    let builder = Httpd::with(conf, "proxied.py").modules(&["socache_shmcb", "ssl"]);
-    let pem = builder.root().join("tls.pem").display().to_string();
-    let options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-                   -addext basicConstraints=CA:FALSE";
-    let made = Command::new("openssl")
-        .args(options.split_whitespace())
-        .args(["-keyout", &pem, "-out", &format!("{pem}.crt")])
-        .output()
-        .expect("openssl runs");
-    assert!(made.status.success(), "{made:?}");
-    let certificate = std::fs::read(format!("{pem}.crt")).expect("a certificate");
-    let key = std::fs::read(&pem).expect("a key");
-    std::fs::write(&pem, [key, certificate].concat()).expect("written");
-    let httpd = builder.start();
-    let url = format!("https://127.0.0.1:{}", httpd.port);
+    let httpd = Httpd::with(conf, "proxied.py").tls().start();
     for (path, sent, scheme) in [
         ("/", "http", "http"),
         ("/", "https", "https"),
@@ -397,7 +381,7 @@ fn a_proxy_may_say_that_tls_ended_before_it() {
         ("/nobody", "http", "https"),
     ] {
         let header = format!("X-Forwarded-Proto: {sent}");
-        let output = httpd.curl(&["--insecure", "--fail", "-H", &header, &format!("{url}{path}")]);
+        let output = httpd.curl(&["--fail", "-H", &header, &format!("{{tls}}{path}")]);
         assert!(output.status.success(), "{output:?}");
         let seen = Seen::of(&String::from_utf8_lossy(&output.stdout));
         seen.assert(&[("wsgi.url_scheme", scheme), ("REQUEST_SCHEME", "https")]);

@@ -23,11 +23,5 @@ def large(environ, start_response):
     return (b"x" * 65536 for _ in range(64))
 
 
-def half_way(environ, start_response):
-    start_response("200 OK", HEADERS)
-    yield b"so far"
-    raise ValueError("half-way")
-
-
 def fails(environ, start_response):
     raise ValueError("at once")

@@ -3,7 +3,7 @@
 use super::client::{Connection, Request, Response};
 use super::log::ErrorLog;
 use super::process::{self, Process};
-use super::wait_for;
+use super::{tls, wait_for};
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -155,6 +155,13 @@ impl Builder {
     pub fn modules(mut self, names: &[&str]) -> Self {
         self.modules.extend(names.iter().copied().map(str::to_owned));
         self
+    }
+
+    /// Has the whole server speak TLS, with a certificate made for it.
+    pub fn tls(mut self) -> Self {
+        tls::make_certificate(self.root());
+        self.conf.insert_str(0, tls::DIRECTIVES);
+        self.modules(&tls::MODULES)
     }
 
     /// The arguments of `LogLevel`.
@@ -401,15 +408,24 @@ impl Httpd {
         response.text().to_owned()
     }
 
-    /// Runs curl; `{url}` in an argument is where the server listens. Not to
-    /// take longer than ten seconds.
+    /// Runs curl; `{url}` in an argument is where the server listens, and
+    /// `{tls}` the same for a server that speaks TLS. Not to take longer than
+    /// ten seconds.
     pub fn curl(&self, arguments: &[&str]) -> Output {
-        let url = format!("http://127.0.0.1:{}", self.port);
-        Command::new("curl")
-            .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "10"])
-            .args(arguments.iter().map(|argument| argument.replace("{url}", &url)))
-            .output()
-            .expect("curl runs")
+        self.curl_command(arguments).output().expect("curl runs")
+    }
+
+    /// The command of [`Httpd::curl`], to be fed or watched while it runs.
+    pub fn curl_command(&self, arguments: &[&str]) -> Command {
+        let address = format!("127.0.0.1:{}", self.port);
+        let fill_in = |argument: &&str| {
+            argument.replace("{url}", &format!("http://{address}")).replace("{tls}", &format!("https://{address}"))
+        };
+        let mut command = Command::new("curl");
+        command
+            .args(["--silent", "--show-error", "--noproxy", "*", "--insecure", "--max-time", "10"])
+            .args(arguments.iter().map(fill_in));
+        command
     }
 
     pub fn root(&self) -> &Path {

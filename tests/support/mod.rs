@@ -22,6 +22,7 @@ mod httpd;
 mod load;
 mod log;
 mod process;
+mod tls;
 pub mod two_groups;
 
 pub use client::{Connection, Framing, Head, Request, Response};
