@@ -12,7 +12,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
-    "ap_(construct_url|run_http_scheme|allow_options|get_limit_req_body|get_core_module_config)",
+    "ap_(construct_url|run_http_scheme|ssl_conn_is_ssl|allow_options|get_limit_req_body|get_core_module_config)",
     "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
     "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",

@@ -47,6 +47,14 @@ fn the_scheme_is_https() {
 }
 
 #[test]
+fn a_setting_of_the_configuration_does_not_undo_tls() {
+    let httpd = serving("SetEnv HTTPS off", "environ.py").modules(&["env"]).start();
+    let environ = get(&httpd, "/", &[]);
+    assert!(environ.contains("wsgi.url_scheme='https'\n") && !environ.contains("\nHTTPS="), "{environ}");
+    httpd.finish(&[]);
+}
+
+#[test]
 fn a_client_is_known_by_its_certificate() {
     let conf = "SSLVerifyClient optional_no_ca\nSSLOptions +StdEnvVars\n\
                 <Location /user>\nSSLUserName SSL_CLIENT_S_DN_CN\n</Location>";

@@ -252,6 +252,12 @@ impl<'r> Request<'r> {
         self.text(unsafe { ffi::ap_run_http_scheme(self.as_raw()) })
     }
 
+    /// Whether the client's connection is encrypted: `scheme` tells what the configuration says of it.
+    pub(crate) fn is_over_tls(self) -> bool {
+        // SAFETY: REQUEST.
+        unsafe { ffi::ap_ssl_conn_is_ssl(self.connection()) != 0 }
+    }
+
     pub(crate) fn server_port(self) -> u16 {
         // SAFETY: REQUEST.
         unsafe { ffi::ap_get_server_port(self.as_raw()) }

@@ -104,6 +104,10 @@ impl<'r> EmbeddedFacts<'r> {
                 visit(Variable::Named(name), value);
             }
         }
+        // mod_ssl has put HTTPS among the variables as well, but SetEnv can overwrite it there.
+        if self.request.is_over_tls() {
+            visit(Variable::Known(Key::Https), b"on");
+        }
     }
 
     fn headers(&self, visit: Visit<'_>) {
