@@ -75,6 +75,7 @@ fn no_text_behind(after: &[u8]) -> Result<&[u8], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn words(text: &str) -> Vec<String> {
         split(text.as_bytes())
@@ -118,5 +119,53 @@ mod tests {
     #[test]
     fn text_that_sticks_to_a_closing_quote_is_an_error() {
         assert!(split(b"\"a\"b").is_err());
+    }
+
+    /// A word as it would be written in quotes.
+    fn quoted(word: &str, quote: char) -> String {
+        let protect =
+            |letter: char| if letter == quote || letter == '\\' { format!("\\{letter}") } else { letter.into() };
+        format!("{quote}{}{quote}", word.chars().map(protect).collect::<String>())
+    }
+
+    /// A word, and a way to write it.
+    fn any_word() -> impl Strategy<Value = (String, String)> {
+        let quote = prop_oneof![Just('"'), Just('\'')];
+        let text = "[ -~\t\u{e4}\\\\\"']{0,8}";
+        prop_oneof![
+            "[!-~&&[^\"'=]][!-~&&[^=]]{0,8}".prop_map(|word| (word.clone(), word)),
+            "[a-z-]{1,5}=[!-~&&[^\"']]{0,5}".prop_map(|word| (word.clone(), word)),
+            (text, quote.clone()).prop_map(|(word, quote)| (word.clone(), quoted(&word, quote))),
+            ("[a-z-]{1,5}=", text, quote).prop_map(|(name, value, quote)| (
+                format!("{name}{value}"),
+                format!("{name}{}", quoted(&value, quote))
+            )),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn words_come_back_as_they_were_written(list in prop::collection::vec((any_word(), "[ \t]{1,3}"), 0..5)) {
+            let text: String = list.iter().map(|((_, written), blanks)| format!("{written}{blanks}")).collect();
+            let expected: Vec<_> = list.into_iter().map(|((word, _), _)| word).collect();
+            prop_assert_eq!(words(&text), expected, "{}", text);
+        }
+
+        #[test]
+        fn any_bytes_are_words_or_an_error_that_shows_where(
+            text in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..40),
+                "[a= \"'\\\\]{0,12}".prop_map(String::into_bytes),
+            ]
+        ) {
+            let shown = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+            match split(&text) {
+                Ok(words) => prop_assert!(words.iter().map(|word| word.len()).sum::<usize>() <= text.len()),
+                Err(message) => {
+                    let named = message.strip_prefix('\'').and_then(|rest| rest.rsplit_once('\'')).map(|(named, _)| named);
+                    prop_assert!(named.is_some_and(|named| shown.ends_with(named)), "{}", message);
+                }
+            }
+        }
     }
 }

@@ -174,6 +174,14 @@ impl From<&'static str> for PoolStr {
     }
 }
 
+#[cfg(test)]
+impl PoolStr {
+    /// Text that is made up while a test runs, where there is no pool.
+    pub(crate) fn leaked(text: &str) -> Self {
+        Self::from(&*text.to_owned().leak())
+    }
+}
+
 impl PartialEq for PoolStr {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

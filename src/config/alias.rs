@@ -182,6 +182,7 @@ fn slashes(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_alias_matches_whole_segments_only() {
@@ -247,5 +248,87 @@ mod tests {
     fn an_option_needs_a_value() {
         assert!(parse_options(&["callable-object=".into()]).is_err());
         assert!(parse_options(&["pass-authorization=yes".into()]).is_err());
+    }
+
+    fn parse(words: &[String]) -> Result<AliasOptions, String> {
+        parse_options(&words.iter().map(|word| PoolStr::leaked(word)).collect::<Vec<_>>())
+    }
+
+    /// Each run of slashes as one slash.
+    fn collapsed(path: &str) -> String {
+        let mut collapsed = path.to_owned();
+        while collapsed.contains("//") {
+            collapsed = collapsed.replace("//", "/");
+        }
+        collapsed
+    }
+
+    /// The rule of [`prefix_length`], by trying every beginning of the URI.
+    fn longest_match(alias: &str, uri: &str) -> Option<usize> {
+        let same = |end: &usize| collapsed(&uri[..*end]) == collapsed(alias);
+        let end = (0..=uri.len()).filter(same).max()?;
+        let whole_segment = alias.ends_with('/') || uri[end..].is_empty() || uri[end..].starts_with('/');
+        whole_segment.then_some(end)
+    }
+
+    proptest! {
+        #[test]
+        fn an_alias_matches_what_the_rule_says(alias in "/[/ab]{0,4}", uri in "/[/ab]{0,6}") {
+            prop_assert_eq!(prefix_length(alias.as_bytes(), uri.as_bytes()), longest_match(&alias, &uri));
+        }
+
+        #[test]
+        fn an_alias_matches_what_lies_below_it(alias in "(/{1,2}[a-z.]{1,3}){0,3}", slashes in "/{1,3}", rest in "[a-z/]{0,8}") {
+            let rest = rest.trim_start_matches('/');
+            let below = prefix_length(alias.as_bytes(), format!("{alias}{slashes}{rest}").as_bytes());
+            prop_assert_eq!(below, Some(alias.len()));
+            let with_slash = format!("{alias}/");
+            let below = prefix_length(with_slash.as_bytes(), format!("{alias}{slashes}{rest}").as_bytes());
+            prop_assert_eq!(below, Some(alias.len() + slashes.len()));
+        }
+
+        #[test]
+        fn any_bytes_match_or_do_not(alias in prop::collection::vec(any::<u8>(), 0..8), uri in prop::collection::vec(any::<u8>(), 0..12)) {
+            let length = prefix_length(&alias, &uri);
+            prop_assert!(length.is_none_or(|length| length <= uri.len()));
+        }
+
+        #[test]
+        fn a_file_and_its_path_info_are_the_whole_path(target in "/[a/]{0,6}", rest in "[a/]{0,6}") {
+            let location = Location::new(target.as_bytes(), rest.as_bytes());
+            let path = format!("{target}{rest}");
+            prop_assert_eq!(location.path(), path.as_bytes());
+            let continues = !target.ends_with('/') && rest.starts_with('a');
+            let file = target.trim_end_matches('/');
+            let expected = (!continues).then(|| (file.as_bytes(), &path.as_bytes()[file.len()..]));
+            prop_assert_eq!(location.as_file(), expected);
+        }
+
+        #[test]
+        fn options_are_taken_over_and_the_last_wins(
+            names in prop::collection::vec(("process-group|application-group|callable-object", "[!-~\u{e4}]{1,8}"), 0..6)
+        ) {
+            let words: Vec<_> = names.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let last = |name: &str| names.iter().rfind(|(given, _)| given == name).map(|(_, value)| PoolStr::leaked(value));
+            prop_assert_eq!(parse(&words), Ok(AliasOptions {
+                process_group: last("process-group").map(GroupName::parse),
+                application_group: last("application-group").map(GroupName::parse),
+                callable_object: last("callable-object").map(CallableName::Literal),
+                pass_authorization: None,
+            }));
+        }
+
+        #[test]
+        fn any_words_are_options_or_an_error_that_names_one(
+            words in prop::collection::vec("\\PC{0,12}|[a-z-]{0,12}=?\\PC{0,4}|pass-authorization=[OonfF]{0,3}", 0..4)
+        ) {
+            if let Err(message) = parse(&words) {
+                let is_named = |word: &String| match word.split_once('=') {
+                    Some(("pass-authorization", value)) => message.contains(&format!("pass-authorization: '{value}'")) || message.contains(&**word),
+                    _ => message.contains(&format!("'{word}'")),
+                };
+                prop_assert!(words.iter().any(is_named) && message.contains("expected"), "{}", message);
+            }
+        }
     }
 }

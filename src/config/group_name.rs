@@ -65,6 +65,7 @@ fn variable(text: PoolStr) -> Option<PoolStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_token_must_stand_alone() {
@@ -84,5 +85,51 @@ mod tests {
         assert_eq!(CallableName::parse("%{GLOBAL}".into()), CallableName::Literal("application".into()));
         assert_eq!(CallableName::parse("%{ENV:C}".into()), CallableName::Variable("C".into()));
         assert_eq!(CallableName::parse("app".into()), CallableName::Literal("app".into()));
+    }
+
+    /// The text that a name was parsed from.
+    fn written(name: GroupName) -> String {
+        match name {
+            GroupName::Global => "%{GLOBAL}".to_owned(),
+            GroupName::Server => "%{SERVER}".to_owned(),
+            GroupName::Host => "%{HOST}".to_owned(),
+            GroupName::Resource => "%{RESOURCE}".to_owned(),
+            GroupName::Variable { text, .. } | GroupName::Literal(text) => text.to_string(),
+        }
+    }
+
+    /// Text that is a token, nearly one, or neither.
+    fn any_name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC{0,12}",
+            "%\\{(GLOBAL|SERVER|HOST|RESOURCE|ENV:[A-Z]{0,2})\\}",
+            "[ x]?%\\{?(GLOBAL|SERVER|HOST|RESOURCE|global|ENV:[A-Z%{}]{0,3}|ENV)\\}?[ x]?",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_keeps_its_text_whatever_it_is(text in any_name()) {
+            let name = GroupName::parse(PoolStr::leaked(&text));
+            prop_assert_eq!(written(name), text.clone());
+            let is_variable = text.len() > 6 && text.starts_with("%{ENV:") && text.ends_with('}');
+            prop_assert_eq!(matches!(name, GroupName::Variable { .. }), is_variable);
+            let is_token = ["%{GLOBAL}", "%{SERVER}", "%{HOST}", "%{RESOURCE}"].contains(&&*text);
+            prop_assert_eq!(matches!(name, GroupName::Literal(_)), !is_variable && !is_token);
+            if let GroupName::Variable { name, .. } = name {
+                prop_assert_eq!(format!("%{{ENV:{}}}", name), text);
+            }
+        }
+
+        #[test]
+        fn a_callable_is_a_literal_a_variable_or_the_default(text in any_name()) {
+            let name = CallableName::parse(PoolStr::leaked(&text));
+            let expected = match text.strip_prefix("%{ENV:").and_then(|rest| rest.strip_suffix('}')) {
+                Some(variable) => CallableName::Variable(PoolStr::leaked(variable)),
+                None if text.starts_with('%') => CallableName::Literal("application".into()),
+                None => CallableName::Literal(PoolStr::leaked(&text)),
+            };
+            prop_assert_eq!(name, expected);
+        }
     }
 }

@@ -158,6 +158,7 @@ fn unexpected(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn block(options: &mut InterpreterOptions, selectors: &[&'static str], set: impl FnOnce(&mut Options)) {
         let selectors: Vec<PoolStr> = selectors.iter().map(|selector| (*selector).into()).collect();
@@ -230,5 +231,45 @@ mod tests {
             assert!(message.contains(word) && message.contains("expected process-group="), "{message}");
         }
         assert!(options.open(&["process-group=a".into(), "PROCESS-GROUP=b".into()]).is_err());
+    }
+
+    fn opened(words: &[String]) -> Result<InterpreterOptions, String> {
+        let mut options = InterpreterOptions::default();
+        let words: Vec<_> = words.iter().map(|word| PoolStr::leaked(word)).collect();
+        options.open(&words).map(|()| options)
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_for_what_its_selectors_say_and_nothing_else(
+            (process_group, application_group) in ("[ -~\u{e4}]{1,6}", prop::option::of("[ -~\u{e4}]{0,6}")),
+            other in "[ -~]{1,6}",
+            shout in any::<bool>(),
+        ) {
+            let in_case = |name: &str| if shout { name.to_ascii_uppercase() } else { name.to_owned() };
+            let mut words = vec![format!("{}={process_group}", in_case("process-group"))];
+            words.extend(application_group.as_ref().map(|group| format!("{}={group}", in_case("application-group"))));
+            let mut options = opened(&words).expect("valid selectors");
+            options.here().restrict_stdin = Some(true);
+            options.close();
+            let group = application_group.as_deref().unwrap_or("any");
+            prop_assert!(options.resolve(&process_group, group, None).restrict_stdin);
+            prop_assert_eq!(options.resolve(&other, group, None).restrict_stdin, other == process_group);
+            let has_say = application_group.is_none_or(|group| group == other);
+            prop_assert_eq!(options.resolve(&process_group, &other, None).restrict_stdin, has_say);
+        }
+
+        #[test]
+        fn any_words_open_a_block_or_are_an_error_that_names_one(
+            words in prop::collection::vec("\\PC{0,12}|(process|Application|x)-group=\\PC{0,4}", 0..4)
+        ) {
+            if let Err(message) = opened(&words) {
+                let is_named = |word: &String| {
+                    let name = word.split_once('=').map_or(&**word, |(name, _)| name);
+                    message.contains(&format!("'{word}'")) || message.contains(&format!("'{name}' is given twice"))
+                };
+                prop_assert!(words.iter().any(is_named) && message.contains("expected"), "{}", message);
+            }
+        }
     }
 }
