@@ -8,9 +8,10 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use support::{Httpd, variable};
+use support::{Builder, Httpd, Mpm, variable, wait_for};
 
 const LOAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.load");
+const APACHE_CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf");
 
 #[test]
 fn the_load_file_loads_the_module_under_its_name() {
@@ -24,6 +25,73 @@ fn the_load_file_loads_the_module_under_its_name() {
     let test = Httpd::bare(&again).config_test();
     test.assert_ok();
     assert!(test.output.contains("AH01574: module wsgi_module is already loaded, skipping"), "{}", test.output);
+}
+
+#[test]
+fn httpd_accepts_every_file_of_apache_conf() {
+    let mut seen = 0;
+    for file in fs::read_dir(APACHE_CONF).expect("apache-conf").flatten() {
+        let name = file.file_name().into_string().expect("text");
+        println!("{name}");
+        let text = fs::read_to_string(file.path()).expect("text");
+        let text = text.replace("/usr/lib/apache2/modules/mod_wsgi.so", &variable("MOD_WSGI_MODULE"));
+        let builder = Httpd::bare("Include {root}/taken-over.conf").file("taken-over.conf", &text);
+        let mpm = Mpm::ALL.into_iter().find(|mpm| name == format!("mpm-{}.conf", mpm.name()));
+        let test = if let Some(mpm) = mpm { builder.mpm(mpm).size("") } else { builder }.config_test();
+        test.assert_ok();
+        // httpd has nothing to correct (AH00513 and the like) and nothing to add. That the module is there before
+        // is the harness's doing.
+        let remarks: Vec<_> =
+            test.output.lines().filter(|line| *line != "Syntax OK" && !line.contains("AH01574")).collect();
+        assert!(remarks.is_empty(), "{name}: {remarks:?}");
+        seen += 1;
+    }
+    assert!(seen >= 5, "the load file, the reference, and one file for each of the three MPMs");
+}
+
+/// A server that includes the ready configuration of an MPM as it stands.
+fn ready(mpm: Mpm) -> Builder {
+    let conf = format!("Define EXAMPLE_FOLDER {{root}}/example\nInclude {{root}}/apache-conf/mpm-{}.conf", mpm.name());
+    let app = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/evaluate.py"));
+    let app = app.expect("an application");
+    Httpd::bare(&conf).mpm(mpm).size("").folder("apache-conf", "apache-conf").file("example/app.wsgi", &app)
+}
+
+#[test]
+fn a_ready_configuration_loads_what_is_not_loaded_yet() {
+    let load = fs::read_to_string(LOAD).expect("the load file");
+    let load = load.lines().find(|line| line.starts_with("LoadModule")).expect("the line that loads");
+    for mpm in Mpm::ALL {
+        // The harness has loaded both before, so httpd passes these lines over.
+        let name = mpm.name();
+        let text = fs::read_to_string(format!("{APACHE_CONF}/mpm-{name}.conf")).expect("a ready configuration");
+        let own = format!("LoadModule mpm_{name}_module /usr/lib/apache2/modules/mod_mpm_{name}.so");
+        for (module, line) in [("wsgi", load), (&format!("mpm_{name}"), &own)] {
+            let section = format!("<IfModule !{module}_module>\n  {line}\n</IfModule>\n");
+            assert!(text.contains(&section), "mpm-{name}.conf lacks\n{section}");
+        }
+    }
+}
+
+#[test]
+fn the_ready_configuration_of_each_mpm_serves() {
+    for (mpm, processes, gil_and_threads) in [
+        (Mpm::Event, 2, "(False, True, True)"),
+        (Mpm::Worker, 2, "(False, True, True)"),
+        (Mpm::Prefork, 8, "(True, False, True)"),
+    ] {
+        println!("{mpm:?}");
+        let httpd = ready(mpm).log_level("warn wsgi:info").start();
+        wait_for("the processes to be there", || (httpd.children().len() == processes).then_some(()));
+        // Each has loaded the application, and no request has asked for it yet.
+        wait_for("the scripts to be loaded", || {
+            (httpd.error_log().count("loading*/example/app.wsgi") == processes).then_some(())
+        });
+        let facts = "(__import__('sys')._is_gil_enabled(), environ['wsgi.multithread'], environ['wsgi.multiprocess'])";
+        assert_eq!(httpd.python(facts), gil_and_threads, "{mpm:?}");
+        assert_eq!(httpd.python("environ['mod_wsgi.application_group']"), "''");
+        httpd.finish(&["loading", "Python"]);
+    }
 }
 
 #[test]
