@@ -53,7 +53,7 @@ fn blocks_in_path(httpd: &Httpd, group: &str) -> Vec<String> {
 
 #[test]
 fn a_block_is_for_the_interpreters_that_its_selectors_match() {
-    const TABLE: [(&str, &[&str]); 19] = [
+    const TABLE: [(&str, &[&str]); 20] = [
         // Selector, and the groups among those below that it matches.
         ("", &[MAIN, "named", "Named", "a b", "%{ENV:GROUP}"]),
         ("process-group=", &[MAIN, "named", "Named", "a b", "%{ENV:GROUP}"]),
@@ -69,6 +69,7 @@ fn a_block_is_for_the_interpreters_that_its_selectors_match() {
         ("\"application-group=named\"", &["named"]),
         ("  application-group=named  ", &["named"]),
         ("\"application-group=a b\"", &["a b"]),
+        ("application-group=\"a b\"", &["a b"]),
         ("application-group=nam", &[]),
         // Not expanded: it is a name like any other.
         ("application-group=%{ENV:GROUP}", &["%{ENV:GROUP}"]),
