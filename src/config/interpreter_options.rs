@@ -208,8 +208,12 @@ mod tests {
         options.here().python_path = Some("/top".into());
         block(&mut options, &["application-group=app"], |o| o.python_path = Some("/one".into()));
         block(&mut options, &[], |o| o.python_path = Some("/none".into()));
-        let paths: Vec<String> =
-            options.resolve("", "app", None).python_paths.iter().map(|path| path.to_string()).collect();
+        let paths: Vec<String> = options
+            .resolve("", "app", options.python_path())
+            .python_paths
+            .iter()
+            .map(|path| path.to_string())
+            .collect();
         assert_eq!(paths, ["/top", "/none", "/one"]);
     }
 

@@ -86,7 +86,7 @@ impl Reason {
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// Daemon: it takes requests.
+    /// Daemon: it could take requests.
     Ready,
     /// Daemon: an application was loaded.
     Loaded(Application),

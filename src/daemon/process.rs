@@ -172,7 +172,7 @@ fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i
         }
     };
     if daemon.config().threads > 0 {
-        daemon.group.table.ready(daemon.place);
+        // It is the supervisor that lets requests come: a successor may have to be given up.
         daemon.line.say(&Message::Ready);
     }
     let reason = watch(daemon, signals);

@@ -54,8 +54,12 @@ struct Progress {
     edition: u32,
     /// Daemons that wait for their successor, in order.
     to_replace: Vec<(Pid, Reason)>,
+    /// Whether daemons with older code are being replaced.
+    replacing: bool,
     /// The change that the newest edition is for, until a daemon is ready with it.
     change: Option<u64>,
+    /// Since when the table says that a new edition is under way, and none is.
+    lost_since: Option<Instant>,
     /// Daemons that ended soon after their start, in a row.
     failures: u32,
     /// No daemon is started before.
@@ -137,6 +141,7 @@ impl Supervisor {
             self.reap();
             self.kill_overdue();
             self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
+            (0..self.generation.groups.len()).for_each(|group| self.check_replacing(group));
         }
     }
 
@@ -222,6 +227,7 @@ impl Supervisor {
         match message {
             Message::Ready if member.phase == Phase::Starting => {
                 member.phase = Phase::Ready;
+                self.generation.groups[group].table.ready(member.place);
                 let (pid, edition, successor) = (member.pid, member.edition, member.successor);
                 self.welcome(group, pid, edition, successor);
             }
@@ -246,16 +252,14 @@ impl Supervisor {
         let progress = &mut self.progress[group];
         progress.edition += 1;
         progress.change = Some(change);
+        progress.replacing = true;
         progress.no_successor_before = None;
         let members = self.members.iter().filter(|member| member.group == group && member.phase == Phase::Ready);
         let pids: Vec<_> = members.map(|member| member.pid).collect();
         for pid in pids {
             self.plan(group, pid, Reason::ScriptReload);
         }
-        if self.progress[group].to_replace.is_empty() {
-            self.progress[group].change = None;
-            self.generation.groups[group].table.end_replacing();
-        }
+        self.end_edition_if_done(group);
     }
 
     fn plan(&mut self, group: usize, pid: Pid, reason: Reason) {
@@ -290,10 +294,25 @@ impl Supervisor {
         self.end_edition_if_done(group);
     }
 
-    fn end_edition_if_done(&self, group: usize) {
-        let done = !self.progress[group].to_replace.iter().any(|(_, reason)| *reason == Reason::ScriptReload);
-        if done {
+    fn end_edition_if_done(&mut self, group: usize) {
+        let progress = &mut self.progress[group];
+        let done = !progress.to_replace.iter().any(|(_, reason)| *reason == Reason::ScriptReload);
+        if progress.replacing && done {
+            progress.replacing = false;
+            progress.change = None;
             self.generation.groups[group].table.end_replacing();
+        }
+    }
+
+    /// A daemon that died before it could say that a script has changed must not keep others from saying so.
+    fn check_replacing(&mut self, group: usize) {
+        let progress = &mut self.progress[group];
+        let table = &self.generation.groups[group].table;
+        if progress.replacing || !table.is_replacing() {
+            progress.lost_since = None;
+        } else if progress.lost_since.get_or_insert_with(Instant::now).elapsed() > TICK {
+            progress.lost_since = None;
+            table.end_replacing();
         }
     }
 
@@ -333,6 +352,7 @@ impl Supervisor {
         let progress = &mut self.progress[group];
         if let Some(change) = progress.change.take() {
             progress.edition -= 1;
+            progress.replacing = false;
             progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
             self.generation.groups[group].table.edition_failed(change);
         }

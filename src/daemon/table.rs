@@ -191,8 +191,8 @@ impl Table {
 
     /// The process takes requests from now on.
     pub(crate) fn ready(&self, place: usize) {
-        self.head(Head::ReadyEdition).fetch_max(self.edition(place), SeqCst);
         self.of_place(place, Place::State).store(State::Ready as u32, SeqCst);
+        self.head(Head::ReadyEdition).fetch_max(self.edition(place), SeqCst);
         self.tell(i32::MAX);
         self.tell_of_edition();
     }
@@ -212,6 +212,11 @@ impl Table {
         let failed = u64::from(self.head(Head::FailedLow).load(SeqCst))
             | u64::from(self.head(Head::FailedHigh).load(SeqCst)) << 32;
         change != failed && self.head(Head::Replacing).compare_exchange(0, 1, SeqCst, SeqCst).is_ok()
+    }
+
+    /// Whether a new edition has been asked for and is not in place yet.
+    pub(crate) fn is_replacing(&self) -> bool {
+        self.head(Head::Replacing).load(SeqCst) != 0
     }
 
     /// The new edition is in place.
