@@ -130,6 +130,38 @@ fn paths_that_an_expression_matches_are_limited_too() {
     }
 }
 
+#[test]
+fn paths_that_are_rewritten_to_one_script_are_limited_too() {
+    let conf = "RewriteEngine On\nRewriteRule ^/p/ {app} [H=wsgi-script]\n\
+                <Directory {apps}>\nOptions ExecCGI\n</Directory>";
+    let httpd = Httpd::bare(conf).app("evaluate.py").modules(&["rewrite"]).gil_mode(GilMode::Free).start();
+    let mut connection = httpd.connect();
+    for number in 0..LIMIT {
+        ask(&mut connection, &format!("/p/{number}"), "localhost").assert(200, &format!("'localhost|/p/{number}'"));
+    }
+    ask(&mut httpd.connect(), "/p/none", "localhost").assert_error_page(503);
+    httpd.finish(&["WSGI1009"]);
+}
+
+#[test]
+fn scripts_that_stand_at_their_paths_are_not_counted() {
+    let conf = "AddHandler wsgi-script .wsgi\nAlias /a {root}/apps\n\
+                <Directory {apps}>\nOptions ExecCGI\n</Directory>";
+    let mut builder = Httpd::bare(conf).modules(&["mime", "alias"]).gil_mode(GilMode::Free);
+    let script = "def application(environ, start_response):\n    start_response('200 OK', [])\n    \
+                  return [environ['mod_wsgi.application_group'].encode()]\n";
+    for number in 0..LIMIT + 2 {
+        builder = builder.file(&format!("apps/{number}.wsgi"), script);
+    }
+    let httpd = builder.start();
+    let mut connection = httpd.connect();
+    for number in 0..LIMIT + 2 {
+        let path = format!("/a/{number}.wsgi");
+        connection.get(&path).assert(200, &format!("localhost|{path}"));
+    }
+    httpd.finish(&[]);
+}
+
 /// Letters whose case spells a number.
 fn in_case(number: u16) -> String {
     let spell =

@@ -57,11 +57,11 @@ fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a client has a say in the name: then the number of interpreters that it leads to must have an end.
-pub(crate) fn origin(request: Request<'_>, target: Target<'_>, configured: GroupName) -> Origin {
+pub(crate) fn origin(request: Request<'_>, mount: &Mount<'_>, target: Target<'_>, configured: GroupName) -> Origin {
     let by_client = match configured {
         GroupName::Global | GroupName::Literal(_) => false,
         GroupName::Server => has_port_of_client(request),
-        GroupName::Resource => has_port_of_client(request) || target.is_mounted_by_clients(request),
+        GroupName::Resource => has_port_of_client(request) || target.is_mounted_by_clients(request, &mount.script_name),
         GroupName::Host | GroupName::Variable { .. } => true,
     };
     if by_client { Origin::Client } else { Origin::Configuration }

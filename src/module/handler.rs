@@ -48,7 +48,7 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
     let application_group = group::expand(request, &mount, settings.application_group);
     let wanted = Wanted {
         application_group: &application_group,
-        origin: group::origin(request, target, settings.application_group),
+        origin: group::origin(request, &mount, target, settings.application_group),
         modified: target.modified(request),
     };
     let callable = group::callable(request, settings.callable_object);

@@ -70,12 +70,24 @@ impl<'r> Target<'r> {
         }
     }
 
-    /// Whether clients choose the path that the script is mounted at: an expression may match
-    /// any number of paths, and a handler script answers for files that do not exist.
-    pub(crate) fn is_mounted_by_clients(self, request: Request<'r>) -> bool {
-        let is_missing = matches!(self, Self::HandlerScript(_)) && request.file_kind() == FileKind::Missing;
-        is_missing || alias_of(request).is_some_and(ScriptAlias::is_mounted_by_clients)
+    /// Whether clients choose the path that the script is mounted at, of which there are any number then: an expression
+    /// may match it, a rewrite may lead from it, and a handler script answers for files that do not exist.
+    pub(crate) fn is_mounted_by_clients(self, request: Request<'r>, mount: &[u8]) -> bool {
+        match self {
+            Self::File(Some(alias)) => alias.is_mounted_by_clients(),
+            Self::HandlerScript(_) if request.file_kind() == FileKind::Missing => true,
+            Self::File(None) | Self::HandlerScript(_) => !is_at_its_path(request, mount),
+        }
     }
+}
+
+/// Whether the file stands where the URL says, below the document root or the target of an `Alias`: then there
+/// are as many paths as files.
+fn is_at_its_path(request: Request<'_>, mount: &[u8]) -> bool {
+    let below = mount.strip_prefix(request.context_prefix()).unwrap_or(mount);
+    let path = request.filename().strip_prefix(request.context_document_root());
+    let without_slash = |path: &[u8]| path.iter().position(|byte| *byte != b'/').map(|start| path[start..].to_vec());
+    path.is_some_and(|path| without_slash(path) == without_slash(below))
 }
 
 /// The script that a line of the log is about.
