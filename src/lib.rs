@@ -20,14 +20,18 @@
 //! 11. `module/handler`: the thread is detached, the response is ended (or cut, where it is not
 //!     whole), and `module/fault` has written what went wrong, once.
 //!
+//! Where a process group is to serve the request (`WSGIDaemonProcess`), steps 5 to 10 happen in one of its processes:
+//! after step 4 `daemon/relay` takes the request there, and brings the response back. `daemon` says how.
+//!
 //! A child process starts Python in `module/child` (through `python/config`, `wsgi`, `api`) and
-//! ends it in `python/finish`.
+//! ends it in `python/finish`; a daemon does both in `daemon/process`.
 //!
 //! # Who may know whom
 //!
-//! `module` knows all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
+//! `module` and `daemon` know all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
 //! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
-//! in `wsgi/gateway`. What `unsafe` relies on stands in `SAFETY.md`.
+//! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix` knows
+//! none of them. What `unsafe` relies on stands in `SAFETY.md`.
 
 mod apache;
 mod api;
