@@ -35,6 +35,21 @@ fn hello_says_who_answers() {
 }
 
 #[test]
+fn groups_run_in_different_gil_modes_side_by_side() {
+    let httpd = example("groups").start();
+    for (group, gil, processes) in [("free", "off", 1), ("classic", "on", 2)] {
+        let response = httpd.get(&format!("/{group}"));
+        assert_eq!(response.status, 200, "{response:?}");
+        let text = response.text();
+        assert_eq!(between(text, "group    ", "\n"), group);
+        assert_eq!(between(text, "GIL      ", "\n"), gil);
+        assert_eq!(between(text, "one of ", " with"), processes.to_string());
+    }
+    httpd.get("/elsewhere").assert_error_page(404);
+    httpd.finish(&[]);
+}
+
+#[test]
 fn two_requests_of_cpu_are_under_way_at_once() {
     let httpd = example("cpu").start();
     httpd.get("/?n=x").assert(400, "n is a whole number up to 35\n");
