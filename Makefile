@@ -5,8 +5,9 @@
 APP ?= examples/hello/app.wsgi
 PORT ?= 8000
 FREE_THREADING ?= On
+PROCESSES ?= 0
 BENCH_ARGS ?=
-export APP PORT FREE_THREADING
+export APP PORT FREE_THREADING PROCESSES
 
 PYTHON_OF_MODULE = $$(setup/python.sh)
 
@@ -24,7 +25,7 @@ setup: .toolchain ## Install everything this machine needs (packages, a free-thr
 build: .toolchain ## Build mod_wsgi.so.
 	@module=$$(setup/build.sh "$(PYTHON_OF_MODULE)") && echo "built $$module"
 
-serve: .toolchain ## Serve APP=examples/hello/app.wsgi on PORT=8000 with FREE_THREADING=On; Ctrl-C stops.
+serve: .toolchain ## Serve APP=examples/hello/app.wsgi on PORT=8000 with FREE_THREADING=On, in PROCESSES=0 daemons; Ctrl-C stops.
 	@"$(PYTHON_OF_MODULE)" setup/serve.py
 
 test: .toolchain ## Run all tests (unit tests, then the module in a real httpd).

@@ -1,7 +1,7 @@
 """Serves one WSGI script from an httpd of its own, in the foreground, until Ctrl-C.
 
-Run by `make serve`, with the Python that the module is built against. APP, PORT and FREE_THREADING are read from the
-environment. The server root is a temporary folder; nothing of the machine's own httpd configuration is read.
+Run by `make serve`, with the Python that the module is built against. APP, PORT, FREE_THREADING
+and PROCESSES are read from the environment. The server root is a temporary folder; nothing of the machine's own httpd configuration is read.
 """
 
 import contextlib
@@ -58,6 +58,7 @@ CustomLog /dev/stdout "%h \\"%r\\" %>s %B bytes %{{ms}}T ms"
 WSGIPythonHome {home}
 WSGIFreeThreading {free_threading}
 WSGIApplicationGroup %{{GLOBAL}}
+{process_group}
 WSGIScriptAlias / {app}
 <Directory {folder}>
   Require all granted
@@ -72,6 +73,7 @@ class Refused(Exception):
 def main():
     port = port_of(os.environ.get("PORT", "8000"))
     free_threading = switch_of(os.environ.get("FREE_THREADING", "On"))
+    processes = processes_of(os.environ.get("PROCESSES", "0"))
     app = script_of(os.environ.get("APP", "examples/hello/app.wsgi"))
     check_readable(app, "the script")
     check_free(port)
@@ -92,15 +94,29 @@ def main():
                 identity=identity(),
                 home=quoted(home),
                 free_threading=free_threading,
+                process_group=process_group(processes),
                 app=quoted(app),
                 folder=quoted(app.parent),
             )
         )
-        greeting = f"{app} on http://127.0.0.1:{port}/  ({gil_mode(free_threading)})\nCtrl-C stops"
+        where = f", {processes} processes of its own" if processes else ""
+        greeting = f"{app} on http://127.0.0.1:{port}/  ({gil_mode(free_threading)}{where})\nCtrl-C stops"
         return run(configuration, port, greeting)
 
 
 # What was asked for
+
+
+def processes_of(text):
+    if not (text.isascii() and text.isdigit() and int(text) <= 64):
+        raise Refused(f"PROCESSES={text}: expected a number from 0 (httpd's own process serves) to 64")
+    return int(text)
+
+
+def process_group(processes):
+    if not processes:
+        return ""
+    return f"WSGIDaemonProcess serve processes={processes} threads=16\nWSGIProcessGroup serve\nWSGIRestrictEmbedded On"
 
 
 def port_of(text):
