@@ -29,6 +29,18 @@ pub(crate) enum FileKind {
     Other,
 }
 
+/// Whose a file is, and who else may write to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileOwner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) group_writes: bool,
+    pub(crate) all_write: bool,
+}
+
+/// What httpd must have found out for a [`FileOwner`].
+const OWNERSHIP: i32 = (ffi::APR_FINFO_OWNER | ffi::APR_FINFO_PROT) as i32;
+
 /// Reads one member. A macro, because only the name of the member differs.
 macro_rules! member {
     ($request:expr, $($path:tt)+) => {{
@@ -165,6 +177,18 @@ impl<'r> Request<'r> {
     /// When the script file changed last, in microseconds since the epoch: httpd has just looked.
     pub(crate) fn file_modified(self) -> i64 {
         member!(self, finfo.mtime)
+    }
+
+    /// Who owns the file of the request and may write to it, if httpd has looked.
+    pub(crate) fn file_owner(self) -> Option<FileOwner> {
+        let seen = self.file_kind() != FileKind::Missing && member!(self, finfo.valid) & OWNERSHIP == OWNERSHIP;
+        let protection = member!(self, finfo.protection);
+        seen.then(|| FileOwner {
+            uid: member!(self, finfo.user),
+            gid: member!(self, finfo.group),
+            group_writes: protection & ffi::APR_FPROT_GWRITE as i32 != 0,
+            all_write: protection & ffi::APR_FPROT_WWRITE as i32 != 0,
+        })
     }
 
     /// Whether `Options ExecCGI` holds here.

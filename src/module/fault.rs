@@ -4,6 +4,7 @@
 //! here, once. Codes are those of mod_wsgi where it has the same condition.
 
 use super::log_entry::{Entry, Speaker};
+use super::script_owner::NotOwned;
 use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
@@ -49,6 +50,8 @@ pub(crate) enum Fault {
     NoProcessGroup(String),
     #[error("process group '{0}' belongs to another virtual host")]
     ProcessGroupElsewhere(String),
+    #[error("{0}")]
+    NotOwned(NotOwned),
     #[error("process group '{0}' is busy, and {1} requests wait already (listen-backlog)")]
     QueueFull(String, u32),
     #[error("no process of group '{0}' had a thread to spare within {1:?} (queue-timeout)")]
@@ -109,6 +112,7 @@ impl Fault {
             Self::ProcessGroupRefused(_) => ("WSGI0149", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NoProcessGroup(_) => ("WSGI0150", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::ProcessGroupElsewhere(_) => ("WSGI0152", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::NotOwned(reason) => (reason.code(), Status::FORBIDDEN, Owner::Configuration),
             Self::QueueFull(..) => ("WSGI0116", Status::SERVICE_UNAVAILABLE, Owner::Host),
             Self::QueueTimeout(..) => ("WSGI0084", Status::GATEWAY_TIMEOUT, Owner::Host),
             Self::NoProcess(_) | Self::Connect(..) => ("WSGI0117", Status::SERVICE_UNAVAILABLE, Owner::Host),

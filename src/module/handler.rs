@@ -8,8 +8,8 @@ use super::group::{self, Mount};
 use super::log_entry::{EmbeddedLog, Entry};
 use super::process::process;
 use super::response::EmbeddedSink;
-use super::script_path;
 use super::target::{Target, Wanted};
+use super::{script_owner, script_path};
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
@@ -63,7 +63,9 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
     if process_group.is_empty() {
         return serve_here(&facts, &wanted);
     }
-    relay::serve(&facts, running_group(request, &process_group)?, &wanted)
+    let group = running_group(request, &process_group)?;
+    script_owner::check(request, &group.config)?;
+    relay::serve(&facts, group, &wanted)
 }
 
 fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
