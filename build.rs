@@ -19,7 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_(get|addn|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
-    "apr_(stat|os_file_put|strerror|hash_get|proc_other_child_(register|unregister))",
+    "apr_(stat|os_file_(put|get)|strerror|hash_get|proc_other_child_(register|unregister))",
     "ap_runtime_dir_relative",
 ];
 
@@ -34,7 +34,7 @@ const CONSTANTS: &[&str] = &[
     "(GLOBAL_ONLY|OR_AUTHCFG|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(OC_REASON_.*|FINFO_(MIN|OWNER|PROT)|FPROT_[GW]WRITE|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf|ap_unixd_config",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
     "APR_HAS_(FLOCK|FCNTL|SYSVSEM|POSIXSEM|PROC_PTHREAD)_SERIALIZE",
 ];
 

@@ -3,6 +3,7 @@
 use super::{pool::Pool, request::Request, server::Server};
 use crate::ffi;
 use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicPtr, Ordering};
 use std::ffi::CString;
 
 /// A level of `LogLevel`.
@@ -73,11 +74,25 @@ pub(crate) fn request(request: Request<'_>, level: Level, text: &str) {
     }
 }
 
-/// One line about a server, or about the whole process (then in the main server's log) if `server` is none.
+/// The server that this process belongs to, if that is not the main one.
+static OWNER: AtomicPtr<ffi::server_rec> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Has what this process logs go to the log of `owner`: lines about the process itself, and those about other servers,
+/// whose logs are not for it. To be called while the process has one thread.
+pub(crate) fn belong_to(owner: Server<'static>) {
+    OWNER.store(owner.as_raw(), Ordering::Relaxed);
+    for server in Server::main().into_iter().flat_map(Server::and_following) {
+        owner.log_for(server);
+    }
+}
+
+/// One line about a server, or about the whole process (then in the log of the server that it belongs to) if `server` is
+/// none.
 pub(crate) fn server(server: Option<Server<'_>>, level: Level, text: &str) {
+    let owner = OWNER.load(Ordering::Relaxed);
     // SAFETY: httpd sets this before it starts children, and only then.
     let main = unsafe { ffi::ap_server_conf };
-    let raw = server.map_or(main, Server::as_raw);
+    let raw = server.map_or(if owner.is_null() { main } else { owner }, Server::as_raw);
     if raw.is_null() || !server_logs(raw, level) {
         return;
     }

@@ -6,6 +6,7 @@ use crate::ffi;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use std::os::fd::BorrowedFd;
 
 /// A server that is alive for `'s`.
 #[derive(Clone, Copy)]
@@ -90,6 +91,25 @@ impl<'s> Server<'s> {
         // SAFETY: the server is alive.
         let microseconds = unsafe { (*self.as_raw()).timeout };
         core::time::Duration::from_micros(microseconds.try_into().unwrap_or(0))
+    }
+
+    /// The file or pipe of `ErrorLog`; none if that is syslog.
+    pub(crate) fn error_log(self) -> Option<BorrowedFd<'s>> {
+        // SAFETY: the server is alive.
+        let file = NonNull::new(unsafe { (*self.as_raw()).error_log })?;
+        let mut descriptor = -1;
+        // SAFETY: the log is open as long as the server is in use.
+        let status = unsafe { ffi::apr_os_file_get(&mut descriptor, file.as_ptr()) };
+        // SAFETY: as above.
+        (status == 0 && descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
+    }
+
+    /// Has the lines about `other` go to the log of this server, in this process.
+    pub(super) fn log_for(self, other: Server<'_>) {
+        // SAFETY: the server is alive.
+        let log = unsafe { (*self.as_raw()).error_log };
+        // SAFETY: FORKED: the record is this process's copy, and no other thread reads it yet.
+        unsafe { (*other.as_raw()).error_log = log };
     }
 
     /// `ServerAdmin`.

@@ -8,6 +8,12 @@ pub(crate) fn user_id() -> u32 {
     unsafe { ffi::ap_unixd_config.user_id }
 }
 
+/// Whether `CoreDumpDirectory` is set: then processes that have changed their user may leave core dumps.
+pub(crate) fn wants_core_dumps() -> bool {
+    // SAFETY: httpd writes it while it reads its configuration, as long as it has only one thread.
+    unsafe { ffi::ap_coredumpdir_configured != 0 }
+}
+
 /// The id of `Group`.
 pub(crate) fn group_id() -> u32 {
     // SAFETY: httpd writes it while it reads its configuration, as long as it has only one thread.

@@ -4,11 +4,13 @@
 //! What cannot be had is an error that ends the daemon, where anything else would give it more than the configuration
 //! says; it is a warning where the daemon is only less comfortable without.
 
+use crate::apache::unixd;
 use crate::config::account::{self, User};
 use crate::config::process_group::ProcessGroup;
 use crate::unix::one_thread::Threads;
 use crate::unix::{environment, locale, priority, process_title};
 use nix::errno::Errno;
+use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{self, Gid, Uid, getegid, geteuid, getgrouplist, getresuid};
@@ -50,6 +52,8 @@ pub(crate) enum IdentityError {
     AddressSpace { limit: u64, errno: Errno },
     #[error("WSGI0079: locale={name}: the locale cannot be set ({}); expected one of `locale -a`, such as C.UTF-8", .errno.desc())]
     Locale { name: String, errno: Errno },
+    #[error("WSGI1040: CoreDumpDirectory: the process cannot leave core dumps ({})", .errno.desc())]
+    CoreDumps { errno: Errno },
     #[error("WSGI1012: display-name={title}: the name cannot be shown ({})", .errno.desc())]
     Title { title: String, errno: Errno },
     #[error("WSGI1013: the variable {name} cannot be set ({})", .errno.desc())]
@@ -122,13 +126,6 @@ fn with_own(gid: u32, listed: &[u32]) -> Vec<u32> {
     core::iter::once(gid).chain(others).collect()
 }
 
-/// The ids of user and group that the processes of a group run as; `apache_user` and `apache_group` are those of
-/// httpd's own children. For a process that has not given up root yet, if httpd was started with it.
-pub(crate) fn run_as(group: &ProcessGroup, apache_user: u32, apache_group: u32) -> (u32, u32) {
-    let ids = Decision::new(group, Ids { uid: apache_user, gid: apache_group }, so_far()).ids;
-    (ids.uid, ids.gid)
-}
-
 fn so_far() -> Ids {
     Ids { uid: geteuid().as_raw(), gid: getegid().as_raw() }
 }
@@ -154,6 +151,10 @@ pub(crate) fn assume(
     warnings.extend(set_priority(group).err());
     enter_root(group)?;
     become_user(&decision, memberships)?;
+    if unixd::wants_core_dumps() {
+        let allowed = prctl::set_dumpable(true);
+        warnings.extend(allowed.err().map(|errno| IdentityError::CoreDumps { errno }));
+    }
     warnings.extend(enter_folder(&decision, user.as_ref())?);
     if let Some(bits) = group.umask {
         umask(Mode::from_bits_truncate(bits));

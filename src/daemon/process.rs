@@ -4,9 +4,11 @@
 
 use super::activity;
 use super::control::{Application, Heard, Line, Message, Reason};
-use super::generation::Group;
+use super::generation::{Generation, Group};
 use super::identity;
+use super::isolation;
 use super::listener;
+use super::service;
 use super::worker::{self, Waiter};
 use crate::apache::log::{self, Level};
 use crate::apache::server::Server;
@@ -14,8 +16,8 @@ use crate::apache::unixd;
 use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::module::log_entry::Entry;
-use crate::module::preload;
 use crate::module::process::{Process, become_process};
+use crate::module::{new_interpreter, preload};
 use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
 use crate::unix::parked::Parked;
@@ -24,12 +26,14 @@ use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What a daemon is started with.
 pub(crate) struct Start<'s> {
+    pub(crate) generation: &'static Generation,
     pub(crate) group: &'static Group,
     pub(crate) start_up: &'static StartUp,
     pub(crate) main: Server<'static>,
@@ -57,6 +61,8 @@ const FAILED: i32 = 255;
 /// Why a daemon does not start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    #[error("WSGI1041: it cannot leave behind what belongs to others: {0}")]
+    Isolation(nix::Error),
     #[error("it cannot listen at {0}: {1}")]
     Listen(String, std::io::Error),
     #[error("{0}")]
@@ -83,6 +89,10 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
     let (group, main) = (start.group, start.main);
     let say = |level, text: &str| log::server(Some(group.server), level, text);
     match prepare(start) {
+        Ok((daemon, signals)) if is_service(group) => {
+            service::run(daemon, &signals, main);
+            wind_up(daemon, Vec::new(), main)
+        }
         Ok((daemon, signals)) => serve(daemon, &signals, main),
         Err(error) => {
             let name = &group.config.name;
@@ -94,9 +104,9 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
 
 /// Everything up to the first request.
 fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
-    let Start { group, start_up, main, place, line, supervisor, applications } = start;
-    let listener = listener::open(group, place)
-        .map_err(|error| StartError::Listen(group.sockets[place].display().to_string(), error))?;
+    let Start { generation, group, start_up, main, place, line, supervisor, applications } = start;
+    isolation::isolate(generation, group, &line).map_err(StartError::Isolation)?;
+    let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
         log::server(Some(group.server), Level::Warning, &warning.to_string());
     }
@@ -111,14 +121,39 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     }
     activity::prepare(group.config.threads as usize);
     let parked = Parked::new()?;
-    parked.add(Box::new(Waiter::Listener(listener)))?;
+    if let Some(listener) = listener {
+        parked.add(Box::new(Waiter::Listener(listener)))?;
+    }
     let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked });
     start_python(&group.config, start_up)?;
+    if is_service(group) {
+        set_switch_interval();
+        return Ok((daemon, signals));
+    }
     preload::run(main, &group.config.name, &|script, loaded| {
         daemon.tell_of_load(&script.application_group, script.path.as_bytes(), loaded);
     });
     daemon.load_beforehand(applications);
+    set_switch_interval();
     Ok((daemon, signals))
+}
+
+/// Whether the processes of the group run programs, and take no requests.
+pub(crate) fn is_service(group: &Group) -> bool {
+    group.config.threads == 0
+}
+
+fn listen(group: &Group, place: usize) -> Result<UnixListener, StartError> {
+    let name = || group.sockets[place].display().to_string();
+    listener::open(group, place).map_err(|error| StartError::Listen(name(), error))
+}
+
+/// After the scripts that are loaded beforehand: the configuration has the last word.
+fn set_switch_interval() {
+    let Some(main) = interpreter::main() else { return };
+    if let Err(error) = main.run(new_interpreter::set_switch_interval_of_group) {
+        log::server(None, Level::Error, &format!("WSGI1042: switch-interval= cannot be set: {error}"));
+    }
 }
 
 fn start_python(group: &'static ProcessGroup, start_up: &'static StartUp) -> Result<(), StartError> {
@@ -171,10 +206,8 @@ fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i
             return FAILED;
         }
     };
-    if daemon.config().threads > 0 {
-        // It is the supervisor that lets requests come: a successor may have to be given up.
-        daemon.line.say(&Message::Ready);
-    }
+    // It is the supervisor that lets requests come: a successor may have to be given up.
+    daemon.line.say(&Message::Ready);
     let reason = watch(daemon, signals);
     end(daemon, reason, threads, main)
 }
@@ -264,6 +297,11 @@ fn end(daemon: &'static Daemon, reason: Reason, threads: Vec<JoinHandle<()>>, ma
     let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), reason.in_words());
     log::server(Some(daemon.group.server), Level::Info, &text);
     daemon.group.table.drain(daemon.place);
+    wind_up(daemon, threads, main)
+}
+
+fn wind_up(daemon: &'static Daemon, threads: Vec<JoinHandle<()>>, main: Server<'static>) -> i32 {
+    let config = daemon.config();
     let limit = config.shutdown_timeout.map_or(0, |limit| u32::try_from(limit.as_secs().max(1)).unwrap_or(u32::MAX));
     finish::leave_after(limit, FAILED);
     worker::stop(daemon);

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::frame::{self, FrameError, Kind, PIECE};
 use super::gateway::read_entry;
 use super::generation::{self, Group};
+use super::jail::{self, Jailed};
 use super::request_head::{Options, RequestHead};
 use super::table::{Refusal, Reservation};
 use crate::apache::request::Request;
@@ -143,7 +144,25 @@ impl Errand<'_> {
         self.mine.group.config.socket_timeout.unwrap_or_else(|| self.facts.request.server().timeout())
     }
 
+    /// The root of the processes of the group, if they have one of their own.
+    fn root(&self) -> Option<&'static str> {
+        self.mine.group.config.chroot.as_deref()
+    }
+
+    /// A process with a root of its own has no way to files outside of it.
+    fn check_root(&self) -> Result<(), Fault> {
+        let request = self.facts.request;
+        for path in [self.facts.target.script(request), request.filename()] {
+            if jail::seen_from(self.root(), path).is_none() {
+                let path = String::from_utf8_lossy(path).into_owned();
+                return Err(Fault::OutsideOfRoot(path, self.root().unwrap_or_default().to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self) -> Result<Status, Fault> {
+        self.check_root()?;
         let mut any_edition = false;
         for _ in 0..ATTEMPTS {
             let reservation = self.reserve()?;
@@ -229,11 +248,13 @@ impl Errand<'_> {
 
     fn write_request(&self, channel: &mut Channel<'_>, any_edition: bool) {
         let request = self.facts.request;
+        let root = self.root();
+        let see = |path| jail::seen_from(root, path).unwrap_or(path);
         let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = RequestHead {
-            script: self.facts.target.script(request),
+            script: see(self.facts.target.script(request)),
             modified: self.wanted.modified,
-            resource: request.filename(),
+            resource: see(request.filename()),
             callable: self.facts.callable,
             application_group: self.wanted.application_group,
             origin: self.wanted.origin,
@@ -248,7 +269,10 @@ impl Errand<'_> {
         };
         let out = channel.out();
         let start = frame::open(out, Kind::Request);
-        head.write(self.facts, out);
+        match root {
+            Some(root) => head.write(&Jailed { facts: self.facts, root }, out),
+            None => head.write(self.facts, out),
+        }
         frame::close(out, start);
     }
 }

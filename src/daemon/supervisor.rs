@@ -179,7 +179,7 @@ impl Supervisor {
         while let Some(signal) = self.signals.next() {
             match signal {
                 Signal::SIGTERM => self.end_all(),
-                Signal::SIGHUP => self.retired = self.retired.or_else(|| Some(Instant::now())),
+                Signal::SIGHUP => self.retire(),
                 _ => {}
             }
         }
@@ -190,6 +190,21 @@ impl Supervisor {
             let over = limit.is_some_and(|limit| retired.elapsed() > limit);
             if over && !matches!(self.members[number].phase, Phase::Leaving { .. }) {
                 self.end_member(number, Reason::GracefulSignal);
+            }
+        }
+    }
+
+    /// httpd has gone on to another configuration. Requests may still need daemons of this one, but nobody needs its
+    /// services: they would run beside their successors.
+    fn retire(&mut self) {
+        if self.retired.is_some() {
+            return;
+        }
+        self.retired = Some(Instant::now());
+        for number in 0..self.members.len() {
+            let is_service = process::is_service(&self.generation.groups[self.members[number].group]);
+            if is_service && !matches!(self.members[number].phase, Phase::Leaving { .. }) {
+                self.end_member(number, Reason::ShutdownSignal);
             }
         }
     }
@@ -369,6 +384,9 @@ impl Supervisor {
         if self.progress[group].not_before.is_some_and(|time| now < time) {
             return;
         }
+        if self.retired.is_some() && process::is_service(&self.generation.groups[group]) {
+            return;
+        }
         self.progress[group].not_before = None;
         let config = &self.generation.groups[group].config;
         let count = |phase| self.members.iter().filter(|member| member.group == group && member.phase == phase).count();
@@ -408,6 +426,7 @@ impl Supervisor {
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
             let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
             process::run(process::Start {
+                generation: self.generation,
                 group: running,
                 start_up,
                 main: self.generation.main,
@@ -499,6 +518,11 @@ impl Supervisor {
     fn slow_down(&mut self, member: &Member, status: WaitStatus) {
         let progress = &mut self.progress[member.group];
         let orderly = matches!(status, WaitStatus::Exited(_, 0));
+        if orderly && process::is_service(&self.generation.groups[member.group]) {
+            // A program that has come to its end is run again, but not in a loop.
+            progress.not_before = Some(member.started + TICK);
+            return;
+        }
         if orderly && member.phase == Phase::Ready || member.started.elapsed() > SOON {
             progress.failures = 0;
             return;

@@ -111,6 +111,14 @@ impl Table {
         Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog })
     }
 
+    /// Lets go of the table, in a process that has no business with it: it looks empty from then on.
+    ///
+    /// # Errors
+    /// The system has no memory left.
+    pub(crate) fn forsake(&self) -> nix::Result<()> {
+        self.words.forsake()
+    }
+
     fn head(&self, word: Head) -> &AtomicU32 {
         &self.words[word as usize]
     }

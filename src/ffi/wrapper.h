@@ -10,6 +10,7 @@
 #include "unixd.h"
 #include "util_filter.h"
 #include "ap_mpm.h"
+#include "mpm_common.h"
 #include "ap_release.h"
 #include "ap_regex.h"
 #include "apr_buckets.h"

@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     ProcessGroupElsewhere(String),
     #[error("{0}")]
     NotOwned(NotOwned),
+    #[error("'{0}' is outside of '{1}', the root of the process group (chroot=)")]
+    OutsideOfRoot(String, String),
     #[error("process group '{0}' is busy, and {1} requests wait already (listen-backlog)")]
     QueueFull(String, u32),
     #[error("no process of group '{0}' had a thread to spare within {1:?} (queue-timeout)")]
@@ -113,6 +115,7 @@ impl Fault {
             Self::NoProcessGroup(_) => ("WSGI0150", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::ProcessGroupElsewhere(_) => ("WSGI0152", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NotOwned(reason) => (reason.code(), Status::FORBIDDEN, Owner::Configuration),
+            Self::OutsideOfRoot(..) => ("WSGI0081", Status::BAD_GATEWAY, Owner::Configuration),
             Self::QueueFull(..) => ("WSGI0116", Status::SERVICE_UNAVAILABLE, Owner::Host),
             Self::QueueTimeout(..) => ("WSGI0084", Status::GATEWAY_TIMEOUT, Owner::Host),
             Self::NoProcess(_) | Self::Connect(..) => ("WSGI0117", Status::SERVICE_UNAVAILABLE, Owner::Host),

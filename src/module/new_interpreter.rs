@@ -30,7 +30,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     let restrictions = Restrictions {
         stdin: options.restrict_stdin,
         stdout: options.restrict_stdout,
-        signal: options.restrict_signal,
+        signal: options.restrict_signal && !process.is_service(),
     };
     api::restrictions::apply(py, restrictions, process.surroundings.log_info)?;
     if let Some(eggs) = process.python_eggs() {
@@ -44,7 +44,9 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     if let Some(home) = process.home() {
         api::path::put_first(py, home)?;
     }
-    if let Some(interval) = options.switch_interval {
+    // What the process group says holds for the GIL that its interpreters share.
+    let is_own = options.per_interpreter_gil && !attached.interpreter.is_main();
+    if let Some(interval) = options.switch_interval.filter(|_| is_own || process.switch_interval().is_none()) {
         set_switch_interval(attached, interval, options.per_interpreter_gil)?;
     }
     Ok(Box::new(wsgi))
@@ -94,6 +96,20 @@ fn install_audit(py: Python<'_>, process: &Process) -> PyResult<()> {
     }
     let report = |text: &str| log::server(None, Level::Warning, &format!("WSGI1004: {text}"));
     audit::install(py, Policy { refuse: audit == Audit::Strict, report })
+}
+
+/// Sets `switch-interval` of the process group, for the GIL that its interpreters share.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn set_switch_interval_of_group(attached: &Attached<'_>) -> PyResult<()> {
+    let Some(seconds) = process().and_then(Process::switch_interval) else { return Ok(()) };
+    if is_free_threading() {
+        let text = format!("WSGI0204: switch-interval={seconds} is ignored: this process runs without the GIL");
+        log::server(None, Level::Warning, &text);
+        return Ok(());
+    }
+    attached.py.import("sys")?.call_method1("setswitchinterval", (seconds,)).map(drop)
 }
 
 /// The interval belongs to a GIL: it is set where there is one, and not for one group among those that share it.

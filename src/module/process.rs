@@ -90,6 +90,21 @@ impl Process {
         self.of_group.and_then(|group| group.home.as_deref())
     }
 
+    /// The folder that is the root of the file system of this process, if it has one of its own.
+    pub(crate) fn root(&self) -> Option<&str> {
+        self.of_group.and_then(|group| group.chroot.as_deref())
+    }
+
+    /// Whether this process runs programs instead of serving requests.
+    pub(crate) fn is_service(&self) -> bool {
+        self.of_group.is_some_and(|group| group.threads == 0)
+    }
+
+    /// `switch-interval` of the process group, in seconds.
+    pub(crate) fn switch_interval(&self) -> Option<f64> {
+        self.of_group.and_then(|group| group.switch_interval)
+    }
+
     /// The folders for `sys.path` below those of `<WSGIInterpreterOptions>`.
     pub(crate) fn python_path(&self) -> Option<PoolStr> {
         self.of_group.map_or_else(|| self.start_up.interpreters.python_path(), |group| group.python_path)

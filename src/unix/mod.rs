@@ -2,6 +2,7 @@
 //!
 //! Knows neither httpd nor Python.
 
+pub(crate) mod descriptors;
 pub(crate) mod environment;
 pub(crate) mod fork;
 pub(crate) mod futex;

@@ -29,6 +29,27 @@ impl SharedWords {
     }
 }
 
+impl SharedWords {
+    /// Gives up what is shared: from here on this process sees words of its own, which are zero.
+    ///
+    /// # Errors
+    /// The system has no memory left.
+    pub(crate) fn forsake(&self) -> nix::Result<()> {
+        let place = self.start.addr();
+        let bytes = NonZeroUsize::new(self.length * size_of::<AtomicU32>()).unwrap_or(NonZeroUsize::MIN);
+        // SAFETY: SHARED: it takes the place of the mapping, whose borrows see atomic words as before.
+        unsafe {
+            mmap_anonymous(
+                Some(place),
+                bytes,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED,
+            )
+        }
+        .map(drop)
+    }
+}
+
 impl Deref for SharedWords {
     type Target = [AtomicU32];
 

@@ -55,6 +55,14 @@ impl AsFd for Signals {
     }
 }
 
+/// Forgets the pipe of the process that this one was forked from; signals have no effect until [`Signals::new`].
+pub(crate) fn let_go() {
+    let before = PIPE.swap(-1, Ordering::SeqCst);
+    if before >= 0 {
+        let _ = nix::unistd::close(before);
+    }
+}
+
 fn set(signal: Signal, handler: SigHandler) -> nix::Result<()> {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     // SAFETY: `note` is safe in a signal handler.

@@ -87,6 +87,7 @@ pub struct Builder {
     modules: Vec<String>,
     log_level: String,
     env: Vec<(String, String)>,
+    started_by: Option<String>,
     module_variable: &'static str,
     root: TempDir,
 }
@@ -104,6 +105,7 @@ impl Builder {
             modules: vec!["authz_core".to_owned()],
             log_level: "warn".to_owned(),
             env: Vec::new(),
+            started_by: None,
             module_variable: "MOD_WSGI_MODULE",
             root: world_readable_folder(),
         }
@@ -176,6 +178,12 @@ impl Builder {
         self
     }
 
+    /// Has this user start httpd, who is not root. Only root can do so.
+    pub fn started_by(mut self, user: &str) -> Self {
+        self.started_by = Some(user.to_owned());
+        self
+    }
+
     /// Takes the module that was built against a Python with a GIL.
     pub fn gil_build(mut self) -> Self {
         self.module_variable = "MOD_WSGI_GIL_MODULE";
@@ -245,7 +253,10 @@ impl Builder {
         let mut command = Command::new("setpriv");
         command
             .process_group(0)
-            .args(["--pdeathsig", "TERM", HTTPD, "-d"])
+            .args(["--pdeathsig", "TERM"])
+            .args(self.started_by.iter().flat_map(|user| ["--reuid", user, "--init-groups"]))
+            .args(self.started_by.iter().flat_map(|user| ["--regid".to_owned(), group_of(user)]))
+            .args([HTTPD, "-d"])
             .arg(self.root())
             .arg("-f")
             .arg(self.root().join("httpd.conf"))
@@ -277,6 +288,10 @@ impl Builder {
             fs::write(&path, text).expect("a file");
         }
         fs::write(self.root().join("httpd.conf"), self.httpd_conf(port)).expect("a configuration");
+        if let Some(user) = &self.started_by {
+            let given = Command::new("chown").arg("-R").arg(user).arg(self.root()).status().expect("chown runs");
+            assert!(given.success(), "chown to {user}: {given}");
+        }
     }
 
     fn httpd_conf(&self, port: u16) -> String {
@@ -586,6 +601,12 @@ impl Drop for Httpd {
 #[track_caller]
 pub fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
+}
+
+/// The number of a user's own group.
+fn group_of(user: &str) -> String {
+    let output = Command::new("id").args(["-g", user]).output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// A folder that httpd's children can read, whoever runs the tests.
