@@ -1,0 +1,181 @@
+//! Groups of services (`threads=0`): programs that httpd keeps running.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::fs;
+use std::time::Instant;
+use support::{Builder, Httpd, Process, in_both_modes, wait_for};
+
+/// What each program begins with: `say` appends a line to a file that the test reads.
+const SAY: &str = "import atexit, os, signal, sys, threading, time\n\
+                   folder = os.path.dirname(os.path.dirname(__file__)) + '/out/'\n\
+                   def say(text):\n    with open(folder + 'said', 'a') as file:\n        file.write(f'{text}\\n')\n";
+
+/// A program that goes on until it is told to end.
+const FOREVER: &str = "atexit.register(say, 'atexit')\nsay(f'begin {os.getpid()}')\n\
+                       try:\n    while True:\n        time.sleep(60)\n\
+                       except SystemExit:\n    say('end')\n    raise\n";
+
+/// A server whose group `service` runs these programs, in their order.
+fn running(options: &str, programs: &[(&str, &str)]) -> Builder {
+    let mut conf = format!("WSGIDaemonProcess service threads=0 {options}\n");
+    for (number, (application_group, _)) in programs.iter().enumerate() {
+        conf += &format!(
+            "WSGIImportScript {{root}}/programs/{number}.py process-group=service application-group={application_group}\n"
+        );
+    }
+    let server = Httpd::bare(&conf).open_folder("out");
+    programs.iter().enumerate().fold(server, |server, (number, (_, text))| {
+        server.file(&format!("programs/{number}.py"), &format!("{SAY}{text}"))
+    })
+}
+
+fn said(httpd: &Httpd) -> Vec<String> {
+    let text = fs::read_to_string(httpd.root().join("out/said")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The first line that begins so; waits until it is there.
+#[track_caller]
+fn line(httpd: &Httpd, start: &str) -> String {
+    wait_for(&format!("a line {start:?}"), || said(httpd).into_iter().find(|line| line.starts_with(start)))
+}
+
+/// The process of the program [`FOREVER`].
+fn process(httpd: &Httpd) -> Process {
+    Process(line(httpd, "begin ").rsplit(' ').next().and_then(|id| id.parse().ok()).expect("a number"))
+}
+
+/// What was said until httpd had stopped.
+fn said_at_the_end(httpd: Httpd, expected_log_lines: &[&str]) -> Vec<String> {
+    let kept = httpd.root().join("out");
+    let copy = tempfile::tempdir().expect("a folder");
+    let file = copy.path().join("said");
+    // The same file under another name: the server's folder goes with it.
+    fs::hard_link(kept.join("said"), &file).expect("the same file system");
+    httpd.finish(expected_log_lines);
+    fs::read_to_string(file).expect("a file").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_service_runs_on_the_main_thread_until_it_is_told_to_end() {
+    const FACTS: &str = "import mod_wsgi\n\
+                         say(threading.current_thread() is threading.main_thread())\n\
+                         say((mod_wsgi.process_group, mod_wsgi.maximum_processes, mod_wsgi.threads_per_process))\n\
+                         say(signal.getsignal(signal.SIGTERM).__name__)\n";
+    in_both_modes(|mode| {
+        let httpd = running("", &[("%{GLOBAL}", &format!("{FACTS}{FOREVER}"))]).gil_mode(mode).start();
+        process(&httpd);
+        assert_eq!(said(&httpd)[..3], ["True", "('service', 1, 0)", "end"]);
+        assert_eq!(said_at_the_end(httpd, &[])[4..], ["end", "atexit"]);
+    });
+}
+
+#[test]
+fn a_service_that_has_ended_is_run_again_but_not_in_a_loop() {
+    let httpd = running("", &[("%{GLOBAL}", "say('run')\n")]).log_level("warn").start();
+    let began = Instant::now();
+    wait_for("the third run", || (said(&httpd).len() >= 3).then_some(()));
+    assert!(began.elapsed().as_secs_f32() > 1.0, "three runs after {:?}", began.elapsed());
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_service_that_raises_says_so_and_is_run_again() {
+    let httpd = running("", &[("%{GLOBAL}", "say('run')\nraise OSError('no work')\n")]).start();
+    wait_for("the second run", || (said(&httpd).len() >= 2).then_some(()));
+    httpd.finish(&["WSGI0110: the script '*/programs/0.py' raised an exception", "Traceback*OSError: no work"]);
+}
+
+#[test]
+fn system_exit_ends_a_service_without_a_word() {
+    let httpd = running("", &[("%{GLOBAL}", "say('run')\nsys.exit(3)\n")]).start();
+    wait_for("the second run", || (said(&httpd).len() >= 2).then_some(()));
+    httpd.finish(&[]);
+}
+
+#[test]
+fn programs_run_one_after_the_other_each_in_its_interpreter() {
+    in_both_modes(|mode| {
+        let name = "import mod_wsgi\nsay(mod_wsgi.application_group or 'main')\n";
+        let last = format!("{name}{FOREVER}");
+        let httpd = running("", &[("%{GLOBAL}", name), ("named", name), ("%{GLOBAL}", &last)]).gil_mode(mode).start();
+        process(&httpd);
+        assert_eq!(said(&httpd)[..3], ["main", "named", "main"]);
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn threads_that_a_program_leaves_behind_are_waited_for() {
+    let program = "def work():\n    time.sleep(0.3)\n    say('worked')\n\
+                   threading.Thread(target=work, daemon=False).start()\nsay('returned')\n";
+    let httpd = running("", &[("%{GLOBAL}", program)]).start();
+    line(&httpd, "worked");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn signals_without_a_handler_have_no_effect_and_others_have_theirs() {
+    let handler =
+        "def note(number, frame):\n    say(signal.Signals(number).name)\nsignal.signal(signal.SIGUSR2, note)\n";
+    let httpd = running("", &[("%{GLOBAL}", &format!("{handler}{FOREVER}")), ("%{GLOBAL}", "say('next')\n")]).start();
+    let service = process(&httpd);
+    for signal in ["INT", "USR1", "HUP", "USR2"] {
+        service.signal(signal);
+    }
+    line(&httpd, "SIGUSR2");
+    assert!(service.is_alive());
+    // After SIGINT no further program is begun.
+    service.signal("TERM");
+    wait_for("the end of the service", || (!service.is_alive()).then_some(()));
+    let begun = |httpd: &Httpd| said(httpd).iter().filter(|line| line.starts_with("begin ")).count();
+    wait_for("another service", || (begun(&httpd) == 2).then_some(()));
+    assert!(!said(&httpd).contains(&"next".to_owned()), "{:?}", said(&httpd));
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_request_to_a_service_waits_in_vain() {
+    let service = "WSGIDaemonProcess service threads=0 socket-timeout=1\n\
+                   WSGIScriptAlias / {app} process-group=service application-group=%{RESOURCE}\n";
+    let httpd = Httpd::with(service, "hello.py").start();
+    assert_eq!(httpd.get("/").status, 504);
+    httpd.finish(&["WSGI0145: no process of group 'service' took the request within 1s (socket-timeout)"]);
+}
+
+/// Answers once a file is there.
+const PATIENT: &str = "import os, time\n\
+                       def application(environ, start_response):\n\
+                       \x20   start_response('200 OK', [('Content-Type', 'text/plain')])\n\
+                       \x20   yield b'begin'\n\
+                       \x20   while not os.path.exists(os.path.dirname(__file__) + '/../out/go'):\n\
+                       \x20       time.sleep(0.01)\n\
+                       \x20   yield b'end'\n";
+
+#[test]
+fn at_a_graceful_restart_an_old_service_does_not_wait_for_old_requests() {
+    let conf = "WSGIDaemonProcess service threads=0\n\
+                WSGIImportScript {root}/programs/0.py process-group=service application-group=%{GLOBAL}\n\
+                WSGIDaemonProcess group threads=2\nWSGIScriptAlias / {root}/programs/patient.py process-group=group\n";
+    let server = Httpd::bare(conf).open_folder("out").file("programs/0.py", &format!("{SAY}{FOREVER}"));
+    let httpd = server
+        .file("programs/patient.py", PATIENT)
+        .size("StartServers 1\nServerLimit 3\nThreadsPerChild 4\nMaxRequestWorkers 12\n")
+        .start();
+    let old = process(&httpd);
+    let mut connection = httpd.connect();
+    connection.send_get("/");
+    assert_eq!(connection.head().status, 200);
+    assert_eq!(connection.chunk().as_deref(), Some(&b"begin"[..]));
+    httpd.graceful();
+    wait_for("the end of the old service", || (!old.is_alive()).then_some(()));
+    fs::write(httpd.root().join("out/go"), "").expect("a file");
+    assert_eq!(connection.chunk().as_deref(), Some(&b"end"[..]));
+    assert_eq!(connection.chunk(), None);
+    let begun = || said(&httpd).iter().filter(|line| line.starts_with("begin ")).count();
+    wait_for("the new service", || (begun() == 2).then_some(()));
+    httpd.finish(&[]);
+}
