@@ -187,6 +187,11 @@ fn the_switch_interval_of_a_group_outranks_that_of_the_server() {
         let ignored = ["WSGI0204: switch-interval=0.25 is ignored", "WSGI0205: WSGISwitchInterval is ignored"];
         httpd.finish(if mode == GilMode::Shared { &[] } else { &ignored });
     });
+    let httpd = Httpd::with(line, "evaluate.py").gil_build().start();
+    for path in ["/main", "/named", "/main"] {
+        assert_eq!(python(&httpd, path, "__import__('sys').getswitchinterval()"), "0.25", "{path}");
+    }
+    httpd.finish(&[]);
 }
 
 const STACK: &str = "(lambda c: (lambda attributes, size: (c.CDLL(None).pthread_getattr_np(\

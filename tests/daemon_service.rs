@@ -65,12 +65,16 @@ fn a_service_runs_on_the_main_thread_until_it_is_told_to_end() {
                          say(threading.current_thread() is threading.main_thread())\n\
                          say((mod_wsgi.process_group, mod_wsgi.maximum_processes, mod_wsgi.threads_per_process))\n\
                          say(signal.getsignal(signal.SIGTERM).__name__)\n";
-    in_both_modes(|mode| {
-        let httpd = running("", &[("%{GLOBAL}", &format!("{FACTS}{FOREVER}"))]).gil_mode(mode).start();
+    let show = |server: Builder| {
+        let httpd = server.start();
         process(&httpd);
         assert_eq!(said(&httpd)[..3], ["True", "('service', 1, 0)", "end"]);
         assert_eq!(said_at_the_end(httpd, &[])[4..], ["end", "atexit"]);
+    };
+    in_both_modes(|mode| {
+        show(running("", &[("%{GLOBAL}", &format!("{FACTS}{FOREVER}"))]).gil_mode(mode));
     });
+    show(running("", &[("%{GLOBAL}", &format!("{FACTS}{FOREVER}"))]).gil_build());
 }
 
 #[test]

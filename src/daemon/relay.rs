@@ -122,7 +122,7 @@ enum End {
 /// # Errors
 /// No daemon serves it, or the one that did has failed before the client saw anything.
 pub(crate) fn serve(facts: &EmbeddedFacts<'_>, group: &'static Group, wanted: &Wanted<'_>) -> Result<Status, Fault> {
-    let mine = mine(group).ok_or_else(|| Fault::NoProcessGroup(group.config.name.to_string()))?;
+    let mine = mine(group).ok_or_else(|| Fault::UnknownProcessGroup(group.config.name.to_string()))?;
     let errand = Errand { facts, mine, wanted, queue_start: SystemTime::now() };
     errand.run()
 }

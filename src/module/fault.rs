@@ -46,8 +46,10 @@ pub(crate) enum Fault {
     TooLarge(u64, i64),
     #[error("process group '{0}' may not be used here: WSGIRestrictProcess")]
     ProcessGroupRefused(String),
-    #[error("process group '{0}' is not defined")]
+    #[error("process group '{0}' is not defined, and no other one is")]
     NoProcessGroup(String),
+    #[error("process group '{0}' is not defined")]
+    UnknownProcessGroup(String),
     #[error("process group '{0}' belongs to another virtual host")]
     ProcessGroupElsewhere(String),
     #[error("{0}")]
@@ -113,6 +115,7 @@ impl Fault {
             Self::TooLarge(..) => ("WSGI1001", Status::REQUEST_ENTITY_TOO_LARGE, Owner::Client),
             Self::ProcessGroupRefused(_) => ("WSGI0149", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NoProcessGroup(_) => ("WSGI0150", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
+            Self::UnknownProcessGroup(_) => ("WSGI0151", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::ProcessGroupElsewhere(_) => ("WSGI0152", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NotOwned(reason) => (reason.code(), Status::FORBIDDEN, Owner::Configuration),
             Self::OutsideOfRoot(..) => ("WSGI0081", Status::BAD_GATEWAY, Owner::Configuration),

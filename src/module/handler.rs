@@ -140,8 +140,8 @@ fn process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -
 
 /// The process group of that name, if the server of the request may use it.
 fn running_group(request: Request<'_>, name: &str) -> Result<&'static Group, Fault> {
-    let running = generation::mine().and_then(|generation| generation.group(name));
-    let running = running.ok_or_else(|| Fault::NoProcessGroup(name.to_owned()))?;
+    let generation = generation::mine().ok_or_else(|| Fault::NoProcessGroup(name.to_owned()))?;
+    let running = generation.group(name).ok_or_else(|| Fault::UnknownProcessGroup(name.to_owned()))?;
     if is_visible(running.server, request.server()) {
         Ok(running)
     } else {
