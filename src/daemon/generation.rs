@@ -5,6 +5,7 @@
 //! and when the last of them has gone the read end says so. After a graceful restart that is when the last request of
 //! the old configuration is over; after a stop, a restart or a crash it is at once.
 
+use super::pass::Pass;
 use super::supervisor;
 use super::table::Table;
 use crate::apache::log::{self, Level};
@@ -33,6 +34,8 @@ pub(crate) struct Group {
     /// The server that declares it, which has its log.
     pub(crate) server: Server<'static>,
     pub(crate) table: Table,
+    /// What requests have to show.
+    pub(crate) pass: Pass,
     /// The socket of each place in the table.
     pub(crate) sockets: Vec<PathBuf>,
 }
@@ -93,12 +96,13 @@ impl Group {
         let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
         let table = Table::new(places, tenants, config.threads, config.listen_backlog)
             .map_err(|error| format!("no shared memory for process group '{}': {error}", config.name))?;
+        let pass = Pass::new().map_err(|error| format!("no pass for process group '{}': {error}", config.name))?;
         let socket = |place| PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id));
         let sockets: Vec<_> = (1..=places).map(socket).collect();
         if let Some(last) = sockets.last() {
             check_socket(last)?;
         }
-        Ok(Self { config: config.clone(), server, table, sockets })
+        Ok(Self { config: config.clone(), server, table, pass, sockets })
     }
 }
 

@@ -17,6 +17,7 @@ use std::os::fd::AsFd;
 pub(crate) fn isolate(generation: &Generation, group: &Group, line: &Line) -> nix::Result<()> {
     for other in generation.groups.iter().filter(|other| !core::ptr::eq(*other, group)) {
         other.table.forsake()?;
+        other.pass.forsake()?;
     }
     signals::let_go();
     log::belong_to(group.server);

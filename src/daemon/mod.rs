@@ -29,6 +29,7 @@ pub(crate) mod isolation;
 pub(crate) mod jail;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod pass;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod request_head;

@@ -252,6 +252,7 @@ impl Errand<'_> {
         let see = |path| jail::seen_from(root, path).unwrap_or(path);
         let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = RequestHead {
+            pass: self.mine.group.pass.number(),
             script: see(self.facts.target.script(request)),
             modified: self.wanted.modified,
             resource: see(request.filename()),

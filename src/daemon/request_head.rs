@@ -8,6 +8,8 @@ use crate::wsgi::gateway::RequestFacts;
 /// What a daemon is told of a request besides its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestHead<'a> {
+    /// What shows that it comes from a child of httpd.
+    pub(crate) pass: u128,
     /// The script that has the application.
     pub(crate) script: &'a [u8],
     /// When that file changed last, in microseconds since the epoch.
@@ -58,6 +60,7 @@ const NAMED: u8 = 255;
 impl<'a> RequestHead<'a> {
     /// Appends the payload of a request frame.
     pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.pass.to_le_bytes());
         out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
         for number in [self.modified, self.request_start, self.queue_start] {
             put_u64(out, number as u64);
@@ -85,11 +88,13 @@ impl<'a> RequestHead<'a> {
 
     /// The head in the payload of a request frame, and the variables behind it; `None` if it is none.
     pub(crate) fn read(payload: &'a [u8]) -> Option<(Self, Variables<'a>)> {
-        let mut fields = Fields(payload);
+        let pass = pass_of(payload)?;
+        let mut fields = Fields(payload.get(size_of_val(&pass)..)?);
         let options = Options::of_bits(fields.u8()?);
         let origin = if fields.u8()? == 0 { Origin::Configuration } else { Origin::Client };
         let (modified, request_start, queue_start) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let head = Self {
+            pass,
             modified: modified as i64,
             request_start: request_start as i64,
             queue_start: queue_start as i64,
@@ -107,6 +112,11 @@ impl<'a> RequestHead<'a> {
         }
         Some((head, variables))
     }
+}
+
+/// What the payload of a request frame shows, before anything else of it is looked at; `None` if that is nothing.
+pub(crate) fn pass_of(payload: &[u8]) -> Option<u128> {
+    payload.first_chunk().map(|bytes| u128::from_le_bytes(*bytes))
 }
 
 /// The variables of a request, in the order in which the child named them.
@@ -151,6 +161,7 @@ mod tests {
 
     fn head() -> RequestHead<'static> {
         RequestHead {
+            pass: u128::MAX / 3 - 1,
             script: b"/srv/app.wsgi",
             modified: -1,
             resource: b"/srv/app.wsgi",

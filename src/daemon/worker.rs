@@ -7,8 +7,9 @@ use super::frame::{self, Kind};
 use super::gateway::{Conversation, DaemonBody, DaemonFacts, DaemonLog, DaemonSink};
 use super::listener;
 use super::process::Daemon;
-use super::request_head::RequestHead;
+use super::request_head::{self, RequestHead};
 use crate::apache::boundary::caught;
+use crate::apache::log::{self, Level};
 use crate::module::call::call;
 use crate::module::fault::Fault;
 use crate::module::log_entry::Entry;
@@ -108,6 +109,7 @@ impl Worker {
         }
         self.request.clear();
         self.request.extend_from_slice(channel.payload(range));
+        check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
         let worker = &activity::workers()[self.number];
         let _busy = worker.begin();
@@ -119,6 +121,17 @@ impl Worker {
         count(self.daemon);
         answered
     }
+}
+
+/// Refuses what does not come from a child of httpd.
+fn check_pass(daemon: &Daemon, payload: &[u8]) -> Result<(), ChannelError> {
+    if request_head::pass_of(payload) == Some(daemon.group.pass.number()) {
+        return Ok(());
+    }
+    let name = &daemon.group.config.name;
+    let text = format!("WSGI0034: process group '{name}': a request that did not come from httpd was refused");
+    log::server(Some(daemon.group.server), Level::Critical, &text);
+    Err(ChannelError::Closed)
 }
 
 /// A process that has served `maximum-requests` is replaced, once.
