@@ -399,8 +399,13 @@ impl Connection {
                 return true;
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            // Whoever stops and continues this process interrupts a read that has a time limit (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => return self.receive_within(time),
             // A reset ends a connection as well.
-            Err(_) => self.ended = true,
+            Err(error) => {
+                println!("the connection ended: {error}");
+                self.ended = true;
+            }
         }
         false
     }
