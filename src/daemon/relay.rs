@@ -7,7 +7,7 @@ use super::gateway::read_entry;
 use super::generation::{self, Group};
 use super::jail::{self, Jailed};
 use super::request_head::{Options, RequestHead};
-use super::table::{Refusal, Reservation};
+use super::table::{Refusal, Reservation, Seat};
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::config::settings::Settings;
@@ -169,7 +169,10 @@ impl Errand<'_> {
             let connection = match self.mine.connect(&reservation, self.timeout()) {
                 Ok(connection) => connection,
                 // The table does not know yet that the process is gone.
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => continue,
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    reservation.report_gone();
+                    continue;
+                }
                 Err(error) => return Err(Fault::Connect(self.name(), error)),
             };
             match self.converse(&connection, &reservation, any_edition)? {
@@ -178,7 +181,7 @@ impl Errand<'_> {
                     return Ok(status);
                 }
                 End::Broken(status) => return Ok(status),
-                End::Unread => {}
+                End::Unread => reservation.report_gone(),
                 End::Changed => {
                     self.mine.keep(reservation.place, connection);
                     let edition = reservation.edition;
@@ -217,12 +220,12 @@ impl Errand<'_> {
     fn converse(
         &self,
         connection: &Connection,
-        reservation: &Reservation<'_>,
+        reservation: &Reservation<'static>,
         any_edition: bool,
     ) -> Result<End, Fault> {
         BUFFERS.with_borrow_mut(|buffers| {
             let mut channel = Channel::new(&connection.stream, buffers);
-            self.write_request(&mut channel, any_edition);
+            self.write_request(&mut channel, reservation.seat, any_edition);
             match channel.send() {
                 Ok(()) => {}
                 Err(ChannelError::Closed | ChannelError::Reset) => return Ok(End::Unread),
@@ -231,6 +234,7 @@ impl Errand<'_> {
             let request = self.facts.request;
             let answered = AtomicBool::new(false);
             let relay = Relay {
+                reservation,
                 request,
                 settings: self.facts.settings,
                 group: self.mine.group,
@@ -246,7 +250,7 @@ impl Errand<'_> {
         })
     }
 
-    fn write_request(&self, channel: &mut Channel<'_>, any_edition: bool) {
+    fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, any_edition: bool) {
         let request = self.facts.request;
         let root = self.root();
         let see = |path| jail::seen_from(root, path).unwrap_or(path);
@@ -261,6 +265,7 @@ impl Errand<'_> {
             origin: self.wanted.origin,
             request_start: request.time(),
             queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
+            seat,
             options: Options {
                 reloading: self.facts.settings.script_reloading,
                 any_edition,
@@ -280,6 +285,7 @@ impl Errand<'_> {
 
 /// A conversation with a daemon.
 struct Relay<'r, 'c> {
+    reservation: &'r Reservation<'static>,
     request: Request<'r>,
     settings: &'r Settings,
     group: &'static Group,
@@ -338,6 +344,9 @@ impl Relay<'_, '_> {
             }
             Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),
             Stop::Channel(error) => {
+                if error == ChannelError::TimedOut {
+                    self.reservation.abandon();
+                }
                 let fault = Fault::Daemon { group: self.group.config.name.to_string(), process: self.process, error };
                 self.fail(fault)
             }

@@ -1,6 +1,7 @@
 //! A request as a child of httpd describes it to a daemon.
 
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
+use super::table::Seat;
 use crate::python::interpreter::Origin;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
@@ -23,6 +24,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) request_start: i64,
     /// ... and at which it began to look for a process.
     pub(crate) queue_start: i64,
+    /// Which thread of the process is kept for it.
+    pub(crate) seat: Seat,
     pub(crate) options: Options,
 }
 
@@ -65,6 +68,8 @@ impl<'a> RequestHead<'a> {
         for number in [self.modified, self.request_start, self.queue_start] {
             put_u64(out, number as u64);
         }
+        put_u32(out, self.seat.number);
+        put_u32(out, self.seat.ticket);
         put_bytes(out, self.script);
         put_bytes(out, self.resource);
         put_bytes(out, self.callable.as_bytes());
@@ -98,6 +103,7 @@ impl<'a> RequestHead<'a> {
             modified: modified as i64,
             request_start: request_start as i64,
             queue_start: queue_start as i64,
+            seat: Seat { number: fields.u32()?, ticket: fields.u32()? },
             script: fields.bytes()?,
             resource: fields.bytes()?,
             callable: fields.text()?,
@@ -170,6 +176,7 @@ mod tests {
             origin: Origin::Client,
             request_start: 1_700_000_000_000_000,
             queue_start: i64::MAX,
+            seat: Seat { number: 14, ticket: 1 << 20 },
             options: Options { reloading: true, head_only: true, ..Options::default() },
         }
     }

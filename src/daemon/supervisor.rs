@@ -68,6 +68,12 @@ struct Progress {
     no_successor_before: Option<Instant>,
 }
 
+impl Progress {
+    fn new(edition: u32) -> Self {
+        Self { edition, ..Self::default() }
+    }
+}
+
 struct Supervisor {
     generation: &'static Generation,
     watched: OwnedFd,
@@ -108,7 +114,7 @@ pub(crate) fn run(generation: &Arc<Generation>, watched: OwnedFd, alive: Borrowe
         return 0;
     }
     close_listening_sockets();
-    let progress = generation.groups.iter().map(|_| Progress::default()).collect();
+    let progress = generation.groups.iter().map(|group| Progress::new(group.table.take_over())).collect();
     let mut supervisor =
         Supervisor { generation, watched, signals, members: Vec::new(), progress, ending: false, retired: None };
     supervisor.supervise();
@@ -473,7 +479,7 @@ impl Supervisor {
         let member = self.members.remove(number);
         let group = member.group;
         let table = &self.generation.groups[group].table;
-        let under_way = table.in_flight(member.place);
+        let under_way = table.being_served(member.place);
         table.clear(member.place);
         self.progress[group].to_replace.retain(|(pid, _)| *pid != member.pid);
         self.tell_end(&member, status, under_way);
@@ -489,7 +495,7 @@ impl Supervisor {
     }
 
     /// Says in plain words how a daemon ended, unless that is what it was told to do.
-    fn tell_end(&self, member: &Member, status: WaitStatus, under_way: u32) {
+    fn tell_end(&self, member: &Member, status: WaitStatus, under_way: usize) {
         let pid = member.pid;
         let told = matches!(member.phase, Phase::Leaving { .. });
         let how = match status {

@@ -1,10 +1,15 @@
-//! The table of a process group in shared memory: which of its processes take requests, and how many are under way.
+//! The table of a process group in shared memory: which of its processes take requests, and who has their threads.
 //!
 //! The children of httpd choose a process here and wait here until one has a thread to spare, so a request that waits
 //! is in no process's hands and is lost with none. The supervisor and the daemons say here what state they are in.
 //!
-//! A request is counted before the state is looked at, and a process that is to leave changes its state before it looks
-//! at the count: one of the two always sees the other, so no request reaches a process that has gone.
+//! Each request thread of a process is a *seat* here. A child takes a seat for a request, the thread that serves the
+//! request has the seat as well, and it is free when both have let go: a thread whose client is gone still works, and no
+//! other request is sent to it. A seat is one word that names who has it, so that it changes hands at once, and what a
+//! child that crashed had taken can be told from the rest.
+//!
+//! A seat is taken before the state is looked at, and a process that is to leave changes its state before it looks at its
+//! seats: one of the two always sees the other, so no request reaches a process that has gone.
 
 use crate::unix::{futex, shared::SharedWords};
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -28,6 +33,17 @@ pub(crate) enum State {
     Draining = 3,
 }
 
+impl State {
+    fn of(stage: u32) -> Self {
+        match stage & ((1 << STATE_BITS) - 1) {
+            1 => Self::Starting,
+            2 => Self::Ready,
+            3 => Self::Draining,
+            _ => Self::Empty,
+        }
+    }
+}
+
 /// Words that concern the whole group.
 #[repr(usize)]
 enum Head {
@@ -49,25 +65,40 @@ enum Head {
     Length,
 }
 
-/// Words of one process.
+/// Words of one process, before its seats.
 #[repr(usize)]
 enum Place {
-    State,
-    /// Counts the processes that this place has had: connections belong to one of them.
-    Incarnation,
+    /// The [`State`], and a count of the processes that this place has had: connections belong to one of them.
+    Stage,
     Edition,
-    InFlight,
+    /// Counts the reservations, to tell one from the next.
+    Turns,
     Process,
     Length,
 }
 
-/// Words of one child of httpd, before its counts of requests in each place.
+/// Words of one child of httpd.
 #[repr(usize)]
 enum Tenant {
     Process,
     Waiting,
     Length,
 }
+
+/// How many bits of [`Place::Stage`] the state takes.
+const STATE_BITS: u32 = 2;
+
+/// A child of httpd has the seat.
+const KEPT: u32 = 1 << 31;
+/// The process has it: a thread serves the request, or will find that nobody waits for it any more.
+const SERVED: u32 = 1 << 30;
+/// The process has had it, and the child knows or will hear.
+const DONE: u32 = 1 << 29;
+/// The rest says which reservation it is: the child's row, and a turn.
+const TICKET: u32 = DONE - 1;
+const TURN_BITS: u32 = 14;
+/// The row of a child that has none.
+const NO_TENANT: u32 = TICKET >> TURN_BITS;
 
 /// The table of one process group.
 pub(crate) struct Table {
@@ -77,6 +108,7 @@ pub(crate) struct Table {
     threads: u32,
     /// At most as many requests wait.
     backlog: u32,
+    look_again: Duration,
 }
 
 /// Why a request gets no process now.
@@ -91,14 +123,38 @@ pub(crate) enum Refusal {
 /// A thread of a process that is kept for one request.
 pub(crate) struct Reservation<'t> {
     table: &'t Table,
-    tenant: Option<usize>,
     pub(crate) place: usize,
     pub(crate) incarnation: u32,
     pub(crate) edition: u32,
+    pub(crate) seat: Seat,
+}
+
+/// A seat of a process and the reservation that it is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) number: u32,
+    pub(crate) ticket: u32,
+}
+
+/// A seat that a thread of the process has, until it is dropped.
+pub(crate) struct Sitting<'t> {
+    table: &'t Table,
+    place: usize,
+    seat: Seat,
+}
+
+/// What the seats of a process tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Occupation {
+    /// Seats that are not free.
+    taken: u32,
+    /// Those that the process has and no child waits for: it may be stuck.
+    left: u32,
 }
 
 /// A change is noticed at the latest after this time, should its waking have been lost with a process.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Those who look again wait behind those who have come meanwhile, so it is seldom.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Table {
     /// A table for `places` processes of `threads` threads each, used by as many children of httpd as `tenants`.
@@ -106,9 +162,10 @@ impl Table {
     /// # Errors
     /// The system has no memory left.
     pub(crate) fn new(places: usize, tenants: usize, threads: u32, backlog: u32) -> nix::Result<Self> {
-        let words =
-            Head::Length as usize + places * Place::Length as usize + tenants * (Tenant::Length as usize + places);
-        Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog })
+        let tenants = tenants.min(NO_TENANT as usize);
+        let of_places = places * (Place::Length as usize + threads as usize);
+        let words = Head::Length as usize + of_places + tenants * Tenant::Length as usize;
+        Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
     }
 
     /// Lets go of the table, in a process that has no business with it: it looks empty from then on.
@@ -123,20 +180,20 @@ impl Table {
         &self.words[word as usize]
     }
 
-    fn of_place(&self, place: usize, word: Place) -> &AtomicU32 {
-        &self.words[Head::Length as usize + place * Place::Length as usize + word as usize]
+    fn place_start(&self, place: usize) -> usize {
+        Head::Length as usize + place * (Place::Length as usize + self.threads as usize)
     }
 
-    fn tenant_start(&self, tenant: usize) -> usize {
-        Head::Length as usize + self.places * Place::Length as usize + tenant * (Tenant::Length as usize + self.places)
+    fn of_place(&self, place: usize, word: Place) -> &AtomicU32 {
+        &self.words[self.place_start(place) + word as usize]
+    }
+
+    fn seats(&self, place: usize) -> &[AtomicU32] {
+        &self.words[self.place_start(place) + Place::Length as usize..][..self.threads as usize]
     }
 
     fn of_tenant(&self, tenant: usize, word: Tenant) -> &AtomicU32 {
-        &self.words[self.tenant_start(tenant) + word as usize]
-    }
-
-    fn tenant_in_flight(&self, tenant: usize, place: usize) -> &AtomicU32 {
-        &self.words[self.tenant_start(tenant) + Tenant::Length as usize + place]
+        &self.words[self.place_start(self.places) + tenant * Tenant::Length as usize + word as usize]
     }
 
     /// How many processes there is room for.
@@ -145,16 +202,40 @@ impl Table {
     }
 
     pub(crate) fn state(&self, place: usize) -> State {
-        match self.of_place(place, Place::State).load(SeqCst) {
-            1 => State::Starting,
-            2 => State::Ready,
-            3 => State::Draining,
-            _ => State::Empty,
-        }
+        State::of(self.of_place(place, Place::Stage).load(SeqCst))
     }
 
+    fn incarnation(&self, place: usize) -> u32 {
+        self.of_place(place, Place::Stage).load(SeqCst) >> STATE_BITS
+    }
+
+    /// Goes from one state to another, if it is in that one.
+    fn change_state(&self, place: usize, incarnation: u32, from: State, to: State) -> bool {
+        let stage = |state: State| incarnation << STATE_BITS | state as u32;
+        self.of_place(place, Place::Stage).compare_exchange(stage(from), stage(to), SeqCst, SeqCst).is_ok()
+    }
+
+    fn set_state(&self, place: usize, state: State) {
+        let set = |stage: u32| Some(stage >> STATE_BITS << STATE_BITS | state as u32);
+        let _ = self.of_place(place, Place::Stage).fetch_update(SeqCst, SeqCst, set);
+    }
+
+    /// How many requests have a thread of the process, served or about to be.
     pub(crate) fn in_flight(&self, place: usize) -> u32 {
-        self.of_place(place, Place::InFlight).load(SeqCst)
+        self.occupation(place).taken
+    }
+
+    /// How many requests the process has begun and not ended.
+    pub(crate) fn being_served(&self, place: usize) -> usize {
+        self.seats(place).iter().filter(|seat| seat.load(SeqCst) & SERVED != 0).count()
+    }
+
+    fn occupation(&self, place: usize) -> Occupation {
+        self.seats(place).iter().fold(Occupation::default(), |so_far, seat| {
+            let word = seat.load(SeqCst);
+            let is_left = word & SERVED != 0 && word & KEPT == 0;
+            Occupation { taken: so_far.taken + u32::from(word != 0), left: so_far.left + u32::from(is_left) }
+        })
     }
 
     pub(crate) fn process(&self, place: usize) -> u32 {
@@ -182,14 +263,11 @@ impl Table {
 
     /// Takes an empty place for a process that is about to start.
     pub(crate) fn begin(&self, place: usize, edition: u32) {
-        self.of_place(place, Place::Incarnation).fetch_add(1, SeqCst);
+        let next = self.incarnation(place).wrapping_add(1);
+        self.of_place(place, Place::Stage).store(next << STATE_BITS | State::Starting as u32, SeqCst);
         self.of_place(place, Place::Edition).store(edition, SeqCst);
-        self.of_place(place, Place::InFlight).store(0, SeqCst);
         self.of_place(place, Place::Process).store(0, SeqCst);
-        for tenant in 0..self.tenants {
-            self.tenant_in_flight(tenant, place).store(0, SeqCst);
-        }
-        self.of_place(place, Place::State).store(State::Starting as u32, SeqCst);
+        self.seats(place).iter().for_each(|seat| seat.store(0, SeqCst));
     }
 
     /// Says which process a place has, in the log's words.
@@ -197,9 +275,11 @@ impl Table {
         self.of_place(place, Place::Process).store(process, SeqCst);
     }
 
-    /// The process takes requests from now on.
+    /// The process takes requests from now on, unless it has been told to end meanwhile.
     pub(crate) fn ready(&self, place: usize) {
-        self.of_place(place, Place::State).store(State::Ready as u32, SeqCst);
+        if !self.change_state(place, self.incarnation(place), State::Starting, State::Ready) {
+            return;
+        }
         self.head(Head::ReadyEdition).fetch_max(self.edition(place), SeqCst);
         self.tell(i32::MAX);
         self.tell_of_edition();
@@ -207,12 +287,12 @@ impl Table {
 
     /// The process takes no further request.
     pub(crate) fn drain(&self, place: usize) {
-        self.of_place(place, Place::State).store(State::Draining as u32, SeqCst);
+        self.set_state(place, State::Draining);
     }
 
     /// The process is gone.
     pub(crate) fn clear(&self, place: usize) {
-        self.of_place(place, Place::State).store(State::Empty as u32, SeqCst);
+        self.set_state(place, State::Empty);
     }
 
     /// Asks for a new edition on account of a change; `false` if one is under way, or if this change failed before.
@@ -241,7 +321,36 @@ impl Table {
         self.end_replacing();
     }
 
-    /// Takes back what children of httpd that are gone had counted.
+    /// What a supervisor that has died left undone is ended. Returns the newest edition that there is.
+    pub(crate) fn take_over(&self) -> u32 {
+        self.end_replacing();
+        self.head(Head::ReadyEdition).load(SeqCst)
+    }
+
+    // The side of the request threads.
+
+    /// Takes the seat that a child keeps for a request; `None` if it does not wait for the answer any more.
+    pub(crate) fn sit(&self, place: usize, seat: Seat) -> Option<Sitting<'_>> {
+        let word = self.seats(place).get(seat.number as usize)?;
+        if word.compare_exchange(KEPT | seat.ticket, KEPT | SERVED | seat.ticket, SeqCst, SeqCst).is_ok() {
+            return Some(Sitting { table: self, place, seat });
+        }
+        if word.compare_exchange(SERVED | seat.ticket, 0, SeqCst, SeqCst).is_ok() {
+            self.tell(1);
+        }
+        None
+    }
+
+    /// Changes who has a seat, if it is still taken for that reservation.
+    fn hand_over(&self, place: usize, seat: Seat, change: impl Fn(u32) -> u32) {
+        let theirs = |word: u32| (word & TICKET == seat.ticket && word != 0).then(|| change(word));
+        let changed = self.seats(place)[seat.number as usize].fetch_update(SeqCst, SeqCst, theirs);
+        if changed.is_ok_and(|before| change(before) == 0) {
+            self.tell(1);
+        }
+    }
+
+    /// Takes back what children of httpd that are gone had taken.
     pub(crate) fn forget_dead_tenants(&self) {
         for tenant in 0..self.tenants {
             let process = self.of_tenant(tenant, Tenant::Process).load(SeqCst) as i32;
@@ -252,9 +361,11 @@ impl Table {
     }
 
     fn forget(&self, tenant: usize) {
+        let is_theirs = |word: u32| word & KEPT != 0 && (word & TICKET) >> TURN_BITS == tenant as u32;
         for place in 0..self.places {
-            let count = self.tenant_in_flight(tenant, place).swap(0, SeqCst);
-            subtract(self.of_place(place, Place::InFlight), count);
+            for seat in self.seats(place) {
+                let _ = seat.fetch_update(SeqCst, SeqCst, |word| is_theirs(word).then(|| without_child(word)));
+            }
         }
         let waiting = self.of_tenant(tenant, Tenant::Waiting).swap(0, SeqCst);
         subtract(self.head(Head::Waiting), waiting);
@@ -264,7 +375,7 @@ impl Table {
 
     // The side of the children of httpd.
 
-    /// Takes a row for this child of httpd; without one its counts stay if it crashes.
+    /// Takes a row for this child of httpd; without one, what it has taken stays taken if it crashes.
     pub(crate) fn move_in(&self, process: u32) -> Option<usize> {
         (0..self.tenants).find(|tenant| {
             let owner = self.of_tenant(*tenant, Tenant::Process);
@@ -303,13 +414,11 @@ impl Table {
                 return Ok(reservation);
             }
             is_new = false;
-            let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
+            let left = until.map_or(self.look_again, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                // A waking meant for this request must not be lost with it.
-                self.tell(1);
                 return Err(Refusal::TimeUp);
             }
-            futex::wait(self.head(Head::Changes), seen, left.min(LOOK_AGAIN));
+            futex::wait(self.head(Head::Changes), seen, left.min(self.look_again));
         }
     }
 
@@ -321,25 +430,37 @@ impl Table {
 
     fn try_reserve(&self, tenant: Option<usize>, first: usize) -> Option<Reservation<'_>> {
         loop {
-            let free = (0..self.places)
+            let ready = (0..self.places)
                 .map(|offset| (first + offset) % self.places)
-                .filter(|place| self.state(*place) == State::Ready && self.in_flight(*place) < self.threads);
-            let place = free.min_by_key(|place| (core::cmp::Reverse(self.edition(*place)), self.in_flight(*place)))?;
-            let reservation = self.count(tenant, place);
-            let before = self.of_place(place, Place::InFlight).fetch_add(1, SeqCst);
-            if before < self.threads && self.state(place) == State::Ready {
+                .filter(|place| self.state(*place) == State::Ready);
+            let free = ready
+                .map(|place| (place, self.occupation(place)))
+                .filter(|(_, occupation)| occupation.taken < self.threads);
+            // A process that has left requests unanswered has the next ones only if no other has a thread to spare.
+            let rank = |(place, occupation): &(usize, Occupation)| {
+                (core::cmp::Reverse(self.edition(*place)), occupation.left, occupation.taken)
+            };
+            let (place, _) = free.min_by_key(rank)?;
+            if let Some(reservation) = self.take_seat(tenant, place) {
                 return Some(reservation);
             }
         }
     }
 
-    /// Notes a request in the child's own row first, so that a crash leaves nothing behind that no one can take back.
-    fn count(&self, tenant: Option<usize>, place: usize) -> Reservation<'_> {
-        let incarnation = self.of_place(place, Place::Incarnation).load(SeqCst);
-        if let Some(tenant) = tenant {
-            self.tenant_in_flight(tenant, place).fetch_add(1, SeqCst);
-        }
-        Reservation { table: self, tenant, place, incarnation, edition: self.edition(place) }
+    /// Takes a free seat of the process, unless it leaves in the meantime.
+    fn take_seat(&self, tenant: Option<usize>, place: usize) -> Option<Reservation<'_>> {
+        let turn = self.of_place(place, Place::Turns).fetch_add(1, SeqCst) & ((1 << TURN_BITS) - 1);
+        let ticket = tenant.map_or(NO_TENANT, |tenant| tenant as u32) << TURN_BITS | turn;
+        let take = |word: &AtomicU32| {
+            word.load(SeqCst) == 0 && word.compare_exchange(0, KEPT | ticket, SeqCst, SeqCst).is_ok()
+        };
+        let number = self.seats(place).iter().position(take)?;
+        let (incarnation, edition) = (self.incarnation(place), self.edition(place));
+        let seat = Seat { number: number as u32, ticket };
+        let reservation = Reservation { table: self, place, incarnation, edition, seat };
+        // Another process may have begun here, and have freed all seats of the one before.
+        let is_taken = self.seats(place)[number].load(SeqCst) == KEPT | ticket;
+        (is_taken && self.state(place) == State::Ready).then_some(reservation)
     }
 
     /// Waits until a process is ready with newer code than `edition`, or that code has failed to load.
@@ -353,7 +474,7 @@ impl Table {
             if newer || over || self.head(Head::Failures).load(SeqCst) != failures || left.is_zero() {
                 return;
             }
-            futex::wait(self.head(Head::Editions), seen, left.min(LOOK_AGAIN));
+            futex::wait(self.head(Head::Editions), seen, left.min(self.look_again));
         }
     }
 }
@@ -377,23 +498,58 @@ impl<'t> Waiting<'t> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        subtract(self.table.head(Head::Waiting), 1);
+        let table = self.table;
+        subtract(table.head(Head::Waiting), 1);
         if let Some(tenant) = self.tenant {
-            subtract(self.table.of_tenant(tenant, Tenant::Waiting), 1);
+            subtract(table.of_tenant(tenant, Tenant::Waiting), 1);
         }
+        // A waking meant for this request must not be lost with it, and those who came meanwhile took it for one that waits.
+        if table.head(Head::Waiting).load(SeqCst) > 0 && table.spare() > 0 {
+            table.tell(1);
+        }
+    }
+}
+
+impl Reservation<'_> {
+    /// The process does not answer: the seat is the process's, which frees it when it comes to the request or has ended it.
+    pub(crate) fn abandon(&self) {
+        self.table.hand_over(self.place, self.seat, |word| match word & (KEPT | DONE) {
+            KEPT => SERVED | self.seat.ticket,
+            _ => without_child(word),
+        });
+    }
+
+    /// The process does not listen any more: nobody is sent there before the supervisor knows that it has ended.
+    pub(crate) fn report_gone(&self) {
+        self.table.change_state(self.place, self.incarnation, State::Ready, State::Draining);
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        // Another process may have the place by now: its count is not touched.
-        if self.table.of_place(self.place, Place::Incarnation).load(SeqCst) == self.incarnation {
-            subtract(self.table.of_place(self.place, Place::InFlight), 1);
-            if let Some(tenant) = self.tenant {
-                subtract(self.table.tenant_in_flight(tenant, self.place), 1);
-            }
-        }
-        self.table.tell(1);
+        self.table.hand_over(self.place, self.seat, without_child);
+    }
+}
+
+impl Drop for Sitting<'_> {
+    fn drop(&mut self) {
+        let ticket = self.seat.ticket;
+        self.table.hand_over(self.place, self.seat, |word| match word & (KEPT | SERVED) {
+            SERVED => 0,
+            both if both == KEPT | SERVED => KEPT | DONE | ticket,
+            _ => word,
+        });
+    }
+}
+
+/// A seat that the child lets go of.
+fn without_child(word: u32) -> u32 {
+    if word & KEPT == 0 {
+        word
+    } else if word & SERVED == 0 {
+        0
+    } else {
+        word & !KEPT
     }
 }
 
@@ -401,3 +557,6 @@ impl Drop for Reservation<'_> {
 fn subtract(word: &AtomicU32, count: u32) {
     let _ = word.fetch_update(SeqCst, SeqCst, |value| Some(value.saturating_sub(count)));
 }
+
+#[cfg(test)]
+mod tests;

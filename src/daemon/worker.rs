@@ -8,6 +8,7 @@ use super::gateway::{Conversation, DaemonBody, DaemonFacts, DaemonLog, DaemonSin
 use super::listener;
 use super::process::Daemon;
 use super::request_head::{self, RequestHead};
+use super::table::Sitting;
 use crate::apache::boundary::caught;
 use crate::apache::log::{self, Level};
 use crate::module::call::call;
@@ -111,13 +112,17 @@ impl Worker {
         self.request.extend_from_slice(channel.payload(range));
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
+        let table = &self.daemon.group.table;
+        // A request that nobody waits for any more is not begun.
+        let sitting = table.sit(self.daemon.place, head.seat).ok_or(ChannelError::Closed)?;
         let worker = &activity::workers()[self.number];
         let _busy = worker.begin();
         let activity = Activity { counts: !head.options.ignore_activity };
         activity.note();
         let conversation = Conversation::new(channel, activity);
         let facts = DaemonFacts { head, variables, daemon_start: microseconds() };
-        let answered = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation }.answer();
+        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
+        let answered = request.answer(sitting);
         count(self.daemon);
         answered
     }
@@ -156,9 +161,11 @@ struct Request<'a, 'c> {
 }
 
 impl Request<'_, '_> {
-    fn answer(&self) -> Result<(), ChannelError> {
+    fn answer(&self, sitting: Sitting<'_>) -> Result<(), ChannelError> {
         let mut sink = DaemonSink::new(self.conversation);
         let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::Bug(panic)));
+        // Before the child hears that the request is over: its next one finds this thread free.
+        drop(sitting);
         match end {
             Ok(End::Outcome(Outcome::Complete)) => sink.end(),
             Ok(End::Outcome(Outcome::Short { .. })) if self.facts.head.options.head_only => sink.end(),
