@@ -10,7 +10,7 @@ use super::table::State;
 use crate::apache::directive::server_settings;
 use crate::apache::log::{self, Level};
 use crate::config::WsgiConfiguration;
-use crate::unix::{fork, signals::Signals};
+use crate::unix::{fork, signals, signals::Signals};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -427,7 +427,10 @@ impl Supervisor {
         let running: &'static Group = &self.generation.groups[group];
         let edition = self.progress[group].edition;
         running.table.begin(place, edition);
+        // Until the daemon minds its signals, the handlers that it has are those of this process.
+        let held = signals::Held::new();
         let forked = fork::fork(|| {
+            signals::let_end(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
             self.members.clear();
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
             let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
@@ -442,6 +445,7 @@ impl Supervisor {
                 applications: &self.progress[group].applications,
             })
         });
+        drop(held);
         match forked {
             Ok(pid) => {
                 running.table.name_process(place, pid.as_raw() as u32);
@@ -500,6 +504,10 @@ impl Supervisor {
         let told = matches!(member.phase, Phase::Leaving { .. });
         let how = match status {
             WaitStatus::Exited(_, 0) => {
+                return self.log(member.group, Level::Info, &format!("process {pid} has ended"));
+            }
+            // It was told before it had begun.
+            WaitStatus::Signaled(_, Signal::SIGTERM, _) if told => {
                 return self.log(member.group, Level::Info, &format!("process {pid} has ended"));
             }
             WaitStatus::Exited(_, 255) if told => "did not end in time and left".to_owned(),

@@ -69,6 +69,31 @@ fn set(signal: Signal, handler: SigHandler) -> nix::Result<()> {
     unsafe { sigaction(signal, &action) }.map(drop)
 }
 
+/// Signals that wait, from just before a fork until each side can tell which of the two processes they are for.
+pub(crate) struct Held(SigSet);
+
+impl Held {
+    /// # Errors
+    /// None that the system documents.
+    pub(crate) fn new() -> nix::Result<Self> {
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None);
+    }
+}
+
+/// Has `signals` end this process, which was forked while they were [`Held`], until it minds them itself.
+pub(crate) fn let_end(signals: &[Signal]) {
+    reset(signals);
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
 /// Gives `signals` their default effect again, in a process that is about to be left to others.
 pub(crate) fn reset(signals: &[Signal]) {
     for signal in signals {
