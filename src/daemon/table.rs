@@ -430,9 +430,10 @@ impl Table {
 
     fn try_reserve(&self, tenant: Option<usize>, first: usize) -> Option<Reservation<'_>> {
         loop {
-            let ready = (0..self.places)
-                .map(|offset| (first + offset) % self.places)
-                .filter(|place| self.state(*place) == State::Ready);
+            let ready = (0..self.places).filter(|place| self.state(*place) == State::Ready);
+            // The turn goes round among those that are ready, or the first of them would also have those of all others.
+            let count = ready.clone().count().max(1);
+            let ready = ready.cycle().skip(first % count).take(count);
             let free = ready
                 .map(|place| (place, self.occupation(place)))
                 .filter(|(_, occupation)| occupation.taken < self.threads);

@@ -91,6 +91,14 @@ fn the_newest_code_comes_first_then_who_answers_then_who_has_least_to_do() {
 }
 
 #[test]
+fn processes_with_nothing_to_do_take_turns() {
+    let table = table(5, 1, 10);
+    [1, 2].iter().for_each(|place| table.drain(*place));
+    let turns = (0..6).map(|turn| table.reserve(None, turn, None).expect("a thread").place);
+    assert_eq!(turns.collect::<Vec<_>>(), [0, 3, 4, 0, 3, 4]);
+}
+
+#[test]
 fn a_process_that_was_told_to_end_while_it_started_does_not_become_ready() {
     let table = table(1, 1, 10);
     table.begin(0, 0);
