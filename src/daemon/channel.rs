@@ -225,3 +225,63 @@ fn failure(error: Errno) -> ChannelError {
         error => ChannelError::System(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::header;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    /// Reads frames until the conversation fails; returns how many there were, why it failed, and the memory that it took.
+    fn read_all(pieces: &[Vec<u8>]) -> (usize, ChannelError, usize) {
+        let (mut here, there) = UnixStream::pair().expect("a pair");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for piece in pieces {
+                    // The reader may have had enough.
+                    let _ = here.write_all(piece);
+                }
+            });
+            let mut buffers = Buffers::new();
+            let mut channel = Channel::new(&there, &mut buffers);
+            let mut count = 0;
+            let error = loop {
+                match channel.wait() {
+                    Ok((_, range)) => count += usize::from(channel.payload(range).len() < usize::MAX),
+                    Err(error) => break error,
+                }
+            };
+            let _ = there.shutdown(std::net::Shutdown::Both);
+            (count, error, buffers.input.len())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn nonsense_ends_a_conversation_and_takes_no_more_memory_than_it_is_long(pieces: Vec<Vec<u8>>) {
+            let (_, error, memory) = read_all(&pieces);
+            let is_end = matches!(error, ChannelError::Closed | ChannelError::Reset | ChannelError::Frame(_));
+            prop_assert!(is_end);
+            prop_assert!(memory <= ROOM.max(2 * pieces.concat().len()));
+        }
+
+        #[test]
+        fn what_is_announced_and_not_sent_takes_no_memory(length in 0_u32..(16 << 20), sent in 0_usize..300_000) {
+            let pieces = [header(Kind::Request, length as usize).to_vec(), vec![0; sent.min(length as usize)]];
+            let (count, _, memory) = read_all(&pieces);
+            prop_assert_eq!(count, usize::from(sent >= length as usize));
+            prop_assert!(memory <= ROOM.max(2 * (sent + frame::HEADER)));
+        }
+
+        #[test]
+        fn frames_arrive_whole_however_they_are_cut(payloads: Vec<Vec<u8>>, cut in 1_usize..50) {
+            let mut bytes = Vec::new();
+            payloads.iter().for_each(|payload| frame::push(&mut bytes, Kind::Data, payload));
+            let pieces: Vec<_> = bytes.chunks(cut).map(<[u8]>::to_vec).collect();
+            prop_assert_eq!(read_all(&pieces).0, payloads.len());
+        }
+    }
+}

@@ -215,4 +215,17 @@ mod tests {
             assert_eq!(*reason as usize, number);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_packet_that_cannot_be_read_is_silence_and_the_next_one_is_heard(packet: Vec<u8>) {
+            let (here, there) = Line::pair().expect("a pair");
+            let known = Message::read(&packet);
+            proptest::prop_assume!(!packet.is_empty());
+            send(here.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).expect("sent");
+            here.say(&Message::Ready);
+            proptest::prop_assert_eq!(there.hear(), known.map_or(Heard::Silence, Heard::Message));
+            proptest::prop_assert_eq!(there.hear(), Heard::Message(Message::Ready));
+        }
+    }
 }

@@ -56,3 +56,31 @@ impl<'a> Fields<'a> {
         core::str::from_utf8(self.bytes()?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_put_is_what_is_read(number: u64, small: u32, bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            put_u64(&mut out, number);
+            put_u32(&mut out, small);
+            put_bytes(&mut out, &bytes);
+            let mut fields = Fields(&out);
+            prop_assert_eq!((fields.u64(), fields.u32(), fields.bytes()), (Some(number), Some(small), Some(&bytes[..])));
+            prop_assert!(fields.is_empty());
+        }
+
+        #[test]
+        fn what_is_not_there_is_none_and_takes_nothing(payload: Vec<u8>) {
+            let mut fields = Fields(&payload);
+            while let Some(bytes) = fields.bytes() {
+                prop_assert!(bytes.len() < payload.len());
+            }
+            prop_assert!(fields.text().is_none());
+        }
+    }
+}

@@ -134,3 +134,43 @@ pub(crate) fn push(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     out.extend_from_slice(&header(kind, payload.len()));
     out.extend_from_slice(payload);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kind() -> impl Strategy<Value = Kind> {
+        (0_u8..30).prop_filter_map("a kind", Kind::of)
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_frame_or_part_of_one_or_refused(bytes: Vec<u8>) {
+            match parse(&bytes) {
+                Ok(Parsed::Frame(kind, range)) => {
+                    prop_assert_eq!(range.start, HEADER);
+                    prop_assert!(range.end <= bytes.len() && range.len() <= kind.longest());
+                }
+                Ok(Parsed::Partial(whole)) => prop_assert!(whole > bytes.len()),
+                Err(FrameError::Length(kind, length)) => prop_assert!(length > kind.longest()),
+                Err(error) => prop_assert_eq!(error, FrameError::Kind(bytes[0])),
+            }
+        }
+
+        #[test]
+        fn a_frame_is_found_as_a_whole_only(kind in kind(), payload: Vec<u8>, next: Vec<u8>) {
+            prop_assume!(payload.len() <= kind.longest());
+            let mut bytes = Vec::new();
+            push(&mut bytes, kind, &payload);
+            for cut in 0..bytes.len() {
+                let parsed = parse(&bytes[..cut]);
+                let is_partial = matches!(parsed, Ok(Parsed::Partial(whole)) if whole > cut && whole <= bytes.len());
+                prop_assert!(is_partial);
+            }
+            let whole = HEADER..bytes.len();
+            bytes.extend(next);
+            prop_assert_eq!(parse(&bytes), Ok(Parsed::Frame(kind, whole)));
+        }
+    }
+}

@@ -227,3 +227,29 @@ impl ErrorLog for DaemonLog<'_, '_> {
         self.0.log(&Entry::exception(raised, class, traceback));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_payload_is_an_entry_for_the_log_or_none(payload: Vec<u8>) {
+            if let Some(entry) = read_entry(&payload) {
+                // A byte that is no text becomes a sign of three.
+                let text: usize = entry.details.iter().map(String::len).sum::<usize>() + entry.text.len();
+                prop_assert!(text <= 3 * payload.len() && entry.details.len() < payload.len());
+            }
+        }
+
+        #[test]
+        fn an_entry_is_read_as_it_was_written(text: String, details: Vec<String>, by_module: bool) {
+            let speaker = if by_module { Speaker::Module } else { Speaker::Application };
+            let mut payload = Vec::new();
+            write_entry(&Entry { level: Level::Error, speaker, text: text.clone(), details: details.clone() }, &mut payload);
+            let read = read_entry(&payload).expect("an entry");
+            prop_assert_eq!((read.text, read.details, read.speaker == speaker), (text, details, true));
+        }
+    }
+}
