@@ -538,6 +538,15 @@ impl Httpd {
         self.finished = true;
     }
 
+    /// Shows that nothing is left of a server whose parent was killed, and that its error log holds only these patterns.
+    #[track_caller]
+    pub fn finish_killed(mut self, expected_log_lines: &[&str]) {
+        wait_for("all processes to leave", || self.processes().is_empty().then_some(()));
+        let _ = self.parent.wait();
+        self.error_log().assert_only(expected_log_lines);
+        self.finished = true;
+    }
+
     /// Sends the signal and waits until the parent and all others are gone.
     fn stop(&mut self, signal: &str) -> Option<ExitStatus> {
         self.settle();

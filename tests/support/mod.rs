@@ -18,6 +18,7 @@
 
 mod client;
 mod extension;
+pub mod faults;
 mod httpd;
 mod load;
 mod log;

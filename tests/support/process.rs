@@ -26,8 +26,17 @@ impl Process {
 
     /// Resident memory in KiB.
     pub fn resident_kib(self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in KiB.
+    pub fn peak_kib(self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    fn status_kib(self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
 
@@ -43,11 +52,19 @@ impl Process {
 
     /// Whether a thread of it runs or would run if a CPU were free.
     pub fn is_busy(self) -> bool {
+        self.thread_states().any(|state| matches!(state, 'R' | 'D'))
+    }
+
+    /// Whether all of its threads have been stopped by a signal.
+    pub fn is_stopped(self) -> bool {
+        self.thread_states().all(|state| state == 'T')
+    }
+
+    fn thread_states(self) -> impl Iterator<Item = char> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.0)).into_iter().flatten().flatten();
-        tasks.into_iter().any(|task| {
+        tasks.filter_map(|task| {
             let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
-            matches!(state, Some('R' | 'D'))
+            stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next())
         })
     }
 
