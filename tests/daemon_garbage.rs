@@ -86,14 +86,21 @@ fn a_daemon_drops_a_connection_over_which_it_is_sent_nonsense() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{bytes:?}"),
             }
         }
-        // Part of a frame, and then nothing: it costs a connection, and that only as long as it is open.
-        let mut slow = UnixStream::connect(socket(&httpd)).expect("the daemon listens");
-        slow.write_all(&frame(1, 1 << 20, b"begun")).expect("written");
-        for _ in 0..4 {
-            httpd.get("/plain").assert(200, "done");
-        }
-        drop(slow);
         wait_for("the connections to be closed", || (daemon.descriptors() <= descriptors + 1).then_some(()));
+        assert_eq!(answering(&httpd), daemon);
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_daemon_does_not_wait_for_the_rest_of_a_request_for_long() {
+    in_both_modes(|mode| {
+        let httpd = serving("processes=1 threads=1 socket-timeout=1", "").gil_mode(mode).start();
+        let daemon = answering(&httpd);
+        let mut slow = UnixStream::connect(socket(&httpd)).expect("the daemon listens");
+        slow.set_read_timeout(Some(Duration::from_secs(10))).expect("an open socket");
+        slow.write_all(&frame(1, 1 << 20, b"begun")).expect("written");
+        assert_eq!(slow.read(&mut [0]).map_err(|error| error.kind()), Ok(0), "the daemon hangs up");
         assert_eq!(answering(&httpd), daemon);
         httpd.finish(&[]);
     });

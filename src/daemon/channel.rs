@@ -110,6 +110,21 @@ impl<'c> Channel<'c> {
         }
     }
 
+    /// Takes a frame whose first bytes are there; each part of the rest must follow within `time`.
+    ///
+    /// # Errors
+    /// See [`ChannelError`].
+    pub(crate) fn take_begun(&mut self, time: Duration) -> Result<(Kind, Range<usize>), ChannelError> {
+        loop {
+            if let Some(frame) = self.next()? {
+                return Ok(frame);
+            }
+            if !self.receive_now()? && !self.is_readable_within(time) {
+                return Err(ChannelError::TimedOut);
+            }
+        }
+    }
+
     /// The kind of the next frame, if it has been received as a whole.
     pub(crate) fn peek(&self) -> Option<Kind> {
         match frame::parse(&self.buffers.input[self.buffers.unread.clone()]) {
@@ -229,7 +244,7 @@ fn failure(error: Errno) -> ChannelError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use frame::header;
+    use frame::{HEADER, header};
     use proptest::prelude::*;
     use std::io::Write;
 
@@ -273,7 +288,20 @@ mod tests {
             let pieces = [header(Kind::Request, length as usize).to_vec(), vec![0; sent.min(length as usize)]];
             let (count, _, memory) = read_all(&pieces);
             prop_assert_eq!(count, usize::from(sent >= length as usize));
-            prop_assert!(memory <= ROOM.max(2 * (sent + frame::HEADER)));
+            prop_assert!(memory <= ROOM.max(2 * (sent + HEADER)));
+        }
+
+        #[test]
+        fn a_frame_that_does_not_go_on_is_given_up(sent in 0_usize..100) {
+            let (mut here, there) = UnixStream::pair().expect("a pair");
+            let bytes = [&header(Kind::Request, 100)[..], &[0; 100]].concat();
+            here.write_all(&bytes[..sent + HEADER]).expect("written");
+            let mut buffers = Buffers::new();
+            let mut channel = Channel::new(&there, &mut buffers);
+            prop_assert_eq!(channel.take_begun(Duration::from_millis(1)), Err(ChannelError::TimedOut));
+            here.write_all(&bytes[sent + HEADER..]).expect("written");
+            let frame = channel.take_begun(Duration::from_millis(1));
+            prop_assert_eq!(frame, Ok((Kind::Request, HEADER..HEADER + 100)));
         }
 
         #[test]

@@ -191,6 +191,12 @@ impl Daemon {
         self.line.say(&Message::Replace { reason, change });
     }
 
+    /// How long the other side of a connection may take to send what it has begun.
+    pub(crate) fn patience(&self) -> Duration {
+        let time = self.config().socket_timeout.unwrap_or_else(|| self.group.server.timeout());
+        if time.is_zero() { Duration::MAX } else { time }
+    }
+
     fn config(&self) -> &ProcessGroup {
         &self.group.config
     }

@@ -104,7 +104,7 @@ impl Worker {
     /// The connection is to be closed: the child of httpd has closed it, or said something that makes no sense.
     fn serve(&mut self, stream: &UnixStream) -> Result<(), ChannelError> {
         let mut channel = Channel::new(stream, &mut self.buffers);
-        let (kind, range) = channel.wait()?;
+        let (kind, range) = channel.take_begun(self.daemon.patience())?;
         if kind != Kind::Request {
             return Err(frame::FrameError::Unexpected(kind).into());
         }
