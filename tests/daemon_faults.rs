@@ -84,8 +84,10 @@ fn only_the_requests_of_a_killed_process_fail() {
             });
             let lost = seen.lost.load(Ordering::SeqCst);
             wait_for("the log", || (httpd.error_log().count("WSGI1023") == kills).then_some(()));
-            assert_eq!(lost, logged_as_lost(&httpd), "{options}");
             assert_eq!(lost, httpd.error_log().count("WSGI0146"), "{options}");
+            // One that was killed between the end of a request and its last word has nothing under way.
+            let logged = logged_as_lost(&httpd);
+            assert!(logged <= lost && lost <= logged + kills, "{options}: {lost} lost, {logged} logged");
             assert!(lost <= kills * 4, "{options}: {lost} requests lost");
             let mut expected = vec!["WSGI1023: process * was killed by signal 9 (SIGKILL)"];
             expected.extend((lost > 0).then_some(LOST));

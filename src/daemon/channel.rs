@@ -133,6 +133,11 @@ impl<'c> Channel<'c> {
         }
     }
 
+    /// Whether all that has been received has been looked at.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.buffers.unread.is_empty()
+    }
+
     /// Waits until more is received.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ struct Connection {
     /// The process that it leads to.
     incarnation: u32,
     timeout: Duration,
+    /// Whether it has carried a request before.
+    used: bool,
 }
 
 /// What this child of httpd keeps for a group.
@@ -83,13 +85,25 @@ impl Mine {
             return Ok(connection);
         }
         let stream = UnixStream::connect(&self.group.sockets[reservation.place])?;
-        let mut connection = Connection { stream, incarnation: reservation.incarnation, timeout: Duration::ZERO };
+        let incarnation = reservation.incarnation;
+        let mut connection = Connection { stream, incarnation, timeout: Duration::ZERO, used: false };
         connection.set_timeout(timeout)?;
         Ok(connection)
     }
 
-    fn keep(&self, place: usize, connection: Connection) {
+    fn keep(&self, place: usize, mut connection: Connection) {
+        connection.used = true;
         self.idle[place].lock().push(connection);
+    }
+
+    /// The process has not read what was sent over `connection`.
+    fn note_unread(&self, reservation: &Reservation<'_>, connection: &Connection) {
+        if connection.used {
+            // It may have closed this one only; a new one tells.
+            self.idle[reservation.place].lock().clear();
+        } else {
+            reservation.report_gone();
+        }
     }
 }
 
@@ -113,6 +127,8 @@ enum End {
     Broken(Status),
     /// The daemon is gone, and had not read the request.
     Unread,
+    /// It had read it, and not begun to serve it.
+    NotBegun,
     /// The script has changed: a process with the new code is to serve the request.
     Changed,
 }
@@ -181,7 +197,8 @@ impl Errand<'_> {
                     return Ok(status);
                 }
                 End::Broken(status) => return Ok(status),
-                End::Unread => reservation.report_gone(),
+                End::NotBegun => {}
+                End::Unread => self.mine.note_unread(&reservation, &connection),
                 End::Changed => {
                     self.mine.keep(reservation.place, connection);
                     let edition = reservation.edition;
@@ -343,6 +360,7 @@ impl Relay<'_, '_> {
                 Ok(End::Broken(Status::OK))
             }
             Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),
+            Stop::Channel(ChannelError::Closed) if self.is_unheeded() => Ok(End::NotBegun),
             Stop::Channel(error) => {
                 if error == ChannelError::TimedOut {
                     self.reservation.abandon();
@@ -352,6 +370,11 @@ impl Relay<'_, '_> {
             }
             Stop::Fault(fault) => self.fail(fault),
         }
+    }
+
+    /// Whether the daemon has neither begun the request nor said anything about it.
+    fn is_unheeded(&self) -> bool {
+        !self.heard && self.channel.is_drained() && !self.reservation.was_begun()
     }
 
     /// The daemon has failed: an error page if the client has seen nothing yet, else the response is cut.

@@ -520,6 +520,11 @@ impl Reservation<'_> {
         });
     }
 
+    /// Whether the process has begun the request: until then another one may have it.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.table.seats(self.place)[self.seat.number as usize].load(SeqCst) != KEPT | self.seat.ticket
+    }
+
     /// The process does not listen any more: nobody is sent there before the supervisor knows that it has ended.
     pub(crate) fn report_gone(&self) {
         self.table.change_state(self.place, self.incarnation, State::Ready, State::Draining);

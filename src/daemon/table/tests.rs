@@ -31,13 +31,16 @@ fn a_seat_is_free_when_both_sides_have_let_go() {
     let table = table(1, 1, 10);
     let kept = now(&table).expect("a thread is free");
     assert_eq!(refusal(now(&table)), Some(Refusal::TimeUp));
+    assert!(!kept.was_begun());
     let sitting = table.sit(0, kept.seat).expect("the request is waited for");
+    assert!(kept.was_begun());
     drop(kept);
     assert_eq!((table.in_flight(0), table.being_served(0)), (1, 1), "its client is gone, and it still works");
     drop(sitting);
     assert_eq!(table.in_flight(0), 0);
     let kept = now(&table).expect("the thread is free again");
     drop(table.sit(0, kept.seat));
+    assert!(kept.was_begun());
     assert_eq!(table.in_flight(0), 1, "its child has not let go");
     drop(kept);
     assert_eq!(table.in_flight(0), 0);
