@@ -3,7 +3,7 @@
 use super::client::{Connection, Request, Response};
 use super::log::ErrorLog;
 use super::process::{self, Process};
-use super::{tls, wait_for};
+use super::{IN_DAEMONS, tls, wait_for};
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -318,6 +318,9 @@ impl Builder {
         writeln!(conf, "LoadModule wsgi_module {}", variable(self.module_variable)).expect("a string grows");
         if let Some(mode) = self.gil_mode {
             conf = conf + mode.directive() + "\n";
+        }
+        if IN_DAEMONS {
+            conf += "WSGIDaemonProcess requests threads=8\nWSGIProcessGroup requests\n";
         }
         conf += &self.conf;
         conf += "\n";

@@ -49,6 +49,10 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Whether the servers of these tests have a process group that serves all requests: so it is in
+/// tests/daemon_same_requests.rs, which runs tests of embedded mode again.
+pub const IN_DAEMONS: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"daemon_same_requests");
+
 /// Runs a test once with the shared GIL and once without any.
 ///
 /// Output of a failing test is shown, so the last line names the mode.
