@@ -14,9 +14,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
     "ap_(construct_url|run_http_scheme|ssl_conn_is_ssl|allow_options|get_limit_req_body|get_core_module_config)",
     "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
+    "ap_(internal_redirect_handler|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)",
     "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
-    "apr_table_(get|addn|clear|elts)",
+    "apr_table_(get|addn|unset|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
     "apr_(stat|os_file_(put|get)|strerror|hash_get|proc_other_child_(register|unregister))",
@@ -34,7 +35,7 @@ const CONSTANTS: &[&str] = &[
     "(GLOBAL_ONLY|OR_AUTHCFG|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(OC_REASON_.*|FINFO_(MIN|OWNER|PROT)|FPROT_[GW]WRITE|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|M_GET|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
     "APR_HAS_(FLOCK|FCNTL|SYSVSEM|POSIXSEM|PROC_PTHREAD)_SERIALIZE",
 ];
 

@@ -8,7 +8,7 @@
 mod support;
 
 use std::time::Duration;
-use support::{Httpd, in_both_modes, wait_for};
+use support::{Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 const AT_ONCE: Duration = Duration::from_secs(1);
 
@@ -53,11 +53,11 @@ fn a_failure_before_the_first_byte_is_an_error_page() {
 fn system_exit_ends_the_request_and_not_the_process() {
     in_both_modes(|mode| {
         let httpd = Httpd::serving("failures.py").gil_mode(mode).start();
-        let before = httpd.children();
+        let before = httpd.servers();
         httpd.get("/exits").assert_error_page(500);
         httpd.get("/sends_and_exits").assert_cut_short(200, "so far");
         httpd.get("/fine").assert(200, "fine");
-        assert_eq!(httpd.children(), before);
+        assert_eq!(httpd.servers(), before);
         httpd.finish(&["WSGI0175", "SystemExit: leaving", "SystemExit: 3"]);
     });
 }
@@ -176,13 +176,13 @@ fn a_failure_after_the_last_byte_is_only_logged() {
 #[test]
 fn a_dying_child_cuts_the_response_and_is_replaced() {
     let httpd = Httpd::serving("failures.py").start();
-    let before = httpd.children();
+    let before = httpd.servers();
     let (mut connection, response) = httpd.request("GET", "/child_dies").keep_alive().send_on();
     response.assert_cut_short(200, "so far");
     connection.assert_closed_within(AT_ONCE);
     httpd.get("/fine").assert(200, "fine");
-    assert_ne!(httpd.children(), before);
-    httpd.finish(&[]);
+    assert_ne!(httpd.servers(), before);
+    httpd.finish(LOG_OF_DEATH);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 pub(crate) mod body;
 pub(crate) mod boundary;
 pub(crate) mod brigade;
+pub(crate) mod client_socket;
 pub(crate) mod directive;
 pub(crate) mod hook;
 pub(crate) mod log;

@@ -3,7 +3,7 @@
 //! Lent by `apache/boundary`'s callers to everything below; all reads and writes
 //! of its members are here, so no other file knows an offset.
 
-use super::{bytes, pool::Pool, server::Server, table::Table};
+use super::{bytes, pool::Pool, server::Server, status::Status, table::Table};
 use crate::ffi;
 use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
@@ -450,6 +450,26 @@ impl<'r> Request<'r> {
 
     pub(crate) fn err_headers_out(self) -> Table<'r> {
         self.table(member!(self, err_headers_out))
+    }
+
+    /// Lets httpd answer with what is at `path` on this server (`ap_internal_redirect_handler`): a GET request, which has
+    /// no body. What the client still sends of its own is read first: nothing may take it for a further request.
+    pub(crate) fn redirect_internally(self, path: &[u8]) -> Status {
+        // SAFETY: REQUEST.
+        let status = Status(unsafe { ffi::ap_discard_request_body(self.as_raw()) });
+        if status != Status::OK {
+            return status;
+        }
+        self.headers_in().remove(c"Content-Length");
+        self.headers_in().remove(c"Transfer-Encoding");
+        // SAFETY: REQUEST; the string is static.
+        unsafe { (*self.as_raw()).method = c"GET".as_ptr() };
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).method_number = ffi::M_GET as c_int };
+        let path = self.pool().c_string(path);
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { ffi::ap_internal_redirect_handler(path, self.as_raw()) };
+        Status::OK
     }
 
     /// Takes back a response head of which nothing was sent, so that an error page can take its place.

@@ -14,9 +14,11 @@ impl Status {
     pub(crate) const DECLINED: Self = Self(ffi::DECLINED);
     /// httpd sent a response of its own while a filter ran (`AP_FILTER_ERROR`); nothing may follow it.
     pub(crate) const ANSWERED_BY_FILTER: Self = Self(ffi::AP_FILTER_ERROR);
+    pub(crate) const HTTP_OK: Self = Self(ffi::HTTP_OK as c_int);
     pub(crate) const BAD_REQUEST: Self = Self(ffi::HTTP_BAD_REQUEST as c_int);
     pub(crate) const FORBIDDEN: Self = Self(ffi::HTTP_FORBIDDEN as c_int);
     pub(crate) const NOT_FOUND: Self = Self(ffi::HTTP_NOT_FOUND as c_int);
+    pub(crate) const REQUEST_TIMEOUT: Self = Self(ffi::HTTP_REQUEST_TIME_OUT as c_int);
     pub(crate) const LENGTH_REQUIRED: Self = Self(ffi::HTTP_LENGTH_REQUIRED as c_int);
     pub(crate) const REQUEST_ENTITY_TOO_LARGE: Self = Self(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
     pub(crate) const INTERNAL_SERVER_ERROR: Self = Self(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int);
@@ -45,9 +47,19 @@ const APR_OS_START_STATUS: ffi::apr_status_t = APR_OS_START_ERROR + 50000;
 /// `APR_EOF`.
 pub(crate) const APR_EOF: ffi::apr_status_t = APR_OS_START_STATUS + 14;
 
+/// `APR_TIMEUP`.
+const APR_TIMEUP: ffi::apr_status_t = APR_OS_START_STATUS + 7;
+
 /// A status of APR that is no success, with the text that APR has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AprError(pub(crate) ffi::apr_status_t);
+
+impl AprError {
+    /// Whether the time was up.
+    pub(crate) fn is_timeout(self) -> bool {
+        self.0 == APR_TIMEUP
+    }
+}
 
 impl core::fmt::Display for AprError {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

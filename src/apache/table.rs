@@ -38,6 +38,11 @@ impl<'p> Table<'p> {
     }
 
     /// Removes all entries.
+    pub(crate) fn remove(self, name: &CStr) {
+        // SAFETY: POOL: the table is alive; APR only compares the name.
+        unsafe { ffi::apr_table_unset(self.raw.as_ptr(), name.as_ptr()) }
+    }
+
     pub(crate) fn clear(self) {
         // SAFETY: POOL.
         unsafe { ffi::apr_table_clear(self.raw.as_ptr()) }

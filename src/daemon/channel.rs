@@ -1,7 +1,7 @@
 //! Frames over a connection: what a thread has received and not looked at yet, and what it has not sent yet.
 
 use super::frame::{self, FrameError, Kind, Parsed};
-use crate::unix::socket;
+use crate::unix::{fork, socket};
 use core::ops::Range;
 use core::time::Duration;
 use nix::cmsg_space;
@@ -166,6 +166,7 @@ impl<'c> Channel<'c> {
     }
 
     fn receive(&mut self, flags: MsgFlags) -> Result<(), ChannelError> {
+        check_ours()?;
         self.make_room()?;
         let Buffers { input, unread, control, descriptors, .. } = &mut *self.buffers;
         match socket::receive(self.stream, &mut input[unread.end..], control, descriptors, flags).map_err(failure)? {
@@ -221,9 +222,7 @@ impl<'c> Channel<'c> {
     /// # Errors
     /// See [`ChannelError`].
     pub(crate) fn send_with(&mut self, data: &[u8]) -> Result<(), ChannelError> {
-        let sent = socket::send(self.stream, &self.buffers.out, data, None).map_err(failure);
-        self.buffers.out.clear();
-        sent
+        self.transmit(data, None)
     }
 
     /// Sends what is there to be sent, with a copy of `descriptor`.
@@ -231,7 +230,12 @@ impl<'c> Channel<'c> {
     /// # Errors
     /// See [`ChannelError`].
     pub(crate) fn send_with_descriptor(&mut self, descriptor: &OwnedFd) -> Result<(), ChannelError> {
-        let sent = socket::send(self.stream, &self.buffers.out, &[], Some(descriptor)).map_err(failure);
+        self.transmit(&[], Some(descriptor))
+    }
+
+    fn transmit(&mut self, data: &[u8], descriptor: Option<&OwnedFd>) -> Result<(), ChannelError> {
+        let sent =
+            check_ours().and_then(|()| socket::send(self.stream, &self.buffers.out, data, descriptor).map_err(failure));
         self.buffers.out.clear();
         sent
     }
@@ -244,6 +248,11 @@ fn failure(error: Errno) -> ChannelError {
         Errno::ECONNRESET => ChannelError::Reset,
         error => ChannelError::System(error),
     }
+}
+
+/// A copy that an application makes of a daemon (`os.fork()`) has its descriptors, and nothing to say over them.
+fn check_ours() -> Result<(), ChannelError> {
+    if fork::is_copy() { Err(ChannelError::Closed) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ pub(crate) fn open(group: &Group, place: usize) -> io::Result<UnixListener> {
     umask(before);
     let listener = listener?;
     give_to_children(&group.config, path)?;
-    set_buffers(&listener, &group.config);
     // The table keeps count of requests; the system has no need to.
     listen(&listener, Backlog::MAXCONN)?;
     listener.set_nonblocking(true)?;
@@ -38,19 +37,20 @@ fn give_to_children(config: &ProcessGroup, path: &Path) -> io::Result<()> {
     std::os::unix::fs::chown(path, Some(owner), None)
 }
 
-/// `send-buffer-size` and `receive-buffer-size`, which connections have from the socket they came by.
-fn set_buffers(listener: &UnixListener, config: &ProcessGroup) {
+/// `send-buffer-size` and `receive-buffer-size`. Linux does not hand them on from the socket that connections come by.
+fn set_buffers(stream: &UnixStream, config: &ProcessGroup) {
     // What the system does not grant it cuts.
     if let Some(size) = config.send_buffer_size {
-        let _ = setsockopt(listener, sockopt::SndBuf, &size);
+        let _ = setsockopt(stream, sockopt::SndBuf, &size);
     }
     if let Some(size) = config.receive_buffer_size {
-        let _ = setsockopt(listener, sockopt::RcvBuf, &size);
+        let _ = setsockopt(stream, sockopt::RcvBuf, &size);
     }
 }
 
 /// A connection that was waiting to be accepted, if there is one.
-pub(crate) fn accept(listener: &UnixListener) -> Option<UnixStream> {
+pub(crate) fn accept(listener: &UnixListener, config: &ProcessGroup) -> Option<UnixStream> {
     let (stream, _) = listener.accept().ok()?;
+    set_buffers(&stream, config);
     Some(stream)
 }

@@ -20,6 +20,7 @@ use crate::module::process::{Process, become_process};
 use crate::module::{new_interpreter, preload};
 use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
+use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
 use crate::unix::signals::Signals;
 use core::time::Duration;
@@ -56,7 +57,7 @@ pub(crate) struct Daemon {
 static DAEMON: OnceLock<Daemon> = OnceLock::new();
 
 /// The exit status of a daemon that cannot start, or whose end took too long.
-const FAILED: i32 = 255;
+pub(crate) const FAILED: i32 = 255;
 
 /// Why a daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +121,10 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
         return Err(StartError::System(nix::Error::ESRCH));
     }
     activity::prepare(group.config.threads as usize);
+    fork::mark_copies()?;
     let parked = Parked::new()?;
     if let Some(listener) = listener {
-        parked.add(Box::new(Waiter::Listener(listener)))?;
+        parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
     }
     let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked });
     start_python(&group.config, start_up)?;

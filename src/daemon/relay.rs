@@ -8,6 +8,7 @@ use super::generation::{self, Group};
 use super::jail::{self, Jailed};
 use super::request_head::{Options, RequestHead};
 use super::table::{Refusal, Reservation, Seat};
+use crate::apache::client_socket::SocketTimeout;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::config::settings::Settings;
@@ -51,7 +52,8 @@ static MINE: OnceLock<Vec<Mine>> = OnceLock::new();
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::new());
+    /// One for each conversation that a thread had at the same time: a filter may make another request of a response.
+    static BUFFERS: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How often a request is given to another process because one was gone before it had read it.
@@ -131,6 +133,8 @@ enum End {
     NotBegun,
     /// The script has changed: a process with the new code is to serve the request.
     Changed,
+    /// Another resource of this server is the response.
+    Redirect(Vec<u8>),
 }
 
 /// Serves the request in a daemon of `group`.
@@ -199,6 +203,12 @@ impl Errand<'_> {
                 End::Broken(status) => return Ok(status),
                 End::NotBegun => {}
                 End::Unread => self.mine.note_unread(&reservation, &connection),
+                End::Redirect(path) => {
+                    self.mine.keep(reservation.place, connection);
+                    // The other resource may need the thread that this request had.
+                    drop(reservation);
+                    return Ok(self.facts.request.redirect_internally(&path));
+                }
                 End::Changed => {
                     self.mine.keep(reservation.place, connection);
                     let edition = reservation.edition;
@@ -240,31 +250,35 @@ impl Errand<'_> {
         reservation: &Reservation<'static>,
         any_edition: bool,
     ) -> Result<End, Fault> {
-        BUFFERS.with_borrow_mut(|buffers| {
-            let mut channel = Channel::new(&connection.stream, buffers);
-            self.write_request(&mut channel, reservation.seat, any_edition);
-            match channel.send() {
-                Ok(()) => {}
-                Err(ChannelError::Closed | ChannelError::Reset) => return Ok(End::Unread),
-                Err(error) => return Err(Fault::SendRequest(self.name(), error)),
-            }
-            let request = self.facts.request;
-            let answered = AtomicBool::new(false);
-            let relay = Relay {
-                reservation,
-                request,
-                settings: self.facts.settings,
-                group: self.mine.group,
-                process: self.mine.group.table.process(reservation.place),
-                channel,
-                sink: EmbeddedSink::new(request, self.facts.settings.enable_sendfile, &answered),
-                body: EmbeddedBody::new(request, &answered),
-                heard: false,
-                started: false,
-                unflushed: 0,
-            };
-            relay.run()
-        })
+        let mut buffers = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Buffers::new);
+        let mut channel = Channel::new(&connection.stream, &mut buffers);
+        self.write_request(&mut channel, reservation.seat, any_edition);
+        let end = match channel.send() {
+            Ok(()) => self.relay(channel, reservation),
+            Err(ChannelError::Closed | ChannelError::Reset) => Ok(End::Unread),
+            Err(error) => Err(Fault::SendRequest(self.name(), error)),
+        };
+        BUFFERS.with_borrow_mut(|kept| kept.push(buffers));
+        end
+    }
+
+    fn relay(&self, channel: Channel<'_>, reservation: &Reservation<'static>) -> Result<End, Fault> {
+        let request = self.facts.request;
+        let answered = AtomicBool::new(false);
+        let relay = Relay {
+            reservation,
+            request,
+            settings: self.facts.settings,
+            group: self.mine.group,
+            process: self.mine.group.table.process(reservation.place),
+            channel,
+            sink: EmbeddedSink::new(request, self.facts.settings.enable_sendfile, &answered),
+            body: EmbeddedBody::new(request, &answered),
+            heard: false,
+            response: Response::None,
+            unflushed: 0,
+        };
+        relay.run()
     }
 
     fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, any_edition: bool) {
@@ -313,10 +327,36 @@ struct Relay<'r, 'c> {
     body: EmbeddedBody<'r>,
     /// Whether the daemon has said anything.
     heard: bool,
-    /// Whether the response has begun.
-    started: bool,
+    response: Response<'r>,
     /// How many bytes httpd has been given and may still hold back.
     unflushed: usize,
+}
+
+/// What has become of the response of the application.
+enum Response<'r> {
+    /// It has not begun.
+    None,
+    /// The client gets it, with another time limit if there is to be one.
+    Passed { _limit: Option<SocketTimeout<'r>> },
+    /// Its body is thrown away, and something else takes its place.
+    Replaced(Replacement),
+}
+
+/// What takes the place of a response.
+enum Replacement {
+    /// httpd's page for a status (`WSGIErrorOverride`).
+    Page(Status),
+    /// Another resource of this server (`200` with `Location: /path`).
+    Resource(Vec<u8>),
+}
+
+impl From<Replacement> for End {
+    fn from(replacement: Replacement) -> Self {
+        match replacement {
+            Replacement::Page(status) => Self::Served(status),
+            Replacement::Resource(path) => Self::Redirect(path),
+        }
+    }
 }
 
 /// Why a relay stops.
@@ -344,7 +384,12 @@ impl From<FrameError> for Stop {
     }
 }
 
-impl Relay<'_, '_> {
+/// The values of the headers of a name.
+fn values<'h>(head: &'h ResponseHead, wanted: &'static str) -> impl Iterator<Item = &'h [u8]> {
+    head.headers().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).map(|(_, value)| value)
+}
+
+impl<'r> Relay<'r, '_> {
     fn run(mut self) -> Result<End, Fault> {
         let stop = loop {
             match self.step() {
@@ -452,14 +497,41 @@ impl Relay<'_, '_> {
             }
             head.add(name, value).map_err(|_| broken)?;
         }
-        self.sink.start(&head, (length != u64::MAX).then_some(length));
-        self.started = true;
+        self.response = match self.replacement(&head) {
+            Some(replacement) => Response::Replaced(replacement),
+            None => self.start(&head, (length != u64::MAX).then_some(length)),
+        };
         Ok(())
     }
 
+    /// What takes the place of a response with this head, if anything.
+    fn replacement(&self, head: &ResponseHead) -> Option<Replacement> {
+        if head.status() == Status::HTTP_OK.code()
+            && let Some(path) = values(head, "Location").last().filter(|location| location.starts_with(b"/"))
+        {
+            return Some(Replacement::Resource(path.to_vec()));
+        }
+        if !self.settings.error_override || !(400..600).contains(&head.status()) {
+            return None;
+        }
+        for challenge in values(head, "WWW-Authenticate") {
+            self.request.err_headers_out().add(self.request.pool(), b"WWW-Authenticate", challenge);
+        }
+        Some(Replacement::Page(Status::of(head.status())))
+    }
+
+    fn start(&mut self, head: &ResponseHead, length: Option<u64>) -> Response<'r> {
+        self.sink.start(head, length);
+        let config = &self.group.config;
+        let limit = config.response_socket_timeout.or(config.socket_timeout);
+        Response::Passed { _limit: limit.and_then(|limit| SocketTimeout::set(self.request, limit)) }
+    }
+
     fn pass(&mut self, range: Range<usize>) -> Result<(), Stop> {
-        if !self.started {
-            return Err(FrameError::Unexpected(Kind::Data).into());
+        match self.response {
+            Response::None => return Err(FrameError::Unexpected(Kind::Data).into()),
+            Response::Replaced(_) => return Ok(()),
+            Response::Passed { .. } => {}
         }
         let is_last = self.channel.peek() == Some(Kind::End);
         let data = self.channel.payload(range);
@@ -482,6 +554,11 @@ impl Relay<'_, '_> {
         let (offset, length) = (fields.u64().ok_or(broken)?, fields.u64().ok_or(broken)?);
         let complete = fields.u8().ok_or(broken)? == 1;
         let descriptor = self.channel.take_descriptor().ok_or(broken)?;
+        match self.response {
+            Response::None => return Err(FrameError::Unexpected(Kind::File).into()),
+            Response::Replaced(_) => return Ok(()),
+            Response::Passed { .. } => {}
+        }
         self.unflushed = 0;
         Ok(self.sink.send_file(FileRange { descriptor, offset, length }, complete)?)
     }
@@ -509,13 +586,14 @@ impl Relay<'_, '_> {
     }
 
     fn end(&mut self) -> Result<End, Stop> {
-        if !self.started {
-            return Err(FrameError::Unexpected(Kind::End).into());
-        }
         if self.sink.was_answered() {
             return Ok(End::Served(EmbeddedSink::ANSWERED));
         }
-        self.sink.end()?;
+        match core::mem::replace(&mut self.response, Response::None) {
+            Response::None => return Err(FrameError::Unexpected(Kind::End).into()),
+            Response::Replaced(replacement) => return Ok(replacement.into()),
+            Response::Passed { _limit } => self.sink.end()?,
+        }
         Ok(End::Served(Status::OK))
     }
 
@@ -527,7 +605,11 @@ impl Relay<'_, '_> {
         }
         if code != 0 && self.sink.can_be_taken_back() {
             self.request.reset_response();
-            return Ok(End::Served(Status::of(code)));
+            let status = if self.body.timed_out() { Status::REQUEST_TIMEOUT } else { Status::of(code) };
+            return Ok(End::Served(status));
+        }
+        if let Response::Replaced(replacement) = core::mem::replace(&mut self.response, Response::None) {
+            return Ok(replacement.into());
         }
         self.sink.cut();
         Ok(End::Served(Status::OK))

@@ -10,11 +10,17 @@ pub(crate) struct EmbeddedBody<'r> {
     input: Input<'r>,
     /// Set when httpd has answered the client itself: no output of the application may follow.
     answered: &'r AtomicBool,
+    timed_out: bool,
 }
 
 impl<'r> EmbeddedBody<'r> {
     pub(crate) fn new(request: Request<'r>, answered: &'r AtomicBool) -> Self {
-        Self { input: Input::new(request), answered }
+        Self { input: Input::new(request), answered, timed_out: false }
+    }
+
+    /// Whether the client was too slow with its body.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out
     }
 }
 
@@ -25,7 +31,10 @@ impl RequestBody for EmbeddedBody<'_> {
                 self.answered.store(true, Ordering::Relaxed);
                 BodyError("the request body was refused by the server".into())
             }
-            HostError::Connection(error) => BodyError(format!("the request body cannot be read: {error}")),
+            HostError::Connection(error) => {
+                self.timed_out |= error.is_timeout();
+                BodyError(format!("the request body cannot be read: {error}"))
+            }
         })
     }
 }

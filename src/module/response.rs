@@ -92,8 +92,8 @@ impl<'r> EmbeddedSink<'r> {
     /// Ends a response that is not complete so that the client can tell.
     pub(crate) fn cut(&mut self) {
         let kept = core::mem::take(&mut self.kept);
-        if !self.passed || !kept.is_empty() {
-            // The head must be on its way: before it, httpd would make an error page of the cut.
+        if !self.ended {
+            // The head must be on its way, and what filters hold back: httpd would make an error page of the cut.
             let _ = self.send(&kept, Tail::Flush);
         }
         if !self.was_answered() {

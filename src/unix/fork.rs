@@ -1,6 +1,10 @@
 //! A new process from this one.
 
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use nix::errno::Errno;
 use nix::unistd::{ForkResult, Pid};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The exit status after a panic, as Rust programs have it.
@@ -21,6 +25,72 @@ pub(crate) fn fork(body: impl FnOnce() -> i32) -> nix::Result<Pid> {
             leave(status)
         }
     }
+}
+
+/// Whether this process is a copy that an application has made of a daemon.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// From here on a process that is forked from this one knows that it is a copy, and no daemon.
+///
+/// # Errors
+/// The system has no memory left.
+pub(crate) fn mark_copies() -> nix::Result<()> {
+    // SAFETY: `note_copy` is safe in a copy of a process with threads. The module stays mapped (`-z nodelete`).
+    let status = unsafe { libc::pthread_atfork(None, None, Some(note_copy)) };
+    if status == 0 { Ok(()) } else { Err(Errno::from_raw(status)) }
+}
+
+extern "C" fn note_copy() {
+    IS_COPY.store(true, Ordering::Relaxed);
+    for (index, word) in PRIVATE.iter().enumerate() {
+        let bits = word.load(Ordering::Relaxed);
+        for bit in (0..64).filter(|bit| bits >> bit & 1 == 1) {
+            // SAFETY: close(2) is safe here; who owns the descriptor uses it no more: see `is_copy`.
+            unsafe { libc::close((index * 64 + bit) as RawFd) };
+        }
+    }
+}
+
+/// Which descriptors are closed in copies, by their numbers; those of higher ones stay open.
+static PRIVATE: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
+
+fn word_and_bit(descriptor: BorrowedFd<'_>) -> Option<(&'static AtomicU64, u64)> {
+    let number = usize::try_from(descriptor.as_raw_fd()).ok()?;
+    PRIVATE.get(number / 64).map(|word| (word, 1 << (number % 64)))
+}
+
+/// A descriptor that copies do not keep open: who waits for the end of a connection waits for all who have it.
+pub(crate) struct Private<T: AsFd>(T);
+
+impl<T: AsFd> Private<T> {
+    pub(crate) fn new(value: T) -> Self {
+        if let Some((word, bit)) = word_and_bit(value.as_fd()) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        Self(value)
+    }
+}
+
+impl<T: AsFd> Deref for Private<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: AsFd> Drop for Private<T> {
+    fn drop(&mut self) {
+        // Before the descriptor is closed: its number may be another's afterwards.
+        if let Some((word, bit)) = word_and_bit(self.0.as_fd()) {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether this is a copy that an application has made: the request is not its own, nor is any connection.
+pub(crate) fn is_copy() -> bool {
+    IS_COPY.load(Ordering::Relaxed)
 }
 
 /// Leaves the process at once: the exit functions of httpd are its parent's.

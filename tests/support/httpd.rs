@@ -463,6 +463,18 @@ impl Httpd {
         self.parent().children()
     }
 
+    /// The processes that run applications.
+    pub fn servers(&self) -> Vec<Process> {
+        if !IN_DAEMONS {
+            return self.children();
+        }
+        // The one that looks after the daemons is the only child that has children.
+        wait_for("the daemon", || {
+            let daemons: Vec<_> = self.children().iter().flat_map(|child| child.children()).collect();
+            (!daemons.is_empty()).then_some(daemons)
+        })
+    }
+
     /// `apachectl graceful`; returns when the new configuration is in force.
     pub fn graceful(&self) {
         self.signal_and_resume("USR1");

@@ -1,5 +1,7 @@
 //! The error log, read back as records.
 
+use super::IN_DAEMONS;
+
 /// One record of the error log, in httpd's default format. A traceback, which
 /// is written as one record a line, is one entry: its lines joined by newlines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +131,9 @@ impl Entry {
     }
 
     fn is_life_of_httpd(&self) -> bool {
+        if IN_DAEMONS && self.level == "info" && self.message.starts_with("process group 'requests'") {
+            return true;
+        }
         self.level == "notice" && LIFE_OF_HTTPD.iter().any(|number| self.message.starts_with(number))
     }
 }

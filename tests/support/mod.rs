@@ -53,6 +53,15 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 /// tests/daemon_same_requests.rs, which runs tests of embedded mode again.
 pub const IN_DAEMONS: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"daemon_same_requests");
 
+/// `mod_wsgi.process_group`
+pub const PROCESS_GROUP: &str = if IN_DAEMONS { "requests" } else { "" };
+
+/// The status where the script has no such callable.
+pub const NO_CALLABLE: u16 = if IN_DAEMONS { 500 } else { 404 };
+
+/// What is logged when a process dies in the middle of a response. In embedded mode it takes its voice with it.
+pub const LOG_OF_DEATH: &[&str] = if IN_DAEMONS { &["WSGI0146", "WSGI1023"] } else { &[] };
+
 /// Runs a test once with the shared GIL and once without any.
 ///
 /// Output of a failing test is shown, so the last line names the mode.
