@@ -133,13 +133,13 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
     }
 
     /// Ends the response, which is not complete; `status` and `entry` are for the client that has seen nothing of it yet,
-    /// and for the log.
+    /// and for the log. Without a status (0) the client gets what there is, and the cut.
     ///
     /// # Errors
     /// The child is gone.
     pub(crate) fn abort(&mut self, status: u16, entry: Option<&Entry>) -> Result<(), ChannelError> {
         let mut channel = self.conversation.channel.lock();
-        if !self.sent {
+        if !self.sent && status != 0 {
             channel.out().clear();
         }
         if let Some(entry) = entry {

@@ -22,7 +22,7 @@ use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
-use crate::unix::signals::Signals;
+use crate::unix::signals::{self, Signals};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -115,6 +115,8 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
         &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGXCPU],
         &[Signal::SIGPIPE],
     )?;
+    // The supervisor ignores it, and a program that an application starts would inherit that.
+    signals::reset(&[Signal::SIGWINCH]);
     // After the change of identity, which would undo it.
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
     if nix::unistd::getppid().as_raw() as u32 != supervisor {

@@ -110,7 +110,8 @@ def send_buffers(environ, start_response, rest):
     for number in os.listdir("/proc/self/fd"):
         try:
             with socket.socket(fileno=os.dup(int(number))) as copy:
-                if copy.family == socket.AF_UNIX and "/wsgi." in str(copy.getsockname()):
+                listens = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if copy.family == socket.AF_UNIX and "/wsgi." in str(copy.getsockname()) and not listens:
                     sizes.add(copy.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
         except OSError:
             pass
@@ -130,11 +131,9 @@ def flags(environ, start_response, rest):
 
 
 def signals_of_a_program(environ, start_response, rest):
-    with open("/proc/thread-self/status") as file:
-        mine = [line.split()[1] for line in file if line.startswith("SigBlk")]
-    with subprocess.Popen(["grep", "^Sig[BI]", "/proc/self/status"], stdout=subprocess.PIPE) as program:
-        theirs = [line.split()[1] for line in program.stdout.read().decode().splitlines()]
-    return answer(start_response, " ".join(mine + theirs))
+    what = environ["QUERY_STRING"]
+    program = subprocess.run(["grep", f"^{what}", "/proc/self/status"], stdout=subprocess.PIPE, check=True)
+    return answer(start_response, program.stdout.decode().split()[1])
 
 
 def a_program_that_is_terminated(environ, start_response, rest):
