@@ -225,8 +225,42 @@ fn an_environ_may_be_large() {
         request = request.header(&format!("X-N-{number}"), "value");
     }
     request.send().assert(200, "(200002, 900)");
-    // The memory that it needed is not needed by the next one.
     assert_eq!(httpd.python("len(environ) < 60"), "True");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn an_environ_may_not_be_larger_than_that() {
+    let conf = "LimitRequestFieldSize 20000000\nLogLevel wsgi:info";
+    let httpd = group("", conf).start();
+    let cookie = "c=".to_owned() + &"x".repeat(17_000_000);
+    httpd.request("GET", "/describe").header("Cookie", &cookie).send().assert_error_page(502);
+    httpd.get("/describe").assert(200, "GET  None None None []");
+    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading the script"]);
+}
+
+#[test]
+fn a_line_for_the_log_may_have_any_length() {
+    in_both_modes(|mode| {
+        let httpd = group("", "").gil_mode(mode).start();
+        httpd.get("/long_line").assert(200, "written");
+        httpd.finish(&["xxxxx"]);
+    });
+}
+
+#[test]
+fn options_of_connections_suit_http_2() {
+    let options = "socket-timeout=5 response-socket-timeout=5 response-flush-delay=0";
+    let httpd = group(options, "Protocols h2c http/1.1\nWSGIErrorOverride On").modules(&["http2"]).start();
+    let ask = |path: &str| {
+        let output = httpd.curl(&["--http2-prior-knowledge", &format!("{{url}}{path}")]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("/redirect?/describe"), "GET  None None /redirect []");
+        assert_eq!(ask("/header/10"), "fits");
+        assert!(ask("/status/404").contains("<title>404 Not Found</title>"));
+    }
     httpd.finish(&[]);
 }
 

@@ -25,6 +25,8 @@ mod input;
 mod iteration;
 #[path = "start_response.rs"]
 mod start_response;
+#[path = "tls.rs"]
+mod tls;
 #[path = "trusted_proxies.rs"]
 mod trusted_proxies;
 #[path = "validator.rs"]

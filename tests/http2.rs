@@ -6,7 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use support::{Builder, Httpd, in_both_modes, wait_for};
+use support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 /// How a client comes to speak HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -373,6 +373,6 @@ fn a_child_that_dies_never_completes_a_response() {
         let (code, text) = wire.ask(&httpd, "/child_dies", &[]);
         assert!(code != Some(0) && "so far".starts_with(&text), "{wire:?}: {code:?} {text}");
         wire.assert_answer(&httpd, "/fine", &[], "fine");
-        httpd.finish(&[]);
+        httpd.finish(LOG_OF_DEATH);
     }
 }

@@ -7,7 +7,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::process::Stdio;
-use support::{Builder, Httpd, in_both_modes, wait_for};
+use support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 fn serving(conf: &str, app: &str) -> Builder {
     Httpd::with(&format!("WSGIScriptAlias / {{app}}\n{conf}"), app).tls()
@@ -152,7 +152,8 @@ fn a_failure_half_way_is_seen_by_the_client() {
             assert_eq!(String::from_utf8_lossy(&output.stdout), "so far", "{path}");
         }
         assert_eq!(get(&httpd, "/fine", &[]), "fine");
-        httpd.finish(&["WSGI0174", "ValueError: half-way", "TypeError", "SystemExit", "WSGI1003"]);
+        let expected = ["WSGI0174", "ValueError: half-way", "TypeError", "SystemExit", "WSGI1003"];
+        httpd.finish(&[&expected, LOG_OF_DEATH].concat());
     });
 }
 

@@ -56,7 +56,7 @@ impl Kind {
     }
 
     /// The largest payload: what is larger is no frame of ours.
-    const fn longest(self) -> usize {
+    pub(crate) const fn longest(self) -> usize {
         match self {
             Self::Request | Self::Head | Self::Log => 16 << 20,
             Self::Body | Self::LastBody | Self::Data => PIECE,

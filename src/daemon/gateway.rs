@@ -68,10 +68,18 @@ impl<'c> Conversation<'c> {
 /// The payload of a log frame.
 pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
     out.extend_from_slice(&[entry.level as u8, u8::from(entry.speaker == Speaker::Module)]);
-    put_bytes(out, entry.text.as_bytes());
-    for line in &entry.details {
-        put_bytes(out, line.as_bytes());
+    put_line(out, &entry.text);
+    for line in entry.details.iter().take(MOST_DETAILS) {
+        put_line(out, line);
     }
+}
+
+/// More of a line than httpd writes, and more lines than a traceback has: an entry always fits into a frame.
+const LONGEST_LINE: usize = 16 << 10;
+const MOST_DETAILS: usize = 1000;
+
+fn put_line(out: &mut Vec<u8>, line: &str) {
+    put_bytes(out, &line.as_bytes()[..line.len().min(LONGEST_LINE)]);
 }
 
 /// The entry in the payload of a log frame; `None` if there is none.

@@ -253,6 +253,10 @@ impl Errand<'_> {
         let mut buffers = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Buffers::new);
         let mut channel = Channel::new(&connection.stream, &mut buffers);
         self.write_request(&mut channel, reservation.seat, any_edition);
+        let length = channel.out().len() - frame::HEADER;
+        if length > Kind::Request.longest() {
+            return Err(Fault::RequestTooLarge(self.name(), length));
+        }
         let end = match channel.send() {
             Ok(()) => self.relay(channel, reservation),
             Err(ChannelError::Closed | ChannelError::Reset) => Ok(End::Unread),

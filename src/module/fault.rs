@@ -66,6 +66,8 @@ pub(crate) enum Fault {
     NoProcess(String),
     #[error("a process of group '{0}' cannot be reached: {1}")]
     Connect(String, std::io::Error),
+    #[error("the variables of the request, of {1} bytes, are more than a process of group '{0}' takes")]
+    RequestTooLarge(String, usize),
     #[error("the request cannot be sent to a process of group '{0}': {1}")]
     SendRequest(String, ChannelError),
     #[error("process {process} of group '{group}' has failed while it had this request: {error}")]
@@ -122,6 +124,7 @@ impl Fault {
             Self::QueueFull(..) => ("WSGI0116", Status::SERVICE_UNAVAILABLE, Owner::Host),
             Self::QueueTimeout(..) => ("WSGI0084", Status::GATEWAY_TIMEOUT, Owner::Host),
             Self::NoProcess(_) | Self::Connect(..) => ("WSGI0117", Status::SERVICE_UNAVAILABLE, Owner::Host),
+            Self::RequestTooLarge(..) => ("WSGI0080", Status::BAD_GATEWAY, Owner::Client),
             Self::SendRequest(..) => ("WSGI0121", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::HeaderTooLong(..) => ("WSGI0144", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::NoProcessInTime(..) | Self::Daemon { error: ChannelError::TimedOut, .. } => {

@@ -193,6 +193,11 @@ def kill_oneself(environ, start_response, rest):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def long_line(environ, start_response, rest):
+    print("x" * 20_000_000, file=environ["wsgi.errors"])
+    return answer(start_response, "written")
+
+
 def log_afterwards(environ, start_response, rest):
     errors = environ["wsgi.errors"]
 
