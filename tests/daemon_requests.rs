@@ -236,7 +236,7 @@ fn an_environ_may_not_be_larger_than_that() {
     let cookie = "c=".to_owned() + &"x".repeat(17_000_000);
     httpd.request("GET", "/describe").header("Cookie", &cookie).send().assert_error_page(502);
     httpd.get("/describe").assert(200, "GET  None None None []");
-    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading the script"]);
+    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading '*' in interpreter '' beforehand"]);
 }
 
 #[test]
@@ -350,6 +350,17 @@ fn a_copy_that_returns_from_the_application_is_no_daemon() {
         }
         httpd.finish(&["WSGI1060"]);
     });
+}
+
+#[test]
+fn a_copy_that_returns_from_a_script_is_no_daemon() {
+    let script = "import os\ncopy = os.fork()\nif copy:\n    os.waitpid(copy, 0)\n";
+    let conf = "WSGIImportScript {root}/forks.py process-group=group application-group=%{GLOBAL}";
+    let httpd = group("", conf).file("forks.py", script).start();
+    let pid = httpd.get("/pid").text().to_owned();
+    httpd.get("/pid").assert(200, &pid);
+    assert_eq!(httpd.error_log().count("WSGI1060"), 1);
+    httpd.finish(&["WSGI1060"]);
 }
 
 #[test]

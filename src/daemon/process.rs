@@ -57,7 +57,7 @@ pub(crate) struct Daemon {
 static DAEMON: OnceLock<Daemon> = OnceLock::new();
 
 /// The exit status of a daemon that cannot start, or whose end took too long.
-pub(crate) const FAILED: i32 = 255;
+const FAILED: i32 = 255;
 
 /// Why a daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +139,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     });
     daemon.load_beforehand(applications);
     set_switch_interval();
+    daemon.leave_if_copy();
     Ok((daemon, signals))
 }
 
@@ -187,6 +188,16 @@ impl Daemon {
             self.line.say(&Message::Loaded(application));
         } else {
             self.line.say(&Message::LoadFailed(application));
+        }
+    }
+
+    /// Ends this process if it is a copy that an application has made of a daemon (`os.fork()`), and that has come back
+    /// from the application: it must not take requests.
+    pub(crate) fn leave_if_copy(&self) {
+        if fork::is_copy() {
+            let text = "WSGI1060: a process that an application forked returned from the application; it ends here";
+            log::server(Some(self.group.server), Level::Warning, text);
+            fork::leave(FAILED);
         }
     }
 

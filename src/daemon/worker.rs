@@ -6,7 +6,7 @@ use super::control::{Application, Message, Reason};
 use super::frame::{self, Kind};
 use super::gateway::{Conversation, DaemonBody, DaemonFacts, DaemonLog, DaemonSink};
 use super::listener;
-use super::process::{self, Daemon};
+use super::process::Daemon;
 use super::request_head::{self, RequestHead};
 use super::table::Sitting;
 use crate::apache::boundary::caught;
@@ -18,7 +18,7 @@ use crate::module::script_path;
 use crate::python::Attached;
 use crate::python::interpreter::{self, Interpreter};
 use crate::python::script::{Event, Reloading, Script};
-use crate::unix::fork::{self, Private};
+use crate::unix::fork::Private;
 use crate::wsgi::gateway::{Gateway, Outcome};
 use core::cell::Cell;
 use nix::sys::eventfd::EventFd;
@@ -70,20 +70,11 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
             }
             Waiter::Connection(ref stream) => thread.serve(stream).is_ok().then_some(waiter),
         };
-        if fork::is_copy() {
-            leave_copy(daemon);
-        }
+        daemon.leave_if_copy();
         if let Some(waiter) = waiter {
             let _ = daemon.parked.park_again(waiter);
         }
     }
-}
-
-/// An application has forked, and the copy has come back from it: it is no daemon, and must not take requests.
-fn leave_copy(daemon: &Daemon) -> ! {
-    let text = "WSGI1060: a process that an application forked returned from the application; it ends here";
-    log::server(Some(daemon.group.server), Level::Warning, text);
-    fork::leave(process::FAILED)
 }
 
 fn accept(daemon: &Daemon, listener: &UnixListener) {

@@ -35,7 +35,7 @@ static IS_COPY: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// The system has no memory left.
 pub(crate) fn mark_copies() -> nix::Result<()> {
-    // SAFETY: `note_copy` is safe in a copy of a process with threads. The module stays mapped (`-z nodelete`).
+    // SAFETY: COPY: `note_copy` only stores and closes. AFTER-FORK: the module stays mapped.
     let status = unsafe { libc::pthread_atfork(None, None, Some(note_copy)) };
     if status == 0 { Ok(()) } else { Err(Errno::from_raw(status)) }
 }
@@ -45,7 +45,7 @@ extern "C" fn note_copy() {
     for (index, word) in PRIVATE.iter().enumerate() {
         let bits = word.load(Ordering::Relaxed);
         for bit in (0..64).filter(|bit| bits >> bit & 1 == 1) {
-            // SAFETY: close(2) is safe here; who owns the descriptor uses it no more: see `is_copy`.
+            // SAFETY: COPY: who owns the descriptor uses it no more.
             unsafe { libc::close((index * 64 + bit) as RawFd) };
         }
     }
