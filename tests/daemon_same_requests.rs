@@ -1,6 +1,8 @@
 //! What requests and applications may rely on holds for a process group as it does for httpd's own processes: these are
 //! the tests of embedded mode once more. `support` gives each server of this file a group, and names the few differences.
 
+#![allow(clippy::duplicate_mod, reason = "each of these files brings the harness along")]
+
 #[path = "clients.rs"]
 mod clients;
 #[path = "environ.rs"]
