@@ -139,7 +139,6 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     });
     daemon.load_beforehand(applications);
     set_switch_interval();
-    daemon.leave_if_copy();
     Ok((daemon, signals))
 }
 
@@ -182,6 +181,7 @@ impl Daemon {
 
     /// Tells the supervisor what became of an application that was loaded before any request.
     fn tell_of_load(&self, application_group: &str, script: &[u8], loaded: bool) {
+        self.leave_if_copy();
         let application = Application { application_group: application_group.to_owned(), script: script.to_vec() };
         if loaded {
             activity::note_loaded();
@@ -192,7 +192,7 @@ impl Daemon {
     }
 
     /// Ends this process if it is a copy that an application has made of a daemon (`os.fork()`), and that has come back
-    /// from the application: it must not take requests.
+    /// from the application: it must not take requests, nor say anything for the daemon.
     pub(crate) fn leave_if_copy(&self) {
         if fork::is_copy() {
             let text = "WSGI1060: a process that an application forked returned from the application; it ends here";

@@ -70,7 +70,6 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
             }
             Waiter::Connection(ref stream) => thread.serve(stream).is_ok().then_some(waiter),
         };
-        daemon.leave_if_copy();
         if let Some(waiter) = waiter {
             let _ = daemon.parked.park_again(waiter);
         }
@@ -240,6 +239,7 @@ impl Request<'_, '_> {
         let mut log = DaemonLog(self.conversation);
         let gateway = Gateway { facts: self.facts, body: &mut body, sink, log: &mut log };
         let outcome = call(attached, &script, &announce, gateway);
+        self.daemon.leave_if_copy();
         if loading.get() && outcome.is_ok() {
             self.tell_loaded();
         }
