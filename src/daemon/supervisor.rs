@@ -259,6 +259,8 @@ impl Supervisor {
                 }
             }
             Message::Replace { reason: Reason::ScriptReload, change } => self.begin_edition(group, change),
+            // Its successor is there already.
+            Message::Replace { .. } if matches!(member.phase, Phase::Leaving { .. }) => {}
             Message::Replace { reason, .. } => {
                 let pid = member.pid;
                 self.plan(group, pid, reason);
@@ -485,8 +487,8 @@ impl Supervisor {
         let table = &self.generation.groups[group].table;
         let under_way = table.being_served(member.place);
         table.clear(member.place);
-        self.progress[group].to_replace.retain(|(pid, _)| *pid != member.pid);
         self.tell_end(&member, status, under_way);
+        self.progress[group].to_replace.retain(|(pid, _)| *pid != member.pid);
         if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {
             self.slow_down(&member, status);
         }
@@ -512,6 +514,9 @@ impl Supervisor {
             }
             WaitStatus::Exited(_, 255) if told => "did not end in time and left".to_owned(),
             WaitStatus::Exited(_, code) => format!("ended with exit status {code}"),
+            WaitStatus::Signaled(_, Signal::SIGKILL, _) if self.is_out_of_cpu_time(member) => {
+                "had used all of its cpu-time-limit and was killed by the system".to_owned()
+            }
             WaitStatus::Signaled(_, Signal::SIGKILL, _) if told => "did not end in time and was killed".to_owned(),
             WaitStatus::Signaled(_, signal, core) => {
                 let core = if core { ", core dumped" } else { "" };
@@ -526,6 +531,18 @@ impl Supervisor {
         };
         let next = if self.ending || told { "" } else { "; another one takes its place" };
         self.log(member.group, Level::Error, &format!("WSGI1023: process {pid} {how}{lost}{next}"));
+    }
+
+    /// Whether the system kills a daemon for the CPU time that it has used: it was warned by a signal, and has told.
+    fn is_out_of_cpu_time(&self, member: &Member) -> bool {
+        match member.phase {
+            Phase::Leaving { reason, until } => {
+                reason == Reason::CpuTimeLimit && until.is_none_or(|until| until > Instant::now())
+            }
+            Phase::Starting | Phase::Ready => {
+                self.progress[member.group].to_replace.contains(&(member.pid, Reason::CpuTimeLimit))
+            }
+        }
     }
 
     /// Daemons that keep failing are started at growing intervals.
