@@ -28,6 +28,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("maximum_processes", surroundings.maximum_processes)?;
     module.setattr("threads_per_process", surroundings.threads_per_process)?;
     module.setattr("FileWrapper", &wsgi.file_wrapper)?;
+    module.setattr("RequestTimeout", &wsgi.request_timeout)?;
     modules.set_item("mod_wsgi", module)?;
 
     let apache = PyModule::new(py, "apache")?;

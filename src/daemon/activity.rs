@@ -1,20 +1,38 @@
 //! What the request threads of this process do, for those who watch over it: the limits of the main thread.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::OnceLock;
+use crate::python::{Attached, Interpreter, other_thread};
+use crate::wsgi::Wsgi;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+
+use super::request_head::RequestHead;
+use crate::wsgi::environ::{Key, Variable};
 
 /// What is known of one request thread.
 #[derive(Default)]
 pub(crate) struct Worker {
-    /// When its request began, in milliseconds of [`now`], plus one; 0 while it has none.
-    since: AtomicU64,
-    /// Counts its requests: the same number is the same request.
-    request: AtomicU64,
     /// As `threading.get_ident()` has it.
     thread: AtomicU64,
-    /// The place of its interpreter in the list of all; none below 0 ... stored plus one.
-    interpreter: AtomicUsize,
+    running: Mutex<Running>,
+}
+
+/// What a request thread does. The lock is held for moments only, and by no one who attaches meanwhile.
+#[derive(Default)]
+struct Running {
+    /// Counts its requests: the same number is the same request.
+    request: u64,
+    /// When its request began, in milliseconds of [`now`]; `None` while it has none.
+    since: Option<u64>,
+    /// The payload of its request frame.
+    head: Option<Arc<Vec<u8>>>,
+    /// Where an exception may be raised in it now.
+    interpreter: Option<&'static Interpreter>,
+    /// Whether one has been.
+    raised: bool,
 }
 
 /// The request threads of this process.
@@ -47,14 +65,29 @@ pub(crate) fn workers() -> &'static [Worker] {
     WORKERS.get().map_or(&[], |workers| workers)
 }
 
+/// A request as another thread sees it.
+pub(crate) struct Seen {
+    /// The same number is the same request, in one thread.
+    pub(crate) request: u64,
+    /// In milliseconds.
+    pub(crate) age: u64,
+    /// Where it runs Python, if it does.
+    pub(crate) interpreter: Option<&'static Interpreter>,
+    head: Arc<Vec<u8>>,
+}
+
 impl Worker {
-    /// How long its request has run, in milliseconds, and the number of that request; `None` if it has none.
-    pub(crate) fn busy(&self) -> Option<(u64, u64)> {
-        let request = self.request.load(Relaxed);
-        match self.since.load(Relaxed) {
-            0 => None,
-            since => Some((now().saturating_sub(since), request)),
-        }
+    /// The request that it has now.
+    pub(crate) fn request(&self) -> Option<Seen> {
+        let running = self.running.lock();
+        let since = running.since?;
+        let head = running.head.clone()?;
+        let age = now().saturating_sub(since);
+        Some(Seen { request: running.request, age, interpreter: running.interpreter, head })
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.lock().since.is_some()
     }
 
     /// The thread, as `threading.get_ident()` has it.
@@ -62,41 +95,100 @@ impl Worker {
         self.thread.load(Relaxed)
     }
 
-    /// The place of the interpreter that the request runs in, among all of the process.
-    pub(crate) fn interpreter(&self) -> Option<usize> {
-        self.interpreter.load(Relaxed).checked_sub(1)
-    }
-
-    /// Says in which interpreter the request runs.
-    pub(crate) fn enter(&self, interpreter: Option<usize>) {
-        self.interpreter.store(interpreter.map_or(0, |interpreter| interpreter + 1), Relaxed);
-    }
-
-    /// Says which thread this is.
-    pub(crate) fn name_thread(&self, ident: u64) {
-        self.thread.store(ident, Relaxed);
+    /// Says that this thread is it.
+    pub(crate) fn is_this_thread(&self) {
+        self.thread.store(other_thread::this_thread(), Relaxed);
     }
 
     /// A request begins; it ends when the guard is dropped.
-    pub(crate) fn begin(&self) -> Busy<'_> {
-        self.request.fetch_add(1, Relaxed);
+    pub(crate) fn begin(&self, head: Arc<Vec<u8>>, activity: Activity) -> Busy<'_> {
         let now = now();
         if FIRST.load(Relaxed) == 0 {
             FIRST.store(now, Relaxed);
         }
-        self.since.store(now, Relaxed);
-        Busy(self)
+        activity.note();
+        let mut running = self.running.lock();
+        running.request += 1;
+        running.since = Some(now);
+        running.head = Some(head);
+        Busy { worker: self, activity }
+    }
+
+    /// Runs `body`, in which an exception may be raised; behind it none of this request is.
+    pub(crate) fn interruptible<R>(&self, attached: &Attached<'_>, body: impl FnOnce() -> R) -> R {
+        let _open = Open::new(self, attached);
+        body()
+    }
+
+    /// Raises `mod_wsgi.RequestTimeout` in that request, if it runs in the interpreter attached to.
+    pub(crate) fn interrupt(&self, attached: &Attached<'_>, request: u64) -> bool {
+        let Some(wsgi) = attached.interpreter.belongings::<Wsgi>() else { return false };
+        let mut running = self.running.lock();
+        let is_here = running.interpreter.is_some_and(|interpreter| core::ptr::eq(interpreter, attached.interpreter));
+        if running.request != request || !is_here {
+            return false;
+        }
+        running.raised = other_thread::raise(wsgi.request_timeout.bind(attached.py), self.thread());
+        running.raised
+    }
+}
+
+/// The part of a request in which an exception may be raised.
+struct Open<'w, 'a, 'py> {
+    worker: &'w Worker,
+    attached: &'a Attached<'py>,
+}
+
+impl<'w, 'a, 'py> Open<'w, 'a, 'py> {
+    fn new(worker: &'w Worker, attached: &'a Attached<'py>) -> Self {
+        worker.running.lock().interpreter = Some(attached.interpreter);
+        Self { worker, attached }
+    }
+}
+
+impl Drop for Open<'_, '_, '_> {
+    fn drop(&mut self) {
+        let mut running = self.worker.running.lock();
+        running.interpreter = None;
+        let raised = core::mem::take(&mut running.raised);
+        drop(running);
+        if raised {
+            // It may have come too late for this request, and is not for the next.
+            other_thread::take_back(self.attached.py);
+        }
     }
 }
 
 /// A request under way.
-pub(crate) struct Busy<'w>(&'w Worker);
+pub(crate) struct Busy<'w> {
+    worker: &'w Worker,
+    activity: Activity,
+}
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.enter(None);
-        self.0.since.store(0, Relaxed);
+        self.activity.note();
+        let mut running = self.worker.running.lock();
+        running.since = None;
+        running.head = None;
+        drop(running);
         SERVED.fetch_add(1, Relaxed);
+    }
+}
+
+impl fmt::Display for Seen {
+    /// Names the request for the log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((head, variables)) = RequestHead::read(&self.head) else { return formatter.write_str("a request") };
+        let mut id = None;
+        variables.visit(&mut |variable, value| {
+            if matches!(variable, Variable::Known(Key::RequestId)) {
+                id = Some(String::from_utf8_lossy(value).into_owned());
+            }
+        });
+        let (id, script) = (id.as_deref().unwrap_or("-"), String::from_utf8_lossy(head.script));
+        let seconds = Duration::from_millis(self.age).as_secs_f32();
+        write!(formatter, "request {id} of '{script}', which has run for {seconds:.1} s")
     }
 }
 

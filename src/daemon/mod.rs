@@ -7,7 +7,8 @@
 //!   each group, and one **supervisor**.
 //! - The [`supervisor`] forks the daemons, replaces them one by one, and says why one died. It runs no Python and
 //!   reads nothing that comes from a client. It leaves when the last process of httpd is gone that knows its generation.
-//! - A **daemon** is a [`process`] with request threads ([`worker`]) and a main thread that minds its signals and limits.
+//! - A **daemon** is a [`process`] with request threads ([`worker`]) and a main thread that minds its signals and
+//!   [`limits`], with an [`examiner`] to look into Python for it.
 //! - A **child** of httpd has the request. [`relay`] takes it to a daemon and its response to the client.
 //!
 //! # The way of a request
@@ -20,6 +21,7 @@
 pub(crate) mod activity;
 pub(crate) mod channel;
 pub(crate) mod control;
+pub(crate) mod examiner;
 pub(crate) mod fields;
 pub(crate) mod frame;
 pub(crate) mod gateway;
@@ -34,6 +36,7 @@ pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod request_head;
 pub(crate) mod service;
+pub(crate) mod stuck;
 pub(crate) mod supervisor;
 pub(crate) mod table;
 pub(crate) mod worker;

@@ -7,6 +7,7 @@ use super::control::{Application, Heard, Line, Message, Reason};
 use super::generation::{Generation, Group};
 use super::identity;
 use super::isolation;
+use super::limits::Limits;
 use super::listener;
 use super::service;
 use super::worker::{self, Waiter};
@@ -23,6 +24,7 @@ use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
 use crate::unix::signals::{self, Signals};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -52,6 +54,8 @@ pub(crate) struct Daemon {
     pub(crate) place: usize,
     pub(crate) line: Line,
     pub(crate) parked: Parked<Waiter>,
+    /// Whether its replacement has been asked for, for whatever reason.
+    asked: AtomicBool,
 }
 
 static DAEMON: OnceLock<Daemon> = OnceLock::new();
@@ -92,7 +96,7 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
     match prepare(start) {
         Ok((daemon, signals)) if is_service(group) => {
             service::run(daemon, &signals, main);
-            wind_up(daemon, Vec::new(), main)
+            wind_up(daemon, daemon.config().shutdown_timeout, Vec::new(), main)
         }
         Ok((daemon, signals)) => serve(daemon, &signals, main),
         Err(error) => {
@@ -128,7 +132,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     if let Some(listener) = listener {
         parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
     }
-    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked });
+    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked, asked: AtomicBool::new(false) });
     start_python(&group.config, start_up)?;
     if is_service(group) {
         set_switch_interval();
@@ -201,9 +205,11 @@ impl Daemon {
         }
     }
 
-    /// Asks to be replaced.
+    /// Asks to be replaced: once, except that a change of a script concerns the other processes too.
     pub(crate) fn ask_to_be_replaced(&self, reason: Reason, change: u64) {
-        self.line.say(&Message::Replace { reason, change });
+        if reason == Reason::ScriptReload || !self.asked.swap(true, Relaxed) {
+            self.line.say(&Message::Replace { reason, change });
+        }
     }
 
     /// How long the other side of a connection may take to send what it has begun.
@@ -221,16 +227,23 @@ impl Daemon {
 fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i32 {
     let threads = match start_threads(daemon) {
         Ok(threads) => threads,
-        Err(error) => {
-            let text = format!("WSGI0036: a process of group '{}' does not start: {error}", daemon.config().name);
-            log::server(Some(daemon.group.server), Level::Critical, &text);
-            return FAILED;
-        }
+        Err(error) => return cannot_start(daemon, &error),
+    };
+    let mut limits = match Limits::new(daemon) {
+        Ok(limits) => limits,
+        Err(error) => return cannot_start(daemon, &StartError::Thread(error)),
     };
     // It is the supervisor that lets requests come: a successor may have to be given up.
     daemon.line.say(&Message::Ready);
-    let reason = watch(daemon, signals);
+    let reason = watch(daemon, signals, &mut limits);
+    let threads = threads.into_iter().chain(limits.end()).collect();
     end(daemon, reason, threads, main)
+}
+
+fn cannot_start(daemon: &Daemon, error: &StartError) -> i32 {
+    let text = format!("WSGI0036: a process of group '{}' does not start: {error}", daemon.config().name);
+    log::server(Some(daemon.group.server), Level::Critical, &text);
+    FAILED
 }
 
 fn start_threads(daemon: &'static Daemon) -> Result<Vec<JoinHandle<()>>, StartError> {
@@ -254,11 +267,20 @@ struct Drain {
 
 /// How often the main thread looks at what no one tells it.
 const LOOK: Duration = Duration::from_millis(10);
+/// The time for the end of a process that has no `shutdown-timeout`, and whose Python lets no one in.
+const END_OF_DEADLOCK: Duration = Duration::from_secs(5);
+
+impl Drain {
+    /// Whether there is nothing left to wait for: requests that are given up do not count.
+    fn is_over(&self, daemon: &Daemon, limits: &Limits) -> bool {
+        let left = daemon.group.table.in_flight(daemon.place) as usize;
+        left <= limits.given_up() || self.until.is_some_and(|until| until <= Instant::now())
+    }
+}
 
 /// The main thread while requests are served. Returns why the daemon is to end.
-fn watch(daemon: &Daemon, signals: &Signals) -> Reason {
+fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits) -> Reason {
     let mut draining: Option<Drain> = None;
-    let mut limits = super::limits::Limits::new(daemon.config());
     loop {
         let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
         wait_for_news(signals, &daemon.line, wait);
@@ -277,13 +299,12 @@ fn watch(daemon: &Daemon, signals: &Signals) -> Reason {
             Heard::Gone => return Reason::ShutdownSignal,
             Heard::Message(_) | Heard::Silence => {}
         }
-        if let Some(drain) = &draining {
-            let over = drain.until.is_some_and(|until| until <= Instant::now());
-            if over || daemon.group.table.in_flight(daemon.place) == 0 {
-                return drain.reason;
-            }
+        if let Some(drain) = draining.as_ref().filter(|drain| drain.is_over(daemon, limits)) {
+            return drain.reason;
         }
-        if let Some(reason) = limits.check(daemon, draining.is_some()) {
+        if let Some(reason) = limits.check() {
+            // Its successor need not wait for its end.
+            daemon.ask_to_be_replaced(reason, 0);
             return reason;
         }
     }
@@ -318,19 +339,55 @@ fn end(daemon: &'static Daemon, reason: Reason, threads: Vec<JoinHandle<()>>, ma
     let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), reason.in_words());
     log::server(Some(daemon.group.server), Level::Info, &text);
     daemon.group.table.drain(daemon.place);
-    wind_up(daemon, threads, main)
+    // What holds up Python for ever holds up its end for ever too, whatever the limit is.
+    let limit = config.shutdown_timeout.or((reason == Reason::DeadlockTimeout).then_some(END_OF_DEADLOCK));
+    wind_up(daemon, limit, threads, main)
 }
 
-fn wind_up(daemon: &'static Daemon, threads: Vec<JoinHandle<()>>, main: Server<'static>) -> i32 {
-    let config = daemon.config();
-    let limit = config.shutdown_timeout.map_or(0, |limit| u32::try_from(limit.as_secs().max(1)).unwrap_or(u32::MAX));
-    finish::leave_after(limit, FAILED);
+fn wind_up(
+    daemon: &'static Daemon,
+    limit: Option<Duration>,
+    threads: Vec<JoinHandle<()>>,
+    main: Server<'static>,
+) -> i32 {
+    let until = limit.map(|limit| Instant::now() + limit);
     worker::stop(daemon);
-    for thread in threads {
-        let _ = thread.join();
+    if !have_ended(threads, until) {
+        tell_what_is_left(daemon);
+        return FAILED;
     }
+    let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()).max(LOOK));
+    finish::leave_after(left, FAILED);
     let keep = crate::apache::directive::server_settings::<crate::config::WsgiConfiguration>(main)
         .is_some_and(|settings| settings.start_up.keep_interpreters);
     finish::finish(keep);
     0
+}
+
+/// Waits for threads; `false` if the time is up before the last has ended.
+fn have_ended(mut threads: Vec<JoinHandle<()>>, until: Option<Instant>) -> bool {
+    loop {
+        let (ended, running): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
+        for thread in ended {
+            let _ = thread.join();
+        }
+        if running.is_empty() {
+            return true;
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return false;
+        }
+        threads = running;
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Names the requests that the process takes with it.
+fn tell_what_is_left(daemon: &Daemon) {
+    let process = std::process::id();
+    let say = |text: &str| log::server(Some(daemon.group.server), Level::Error, text);
+    say(&format!("WSGI1035: process {process} has not ended within shutdown-timeout, and leaves"));
+    for seen in activity::workers().iter().filter_map(activity::Worker::request) {
+        say(&format!("process {process} leaves without an end of {seen}"));
+    }
 }

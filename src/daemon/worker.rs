@@ -18,14 +18,15 @@ use crate::module::script_path;
 use crate::python::Attached;
 use crate::python::interpreter::{self, Interpreter};
 use crate::python::script::{Event, Reloading, Script};
+use crate::python::thread_state;
 use crate::unix::fork::Private;
 use crate::wsgi::gateway::{Gateway, Outcome};
-use core::cell::Cell;
 use nix::sys::eventfd::EventFd;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What request threads wait for.
@@ -57,11 +58,14 @@ pub(crate) fn stop(daemon: &Daemon) {
 
 /// All that a request thread does.
 pub(crate) fn run(daemon: &'static Daemon, number: usize) {
-    let mut thread = Worker { daemon, number, buffers: Buffers::new(), request: Vec::new() };
+    activity::workers()[number].is_this_thread();
+    let mut thread = Worker { daemon, number, buffers: Buffers::new(), request: Arc::default() };
     while let Ok(waiter) = daemon.parked.next() {
         let waiter = match *waiter {
             Waiter::Stop(_) => {
                 let _ = daemon.parked.park_again(waiter);
+                // Those who wait for this thread must not wait for Python, should that let no one in.
+                thread_state::give_up();
                 return;
             }
             Waiter::Listener(ref listener) => {
@@ -87,8 +91,8 @@ struct Worker {
     daemon: &'static Daemon,
     number: usize,
     buffers: Buffers,
-    /// The payload of the request frame.
-    request: Vec<u8>,
+    /// The payload of the request frame. Others who look at it give it back soon.
+    request: Arc<Vec<u8>>,
 }
 
 /// What happened to a request.
@@ -109,21 +113,26 @@ impl Worker {
         if kind != Kind::Request {
             return Err(frame::FrameError::Unexpected(kind).into());
         }
-        self.request.clear();
-        self.request.extend_from_slice(channel.payload(range));
+        let payload = channel.payload(range);
+        if let Some(request) = Arc::get_mut(&mut self.request) {
+            request.clear();
+            request.extend_from_slice(payload);
+        } else {
+            self.request = Arc::new(payload.to_vec());
+        }
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
         let table = &self.daemon.group.table;
         // A request that nobody waits for any more is not begun.
         let sitting = table.sit(self.daemon.place, head.seat).ok_or(ChannelError::Closed)?;
         let worker = &activity::workers()[self.number];
-        let _busy = worker.begin();
         let activity = Activity { counts: !head.options.ignore_activity };
-        activity.note();
+        let busy = worker.begin(self.request.clone(), activity);
         let conversation = Conversation::new(channel, activity);
         let facts = DaemonFacts { head, variables, daemon_start: microseconds() };
         let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
         let answered = request.answer(sitting);
+        drop(busy);
         count(self.daemon);
         answered
     }
@@ -140,10 +149,9 @@ fn check_pass(daemon: &Daemon, payload: &[u8]) -> Result<(), ChannelError> {
     Err(ChannelError::Closed)
 }
 
-/// A process that has served `maximum-requests` is replaced, once.
+/// A process that has served `maximum-requests` is replaced. Requests that end together may both be beyond.
 fn count(daemon: &Daemon) {
-    let served = activity::served() + 1;
-    if daemon.group.config.maximum_requests.is_some_and(|most| u64::from(most) == served) {
+    if daemon.group.config.maximum_requests.is_some_and(|most| activity::served() >= u64::from(most)) {
         daemon.ask_to_be_replaced(Reason::MaximumRequests, 0);
     }
 }
@@ -174,6 +182,10 @@ impl Request<'_, '_> {
                 let (_, entry) = Fault::Short { announced, given }.report();
                 sink.abort(SHORT, Some(&entry))
             }
+            Ok(End::Outcome(Outcome::TimedOut)) => {
+                let (status, entry) = Fault::TimedOut.report();
+                sink.abort(status.code(), Some(&entry))
+            }
             Ok(End::Outcome(Outcome::Raised)) => sink.abort(INTERNAL_SERVER_ERROR, None),
             Ok(End::Outcome(Outcome::ClientGone | Outcome::Answered)) => Err(ChannelError::Closed),
             Ok(End::Changed) => sink.send_away(),
@@ -187,14 +199,12 @@ impl Request<'_, '_> {
     fn run(&self, sink: &mut DaemonSink<'_, '_>) -> Result<End, Fault> {
         let head = &self.facts.head;
         let interpreter = interpreter::named(head.application_group, head.origin).map_err(Fault::of_interpreter)?;
-        self.worker.enter(interpreter.number());
         let reloading = if head.options.reloading { Reloading::Elsewhere } else { Reloading::Off };
-        match interpreter.run(|attached| self.call(attached, interpreter, reloading, sink)) {
+        match self.call_in(interpreter, reloading, sink) {
             Err(Fault::Changed) if self.asks_for_new_edition() => Ok(End::Changed),
             Err(Fault::Changed) => {
                 // The new code is on its way, or did not load: until there is a process with it, this one serves.
-                let outcome = interpreter.run(|attached| self.call(attached, interpreter, Reloading::Off, sink));
-                outcome.map(End::Outcome)
+                self.call_in(interpreter, Reloading::Off, sink).map(End::Outcome)
             }
             outcome => outcome.map(End::Outcome),
         }
@@ -211,6 +221,16 @@ impl Request<'_, '_> {
         }
         self.daemon.ask_to_be_replaced(Reason::ScriptReload, change);
         true
+    }
+
+    fn call_in(
+        &self,
+        interpreter: &'static Interpreter,
+        reloading: Reloading,
+        sink: &mut DaemonSink<'_, '_>,
+    ) -> Result<Outcome, Fault> {
+        interpreter
+            .run(|attached| self.worker.interruptible(attached, || self.call(attached, interpreter, reloading, sink)))
     }
 
     fn call(
@@ -230,19 +250,20 @@ impl Request<'_, '_> {
             reloading,
             callable: head.callable,
         };
-        let loading = Cell::new(false);
         let announce = |event: Event<'_>| {
-            loading.set(loading.get() || matches!(event, Event::Loading { .. }));
-            self.conversation.log(&Entry::event(interpreter.name(), &event));
+            if let Event::Loaded = event {
+                self.daemon.leave_if_copy();
+                self.tell_loaded();
+            }
+            if let Some(entry) = Entry::event(interpreter.name(), &event) {
+                self.conversation.log(&entry);
+            }
         };
         let mut body = DaemonBody(self.conversation);
         let mut log = DaemonLog(self.conversation);
         let gateway = Gateway { facts: self.facts, body: &mut body, sink, log: &mut log };
         let outcome = call(attached, &script, &announce, gateway);
         self.daemon.leave_if_copy();
-        if loading.get() && outcome.is_ok() {
-            self.tell_loaded();
-        }
         outcome
     }
 

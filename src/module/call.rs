@@ -34,8 +34,10 @@ pub(crate) fn call(
         wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
     });
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
-    let known = kept.applications.find(attached, script, announce);
-    let known = known.map_err(|error| Fault::of_load(py, &error, script.callable))?;
+    let known = kept.applications.find(attached, script, announce).map_err(|error| {
+        let timed_out = error.exception().is_some_and(|raised| wsgi.is_request_timeout(py, raised));
+        if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
+    })?;
     application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
         .map_err(|error| Fault::Objects(error.to_string()))
 }

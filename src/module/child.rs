@@ -9,9 +9,10 @@ use crate::apache::{directive, pool::Pool, server::Server};
 use crate::config::WsgiConfiguration;
 use crate::python::config::GilMode;
 use crate::python::finish;
+use core::time::Duration;
 
 /// How long Python may take to end: httpd kills a child that takes more than about 9 seconds.
-const SECONDS_TO_END: u32 = 5;
+const TIME_TO_END: Duration = Duration::from_secs(5);
 
 /// The hook that httpd calls in each new child.
 pub(crate) struct Child;
@@ -31,7 +32,7 @@ impl ChildHook for Child {
                 log::server(Some(server), Level::Info, &text);
                 let keep = process.start_up.keep_interpreters;
                 pool.on_clear(move || {
-                    finish::leave_after(SECONDS_TO_END, 0);
+                    finish::leave_after(TIME_TO_END, 0);
                     finish::finish(keep);
                 });
                 preload::run(server, EMBEDDED, &|_, _| {});

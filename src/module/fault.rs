@@ -90,6 +90,8 @@ pub(crate) enum Fault {
     LoadExit,
     #[error("the script has no '{0}'")]
     NoCallable(String),
+    #[error("the application has taken longer than request-timeout allows, and was ended by RequestTimeout")]
+    TimedOut,
     #[error("the script has changed, and no process has loaded it anew")]
     Changed,
     /// Another fault, with the traceback that belongs to it.
@@ -143,6 +145,7 @@ impl Fault {
             Self::LoadExit => ("WSGI0107", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::Load => ("WSGI0109", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::NoCallable(_) => ("WSGI0089", Status::NOT_FOUND, Owner::Application),
+            Self::TimedOut => ("WSGI1031", Status::GATEWAY_TIMEOUT, Owner::Application),
             Self::Changed => ("WSGI0124", Status::SERVICE_UNAVAILABLE, Owner::Application),
             Self::Traced(fault, _) => fault.verdict(),
             Self::Objects(_) => ("WSGI1002", Status::INTERNAL_SERVER_ERROR, Owner::Host),

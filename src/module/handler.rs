@@ -185,7 +185,11 @@ fn call_attached(
         reloading: if facts.settings.script_reloading { Reloading::Here } else { Reloading::Off },
         callable: facts.callable,
     };
-    let announce = |event: Event<'_>| Entry::event(attached.interpreter.name(), &event).write(request);
+    let announce = |event: Event<'_>| {
+        if let Some(entry) = Entry::event(attached.interpreter.name(), &event) {
+            entry.write(request);
+        }
+    };
     let mut body = EmbeddedBody::new(request, answered);
     let mut log = EmbeddedLog(request);
     call(attached, &script, &announce, Gateway { facts, body: &mut body, sink, log: &mut log })
@@ -203,6 +207,10 @@ fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -
             let status = Fault::Short { announced, given }.answer(request);
             sink.cut();
             Ok(status)
+        }
+        Outcome::TimedOut => {
+            let status = Fault::TimedOut.answer(request);
+            Ok(abandon(request, sink, status))
         }
         // The exception has been logged where it was caught.
         Outcome::Raised => Ok(abandon(request, sink, Status::INTERNAL_SERVER_ERROR)),

@@ -50,18 +50,19 @@ impl Entry {
         Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
     }
 
-    /// What happens to a script.
-    pub(crate) fn event(interpreter: &str, event: &Event<'_>) -> Self {
-        match event {
+    /// What happens to a script, where that is of interest.
+    pub(crate) fn event(interpreter: &str, event: &Event<'_>) -> Option<Self> {
+        Some(match event {
             Event::Loading { again } => {
                 let verb = if *again { "reloading" } else { "loading" };
                 Self::of_module(Level::Info, format!("{verb} the script in interpreter '{interpreter}'"))
             }
+            Event::Loaded => return None,
             Event::ReloadRequiredRaised(traceback) => {
                 let text = "WSGI1005: reload_required() of the script raised an exception".to_owned();
                 Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
             }
-        }
+        })
     }
 
     /// Writes the entry in the name of `request`.

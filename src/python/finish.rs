@@ -6,8 +6,9 @@
 
 use super::interpreter::{self, Interpreter};
 use super::thread_state::{self, Attached, attach};
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::time::Duration;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -27,8 +28,7 @@ pub(crate) fn finish(keep: bool) {
     if keep || thread_state::is_attached() || interpreter::main().is_none() {
         // A signal interrupted this thread inside Python, which cannot be entered again from here.
         FINISHED.store(true, Ordering::Release);
-        // SAFETY: a plain system call.
-        unsafe { libc::alarm(0) };
+        set_alarm(Duration::ZERO);
         return;
     }
     let mut clean = true;
@@ -42,8 +42,7 @@ pub(crate) fn finish(keep: bool) {
         finalize(main, clean);
     }
     FINISHED.store(true, Ordering::Release);
-    // SAFETY: a plain system call.
-    unsafe { libc::alarm(0) };
+    set_alarm(Duration::ZERO);
 }
 
 /// What a Python process does when it ends: joins its threads, runs `atexit`, flushes its streams.
@@ -103,8 +102,8 @@ extern "C" fn leave(_signal: c_int) {
     unsafe { libc::_exit(STATUS.load(Ordering::Relaxed)) }
 }
 
-/// Has the process leave at once with `status` when `seconds` have passed, unless Python has ended; 0 is no limit.
-pub(crate) fn leave_after(seconds: u32, status: i32) {
+/// Has the process leave at once with `status` when `time` has passed, unless Python has ended; zero is no limit.
+pub(crate) fn leave_after(time: Duration, status: i32) {
     STATUS.store(status, Ordering::Relaxed);
     // SAFETY: all zeroes is a valid sigaction and a valid signal set.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
@@ -117,6 +116,17 @@ pub(crate) fn leave_after(seconds: u32, status: i32) {
     unsafe { libc::sigaddset(&mut set, libc::SIGALRM) };
     // SAFETY: httpd's children block signals in some threads; this one has to take the alarm.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, core::ptr::null_mut()) };
-    // SAFETY: a plain system call.
-    unsafe { libc::alarm(seconds as c_uint) };
+    set_alarm(time);
+}
+
+/// Has SIGALRM sent when `time` has passed; zero takes it back.
+fn set_alarm(time: Duration) {
+    let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let value = libc::timeval {
+        tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_usec: time.subsec_micros().into(),
+    };
+    let timer = libc::itimerval { it_interval: never, it_value: value };
+    // SAFETY: the structure is complete; the previous one is not asked for.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, core::ptr::null_mut()) };
 }

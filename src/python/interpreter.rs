@@ -21,6 +21,8 @@ pub(crate) struct Interpreter {
     name: Box<str>,
     origin: Origin,
     raw: AtomicPtr<ffi::PyInterpreterState>,
+    /// Whether its GIL is not one that it found: the main one's, or one of its own.
+    own_gil: bool,
     /// The thread state that CPython made with it, once the thread that used it has ended: see [`Self::abandon`].
     abandoned: AtomicPtr<ffi::PyThreadState>,
     /// What the upper layers made for it: classes, constants.
@@ -39,6 +41,8 @@ struct Runtime {
     set_up: SetUp,
     own_gil: OwnGil,
     /// Held while an interpreter is being made, so that each is made once.
+    making: Mutex<()>,
+    /// Held for a moment only.
     interpreters: Mutex<Vec<&'static Interpreter>>,
 }
 
@@ -87,11 +91,16 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
     thread_state::number();
     // SAFETY: says the caller.
     unsafe { config::initialize(options) }?;
-    let runtime =
-        RUNTIME.get_or_init(|| Runtime { gil: options.gil, set_up, own_gil, interpreters: Mutex::new(Vec::new()) });
+    let runtime = RUNTIME.get_or_init(|| Runtime {
+        gil: options.gil,
+        set_up,
+        own_gil,
+        making: Mutex::new(()),
+        interpreters: Mutex::new(Vec::new()),
+    });
     // SAFETY: Python has just been initialised on this thread.
     let raw = unsafe { ffi::PyInterpreterState_Main() };
-    let main = Interpreter::leak("", Origin::Configuration, raw);
+    let main = Interpreter::leak("", Origin::Configuration, raw, true);
     runtime.interpreters.lock().push(main);
     // SAFETY: the thread state that initialisation made is current.
     let outcome = unsafe {
@@ -121,6 +130,11 @@ pub(crate) fn all() -> Vec<&'static Interpreter> {
     RUNTIME.get().map(|runtime| runtime.interpreters.lock().clone()).unwrap_or_default()
 }
 
+/// One interpreter of each GIL: the main one, and those with a GIL of their own.
+pub(crate) fn one_of_each_gil() -> Vec<&'static Interpreter> {
+    all().into_iter().filter(|interpreter| interpreter.own_gil).collect()
+}
+
 /// The interpreter of that name, made now if there is none yet. The empty name is the main interpreter.
 ///
 /// # Errors
@@ -131,7 +145,8 @@ pub(crate) fn named(name: &str, origin: Origin) -> Result<&'static Interpreter, 
     }
     let runtime = RUNTIME.get().ok_or(InterpreterError::NotStarted)?;
     // The thread is detached here, so waiting for another thread that makes the interpreter blocks no one.
-    let mut interpreters = runtime.interpreters.lock();
+    let _making = runtime.making.lock();
+    let interpreters = all();
     if let Some(found) = interpreters.iter().find(|interpreter| &*interpreter.name == name) {
         return Ok(found);
     }
@@ -142,17 +157,18 @@ pub(crate) fn named(name: &str, origin: Origin) -> Result<&'static Interpreter, 
     }
     let made = Interpreter::make(name, origin, main, runtime)
         .map_err(|reason| InterpreterError::Make { name: name.to_owned(), reason })?;
-    interpreters.push(made);
+    runtime.interpreters.lock().push(made);
     Ok(made)
 }
 
 impl Interpreter {
     /// Interpreters live as long as the process.
-    fn leak(name: &str, origin: Origin, raw: *mut ffi::PyInterpreterState) -> &'static Self {
+    fn leak(name: &str, origin: Origin, raw: *mut ffi::PyInterpreterState, own_gil: bool) -> &'static Self {
         Box::leak(Box::new(Self {
             name: name.into(),
             origin,
             raw: AtomicPtr::new(raw),
+            own_gil,
             abandoned: AtomicPtr::new(core::ptr::null_mut()),
             belongings: OnceLock::new(),
             scripts: Scripts::default(),
@@ -168,10 +184,11 @@ impl Interpreter {
     ) -> Result<&'static Self, String> {
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
+        let own_gil = (runtime.own_gil)(name);
         // SAFETY: the main interpreter's thread state is current.
-        match unsafe { new_interpreter((runtime.own_gil)(name)) } {
+        match unsafe { new_interpreter(own_gil) } {
             Ok(raw) => {
-                let made = Self::leak(name, origin, raw);
+                let made = Self::leak(name, origin, raw, own_gil);
                 // SAFETY: CPython left the new interpreter's first thread state current on this thread.
                 unsafe { thread_state::adopt(made, |attached| made.set_up(attached, runtime)) }?;
                 Ok(made)
@@ -194,11 +211,6 @@ impl Interpreter {
     /// The name of the application group; empty for the main interpreter.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Its place among [`all`].
-    pub(crate) fn number(&self) -> Option<usize> {
-        all().iter().position(|other| core::ptr::eq(*other, self))
     }
 
     pub(crate) fn is_main(&self) -> bool {

@@ -14,6 +14,7 @@ pub(crate) mod interpreter;
 #[cfg(test)]
 mod layout;
 pub(crate) mod loan;
+pub(crate) mod other_thread;
 pub(crate) mod script;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -77,6 +77,8 @@ pub(crate) enum LoadError {
 pub(crate) enum Event<'a> {
     /// It is about to be executed; `again` if it was before.
     Loading { again: bool },
+    /// It has been executed.
+    Loaded,
     /// Its `reload_required` raised, which counts as no.
     ReloadRequiredRaised(&'a [String]),
 }
@@ -277,6 +279,7 @@ impl Scripts {
         let mut finish = Finish(self, script.module_path, None);
         let module = execute(attached.py, script)?;
         finish.2 = Some(module.clone().unbind());
+        announce(Event::Loaded);
         Ok(module)
     }
 
@@ -388,9 +391,14 @@ fn evaluate(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<()
 impl LoadError {
     /// The exception's report, if there is one.
     pub(crate) fn lines(&self, py: Python<'_>) -> Vec<String> {
+        self.exception().map_or_else(Vec::new, |error| traceback::lines(py, error))
+    }
+
+    /// The exception, if there is one.
+    pub(crate) fn exception(&self) -> Option<&PyErr> {
         match self {
-            Self::Source(error) | Self::Raised(error) | Self::Exited(error) => traceback::lines(py, error),
-            Self::NoCallable | Self::Changed => Vec::new(),
+            Self::Source(error) | Self::Raised(error) | Self::Exited(error) => Some(error),
+            Self::NoCallable | Self::Changed => None,
         }
     }
 }

@@ -137,13 +137,24 @@ impl ThreadStates {
 }
 
 impl Drop for ThreadStates {
-    /// The thread ends: its thread states go, the main interpreter's last.
     fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// Gives up this thread's thread states as its end would, at a time of the thread's own choice. It is detached.
+pub(crate) fn give_up() {
+    THREAD.with(ThreadStates::give_up);
+}
+
+impl ThreadStates {
+    /// The thread ends: its thread states go, the main interpreter's last.
+    fn give_up(&self) {
         if super::finish::has_finished() {
             return;
         }
         let main = self.main_state();
-        let mut slots = core::mem::take(self.0.get_mut());
+        let mut slots = core::mem::take(&mut *self.0.borrow_mut());
         slots.sort_by_key(|slot| !slot.interpreter.is_main());
         while let Some(slot) = slots.pop() {
             let Some(Slot { interpreter, state, first, kept }) = Rc::into_inner(slot) else { continue };

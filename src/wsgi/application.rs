@@ -119,11 +119,11 @@ fn call(
     let sent = match result {
         Ok(result) => {
             let sent = iteration::send(wsgi, adapter, &result);
-            let sent = report(py, errors, sent);
-            close(errors, &result);
+            let sent = report(wsgi, py, errors, sent);
+            close(wsgi, errors, &result);
             sent
         }
-        Err(error) => report(py, errors, Err(SendError::Python(error))),
+        Err(error) => report(wsgi, py, errors, Err(SendError::Python(error))),
     };
     match (sent, adapter.count()) {
         (Outcome::Complete, Some(count)) if count.is_short() && !adapter.has_no_body() => {
@@ -134,11 +134,12 @@ fn call(
 }
 
 /// Logs an exception as soon as it is known: before `close()` has its say.
-fn report(py: Python<'_>, errors: &RequestErrors, sent: Result<(), SendError>) -> Outcome {
+fn report(wsgi: &Wsgi, py: Python<'_>, errors: &RequestErrors, sent: Result<(), SendError>) -> Outcome {
     match sent {
         Ok(()) => Outcome::Complete,
         Err(SendError::ClientGone(_)) => Outcome::ClientGone,
         Err(SendError::Answered) => Outcome::Answered,
+        Err(SendError::Python(error)) if wsgi.is_request_timeout(py, &error) => Outcome::TimedOut,
         Err(SendError::Python(error)) => {
             let exit = error.is_instance_of::<PySystemExit>(py);
             errors.exception(py, if exit { Raised::Exit } else { Raised::ByApplication }, &error);
@@ -148,7 +149,7 @@ fn report(py: Python<'_>, errors: &RequestErrors, sent: Result<(), SendError>) -
 }
 
 /// Calls `close()` of the result, once, if it has one; an exception from it changes nothing but the log.
-fn close(errors: &RequestErrors, result: &Bound<'_, PyAny>) {
+fn close(wsgi: &Wsgi, errors: &RequestErrors, result: &Bound<'_, PyAny>) {
     if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
         return;
     }
@@ -158,7 +159,9 @@ fn close(errors: &RequestErrors, result: &Bound<'_, PyAny>) {
         Err(error) if error.is_instance_of::<PyAttributeError>(py) => Ok(()),
         Err(error) => Err(error),
     };
-    if let Err(error) = closed {
+    if let Err(error) = closed
+        && !wsgi.is_request_timeout(py, &error)
+    {
         errors.exception(py, Raised::ByClose, &error);
     }
 }

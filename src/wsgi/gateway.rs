@@ -111,6 +111,8 @@ pub(crate) enum Outcome {
     Complete,
     /// It let an exception through, which has been logged.
     Raised,
+    /// It let `mod_wsgi.RequestTimeout` through.
+    TimedOut,
     /// It gave fewer bytes than its Content-Length announced.
     Short { announced: u64, given: u64 },
     /// The client is gone.

@@ -23,6 +23,7 @@ use crate::python::class::ClassType;
 use environ::Keys;
 use errors::LogStream;
 use input::Input;
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use start_response::Adapter;
@@ -33,6 +34,8 @@ pub(crate) struct Wsgi {
     pub(crate) log_stream: ClassType<LogStream>,
     pub(crate) adapter: ClassType<Adapter>,
     pub(crate) file_wrapper: Py<PyType>,
+    /// `mod_wsgi.RequestTimeout`
+    pub(crate) request_timeout: Py<PyType>,
     /// `io.TextIOWrapper`
     pub(crate) text_stream: Py<PyAny>,
     pub(crate) keys: Keys,
@@ -50,9 +53,22 @@ impl Wsgi {
             log_stream: ClassType::new(py)?,
             adapter: ClassType::new(py)?,
             file_wrapper: file_wrapper::class(py)?,
+            request_timeout: request_timeout_class(py)?,
             text_stream: py.import("io")?.getattr("TextIOWrapper")?.unbind(),
             keys: Keys::new(py),
             process,
         })
     }
+
+    /// Whether an exception says that the request has taken too long.
+    pub(crate) fn is_request_timeout(&self, py: Python<'_>, error: &PyErr) -> bool {
+        error.is_instance(py, self.request_timeout.bind(py))
+    }
+}
+
+/// The exception that ends a request which takes too long. No `Exception`, so that applications do not catch it by accident.
+fn request_timeout_class(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let base = py.get_type::<PyBaseException>();
+    let text = c"Raised in a request that has taken longer than request-timeout allows.";
+    PyErr::new_type(py, c"mod_wsgi.RequestTimeout", Some(text), Some(&base), None)
 }
