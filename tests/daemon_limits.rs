@@ -13,10 +13,14 @@ fn group(options: &str, mode: GilMode) -> Builder {
     Httpd::with(&conf, "limits.py").gil_mode(mode)
 }
 
-/// A request that is under way, and will be for a while.
+/// A request that the application has begun with, and says so in the log.
+#[track_caller]
 fn begin(httpd: &Httpd, target: &str) -> Connection {
+    let begun = || httpd.error_log().count(BEGUN);
+    let before = begun();
     let mut connection = httpd.connect();
-    connection.send_get(target);
+    connection.send_get(&format!("{target}{}tell=yes", if target.contains('?') { '&' } else { '?' }));
+    wait_for("the request to begin", || (begun() > before).then_some(()));
     connection
 }
 
@@ -25,7 +29,7 @@ fn begin(httpd: &Httpd, target: &str) -> Connection {
 fn pid(httpd: &Httpd) -> u32 {
     let response = httpd.get("/fast");
     assert_eq!(response.status, 200, "{response:?}");
-    response.text().parse().expect("a process id")
+    response.text().parse().unwrap_or_else(|_| panic!("no process id: {response:?}"))
 }
 
 /// Asks until another process than `old` answers. No request fails meanwhile.
@@ -44,6 +48,7 @@ fn frame(function: &str) -> String {
     format!("  File \"*limits.py\", line *in {function}")
 }
 
+const BEGUN: &str = "[script *limits.py] begun";
 const STACK: &str = "stack of thread * (most recent call last):";
 const RAISED: &str = "WSGI1030: RequestTimeout is raised in request * of '*limits.py', which has run for * s";
 const ENDED: &str = "WSGI1031: the application has taken longer than request-timeout allows";
@@ -124,22 +129,20 @@ fn an_exception_that_comes_too_late_does_not_hit_the_next_request() {
             assert_eq!((response.status, response.body.len()), (200, 32 << 20));
             assert_eq!(pid(&httpd), before);
         }
-        httpd.finish(&[RAISED, "its thread runs no Python code now"]);
+        httpd.finish(&[BEGUN, RAISED, "its thread runs no Python code now"]);
     });
 }
 
 #[test]
 fn a_request_that_swallows_the_exception_is_given_up_and_its_process_replaced() {
     in_both_modes(|mode| {
-        let httpd = group("threads=2 request-timeout=0.5 interrupt-timeout=1 shutdown-timeout=1", mode);
-        assert!(!httpd.config_test().ok, "seconds are whole numbers");
         let httpd = group("threads=2 request-timeout=1 interrupt-timeout=1 shutdown-timeout=1", mode).start();
         let before = pid(&httpd);
         let mut stuck = begin(&httpd, "/swallow");
         wait_for_successor(&httpd, before);
         assert_eq!(stuck.response().status, 502);
         wait_for_end(before);
-        httpd.finish(&[&[RAISED, STACK, &frame("swallow"), GIVEN_UP][..], &FORCED].concat());
+        httpd.finish(&[&[BEGUN, RAISED, STACK, &frame("swallow"), GIVEN_UP][..], &FORCED].concat());
     });
 }
 
@@ -153,7 +156,7 @@ fn without_interrupt_timeout_nothing_is_raised() {
         wait_for_successor(&httpd, before);
         assert_eq!(stuck.response().status, 502);
         wait_for_end(before);
-        httpd.finish(&[&[STACK, &frame("wait"), GIVEN_UP][..], &FORCED].concat());
+        httpd.finish(&[&[BEGUN, STACK, &frame("wait"), GIVEN_UP][..], &FORCED].concat());
     });
 }
 
@@ -170,7 +173,7 @@ fn a_request_that_goes_on_does_not_cost_the_others_theirs() {
         let response = other.response();
         assert_eq!(response.status, 200, "{response:?}");
         wait_for_end(before);
-        httpd.finish(&[&[STACK, &frame("wait"), GIVEN_UP][..], &FORCED].concat());
+        httpd.finish(&[&[BEGUN, STACK, &frame("wait"), GIVEN_UP][..], &FORCED].concat());
     });
 }
 
@@ -185,7 +188,7 @@ fn a_thread_that_keeps_python_to_itself_does_not_hold_up_the_replacement() {
         assert_eq!(stuck.response().status, 502);
         wait_for_end(before);
         assert_ne!(pid(&httpd), before);
-        httpd.finish(&[&[RAISED, NO_STACK, GIVEN_UP][..], &FORCED].concat());
+        httpd.finish(&[&[BEGUN, RAISED, NO_STACK, GIVEN_UP][..], &FORCED].concat());
     });
 }
 
@@ -197,7 +200,7 @@ fn a_process_whose_python_lets_no_one_in_is_ended() {
     assert_eq!(stuck.response().status, 502);
     wait_for_end(before);
     assert_ne!(pid(&httpd), before);
-    httpd.finish(&[DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
+    httpd.finish(&[BEGUN, DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn interrupt_timeout_does_not_defeat_deadlock_timeout() {
         assert_eq!(stuck.response().status, 502);
         wait_for_end(before);
         assert_ne!(pid(&httpd), before);
-        httpd.finish(&[RAISED, NO_STACK, DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
+        httpd.finish(&[BEGUN, RAISED, NO_STACK, DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
     });
 }
 
@@ -224,7 +227,7 @@ fn a_process_is_replaced_at_its_age() {
         wait_for_successor(&httpd, before);
         long.response().assert(200, &before.to_string());
         wait_for_end(before);
-        httpd.finish(&[]);
+        httpd.finish(&[BEGUN]);
     });
 }
 
@@ -267,7 +270,7 @@ fn a_process_serves_so_many_requests() {
         }
         wait_for_end(before);
         assert_ne!(pid(&httpd), before);
-        httpd.finish(&[]);
+        httpd.finish(&[BEGUN]);
     });
 }
 
@@ -289,9 +292,9 @@ fn the_log_says_that_a_process_was_killed_for_its_cpu_time() {
         let httpd = group("threads=2 cpu-time-limit=1 shutdown-timeout=1 graceful-timeout=60", mode).start();
         let before = pid(&httpd);
         assert_eq!(httpd.get("/spin").status, 502);
-        wait_for_end(before);
-        assert_ne!(pid(&httpd), before);
         let killed = "WSGI1023: process * had used all of its cpu-time-limit and was killed by the system";
+        httpd.wait_for_log(killed);
+        assert_ne!(pid(&httpd), before);
         httpd.finish(&[killed, FAILED]);
     });
 }
@@ -303,13 +306,12 @@ fn sigusr1_replaces_a_process_and_its_requests_end() {
             let httpd = group(&format!("threads=2 deadlock-timeout=0 {options}"), mode).start();
             let before = pid(&httpd);
             let mut long = begin(&httpd, "/wait?seconds=3");
-            wait_for("the request to begin", || (httpd.get("/fast").status == 200).then_some(()));
             Process(before).signal("USR1");
             Process(before).signal("USR1");
             wait_for_successor(&httpd, before);
             long.response().assert(200, &before.to_string());
             wait_for_end(before);
-            httpd.finish(&[]);
+            httpd.finish(&[BEGUN]);
         }
     });
 }
@@ -321,12 +323,11 @@ fn a_drain_that_takes_too_long_is_ended() {
             let httpd = group(&format!("threads=2 shutdown-timeout=1 deadlock-timeout=0 {options}"), mode).start();
             let before = pid(&httpd);
             let mut stuck = begin(&httpd, "/wait?seconds=60");
-            pid(&httpd);
             Process(before).signal("USR1");
             wait_for_successor(&httpd, before);
             assert_eq!(stuck.response().status, 502);
             wait_for_end(before);
-            httpd.finish(&FORCED);
+            httpd.finish(&[&[BEGUN][..], &FORCED].concat());
         }
     });
 }
@@ -335,18 +336,15 @@ fn a_drain_that_takes_too_long_is_ended() {
 fn a_process_that_is_told_to_end_leaves_a_stuck_request_when_its_time_is_up() {
     in_both_modes(|mode| {
         let httpd = group("threads=2 shutdown-timeout=1 deadlock-timeout=0", mode).start();
-        let before = pid(&httpd);
         for target in ["/wait?seconds=60", "/spin", "/hold"] {
-            let before = if target == "/wait?seconds=60" { before } else { pid(&httpd) };
+            let before = pid(&httpd);
             let mut stuck = begin(&httpd, target);
-            wait_for("the request to begin", || (httpd.access_log().len() > 0).then_some(()));
-            std::thread::sleep(std::time::Duration::from_millis(300));
             Process(before).signal("TERM");
             assert_eq!(stuck.response().status, 502, "{target}");
             wait_for_end(before);
         }
         let unasked = "WSGI1023: process * ended with exit status 255";
-        httpd.finish(&[NOT_IN_TIME, TAKEN, unasked, FAILED]);
+        httpd.finish(&[BEGUN, NOT_IN_TIME, TAKEN, unasked, FAILED]);
     });
 }
 
@@ -356,11 +354,10 @@ fn without_shutdown_timeout_a_process_waits_for_its_requests() {
         let httpd = group("threads=2 shutdown-timeout=0 deadlock-timeout=0", mode).start();
         let before = pid(&httpd);
         let mut long = begin(&httpd, "/wait?seconds=3");
-        pid(&httpd);
         Process(before).signal("TERM");
         long.response().assert(200, &before.to_string());
         wait_for_end(before);
         assert_ne!(pid(&httpd), before);
-        httpd.finish(&[]);
+        httpd.finish(&[BEGUN]);
     });
 }

@@ -8,14 +8,17 @@ from urllib.parse import parse_qs
 import mod_wsgi
 
 
+def seconds(environ):
+    return float(parse_qs(environ["QUERY_STRING"])["seconds"][0])
+
+
 def fast(environ):
     return f"{os.getpid()}"
 
 
 def wait(environ):
     """Python that does nothing, for some seconds."""
-    (seconds,) = parse_qs(environ["QUERY_STRING"])["seconds"]
-    time.sleep(float(seconds))
+    time.sleep(seconds(environ))
     return f"{os.getpid()}"
 
 
@@ -27,8 +30,7 @@ def spin(environ):
 
 def burn(environ):
     """So many seconds of CPU time."""
-    (seconds,) = parse_qs(environ["QUERY_STRING"])["seconds"]
-    until = time.thread_time() + float(seconds)
+    until = time.thread_time() + seconds(environ)
     while time.thread_time() < until:
         pass
     return f"{os.getpid()}"
@@ -78,6 +80,8 @@ class Stream:
 
 def application(environ, start_response):
     name = environ["PATH_INFO"].strip("/")
+    if "tell=yes" in environ["QUERY_STRING"]:
+        print("begun", file=environ["wsgi.errors"])
     if name == "late":
         start_response("200 OK", [])
         return [b"x" * (32 << 20)]
