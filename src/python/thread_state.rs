@@ -235,7 +235,8 @@ unsafe fn enter<R>(
 }
 
 /// Runs `body` attached with `state`. Before 3.12 pyo3's bookkeeping has to find the
-/// main thread state current, so that one is attached first and the other swapped in.
+/// main thread state current, so that one is swapped in meanwhile. The lock is waited for
+/// with `state`: only threads of the same interpreter are asked to give it up.
 ///
 /// # Safety
 /// This thread made `state` and `main`, and is detached.
@@ -254,7 +255,9 @@ unsafe fn enter<R>(
     }
     let main = main.unwrap_or(state);
     // SAFETY: says the caller.
-    let _detach = unsafe { Detach::after_restoring(main) };
+    let _detach = unsafe { Detach::after_restoring(state) };
+    // SAFETY: the lock is held, and the thread state is this thread's.
+    unsafe { ffi::PyThreadState_Swap(main) };
     let swapped = |py: Python<'_>| {
         let _back = SwapBack(main);
         // SAFETY: the lock is held, and the thread state is this thread's.
