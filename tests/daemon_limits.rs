@@ -51,7 +51,7 @@ fn frame(function: &str) -> String {
 const BEGUN: &str = "[script *limits.py] begun";
 const STACK: &str = "stack of thread * (most recent call last):";
 const RAISED: &str = "WSGI1030: RequestTimeout is raised in request * of '*limits.py', which has run for * s";
-const ENDED: &str = "WSGI1031: the application has taken longer than request-timeout allows";
+const ENDED: &str = "WSGI1031: the application has taken longer than request-timeout allows, and was ended";
 const GIVEN_UP: &str = "WSGI1032: this process is to be replaced because of request * of '*limits.py'";
 const NO_STACK: &str = "WSGI1033: no stack can be taken and no exception be raised";
 const DEADLOCK: &str = "WSGI1034: Python has let no thread in for deadlock-timeout";
@@ -77,6 +77,33 @@ fn a_request_that_is_interrupted_before_its_headers_is_answered_by_504() {
             assert_eq!(pid(&httpd), before, "the process goes on");
         }
         httpd.finish(&[RAISED, STACK, &frame("spin"), ENDED]);
+    });
+}
+
+#[test]
+fn a_build_with_the_gil_interrupts_in_each_interpreter() {
+    let conf = "WSGIDaemonProcess group threads=1 request-timeout=1 interrupt-timeout=20\n\
+                WSGIScriptAlias /named {app}\nWSGIScriptAlias / {app}\nWSGIProcessGroup group\nWSGIApplicationGroup %{GLOBAL}\n\
+                <Location /named>\nWSGIApplicationGroup named\n</Location>\n";
+    let httpd = Httpd::with(conf, "limits.py").gil_build().start();
+    let before = pid(&httpd);
+    for target in ["/spin", "/named/spin"] {
+        httpd.get(target).assert_error_page(504);
+        assert_eq!(pid(&httpd), before);
+    }
+    httpd.finish(&[RAISED, STACK, &frame("spin"), ENDED]);
+}
+
+#[test]
+fn the_exception_is_the_same_whoever_raises_it() {
+    in_both_modes(|mode| {
+        let embedded = Httpd::serving("limits.py").gil_mode(mode);
+        for builder in [embedded, group("threads=1", mode)] {
+            let httpd = builder.start();
+            httpd.get("/raise_it").assert_error_page(504);
+            httpd.get("/closing").assert(200, "all");
+            httpd.finish(&[ENDED]);
+        }
     });
 }
 

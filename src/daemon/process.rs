@@ -24,7 +24,7 @@ use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
 use crate::unix::signals::{self, Signals};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -33,6 +33,9 @@ use std::os::unix::net::UnixListener;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+/// Milliseconds before a daemon asks again to be replaced.
+const ASKED_EVERY: u64 = 1000;
 
 /// What a daemon is started with.
 pub(crate) struct Start<'s> {
@@ -54,8 +57,8 @@ pub(crate) struct Daemon {
     pub(crate) place: usize,
     pub(crate) line: Line,
     pub(crate) parked: Parked<Waiter>,
-    /// Whether its replacement has been asked for, for whatever reason.
-    asked: AtomicBool,
+    /// When its replacement was asked for last, in milliseconds of `activity::now`; 0 if it was not.
+    asked: AtomicU64,
 }
 
 static DAEMON: OnceLock<Daemon> = OnceLock::new();
@@ -132,7 +135,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     if let Some(listener) = listener {
         parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
     }
-    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked, asked: AtomicBool::new(false) });
+    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked, asked: AtomicU64::new(0) });
     start_python(&group.config, start_up)?;
     if is_service(group) {
         set_switch_interval();
@@ -205,9 +208,13 @@ impl Daemon {
         }
     }
 
-    /// Asks to be replaced: once, except that a change of a script concerns the other processes too.
+    /// Asks to be replaced, as often as there is a reason: new code that does not load may have undone an earlier plan.
+    /// The supervisor minds the first reason only, and is not told more than it needs.
     pub(crate) fn ask_to_be_replaced(&self, reason: Reason, change: u64) {
-        if reason == Reason::ScriptReload || !self.asked.swap(true, Relaxed) {
+        let now = activity::now();
+        let before = self.asked.load(Relaxed);
+        if reason == Reason::ScriptReload || before == 0 || now.saturating_sub(before) >= ASKED_EVERY {
+            self.asked.store(now, Relaxed);
             self.line.say(&Message::Replace { reason, change });
         }
     }

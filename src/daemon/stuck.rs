@@ -72,6 +72,9 @@ impl StuckRequests {
             }
             self.watched[number] = next.map(|next| (seen.request, next));
         }
+        if self.given_up() > 0 {
+            daemon.ask_to_be_replaced(Reason::RequestTimeout, 0);
+        }
         self.look_after(daemon, examiner, now);
     }
 
@@ -101,9 +104,6 @@ impl StuckRequests {
         };
         let text = format!("{text} [thread {}]", activity::workers()[worker].thread());
         log::server(Some(daemon.group.server), Level::Error, &text);
-        if stage == Stage::GivenUp {
-            daemon.ask_to_be_replaced(Reason::RequestTimeout, 0);
-        }
         errand
     }
 

@@ -8,7 +8,7 @@ use crate::python::script::{Announce, Applications, Script};
 use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Gateway, Outcome};
-use pyo3::PyResult;
+use pyo3::{PyErr, PyResult};
 
 /// What a thread keeps from one request of an interpreter to the next.
 struct KeptForRequests {
@@ -34,10 +34,11 @@ pub(crate) fn call(
         wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
     });
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
     let known = kept.applications.find(attached, script, announce).map_err(|error| {
-        let timed_out = error.exception().is_some_and(|raised| wsgi.is_request_timeout(py, raised));
+        let timed_out = error.exception().is_some_and(timed_out);
         if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
     })?;
     application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
-        .map_err(|error| Fault::Objects(error.to_string()))
+        .map_err(|error| if timed_out(&error) { Fault::TimedOut } else { Fault::Objects(error.to_string()) })
 }

@@ -58,6 +58,21 @@ def hold(environ):
     ctypes.PyDLL(None).sleep(60)
 
 
+def raise_it(environ):
+    """The exception is everyone's to raise."""
+    raise mod_wsgi.RequestTimeout("by the application")
+
+
+class Closing:
+    """A whole body, and an end that is interrupted."""
+
+    def __iter__(self):
+        return iter([b"all"])
+
+    def close(self):
+        raise mod_wsgi.RequestTimeout
+
+
 class Stream:
     """Some of a body, and then no end."""
 
@@ -85,6 +100,9 @@ def application(environ, start_response):
     if name == "late":
         start_response("200 OK", [])
         return [b"x" * (32 << 20)]
+    if name == "closing":
+        start_response("200 OK", [])
+        return Closing()
     if name == "stream":
         start_response("200 OK", [])
         return Stream(environ["wsgi.errors"])
