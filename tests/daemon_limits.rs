@@ -231,6 +231,19 @@ fn a_process_whose_python_lets_no_one_in_is_ended() {
 }
 
 #[test]
+fn each_gil_of_a_process_is_looked_at() {
+    let conf = "WSGIDaemonProcess group threads=2 deadlock-timeout=1 shutdown-timeout=1\n\
+                WSGIPerInterpreterGIL On\nWSGIScriptAlias / {app} process-group=group application-group=own\n";
+    let httpd = Httpd::with(conf, "limits.py").gil_mode(GilMode::Shared).start();
+    let before = pid(&httpd);
+    let mut stuck = begin(&httpd, "/hold");
+    assert_eq!(stuck.response().status, 502);
+    wait_for_end(before);
+    assert_ne!(pid(&httpd), before);
+    httpd.finish(&[BEGUN, DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
+}
+
+#[test]
 fn interrupt_timeout_does_not_defeat_deadlock_timeout() {
     in_both_modes(|mode| {
         let options =
