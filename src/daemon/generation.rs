@@ -15,6 +15,7 @@ use crate::apache::server::Server;
 use crate::apache::{mpm, runtime};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::unix::fork;
+use crate::unix::shared::SharedWords;
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -103,6 +104,13 @@ impl Group {
             check_socket(last)?;
         }
         Ok(Self { config: config.clone(), server, table, pass, sockets })
+    }
+}
+
+impl Group {
+    /// All memory that its processes share with httpd's children. No other memory of the kind is left in a daemon.
+    pub(crate) fn memory(&self) -> [&SharedWords; 2] {
+        [self.table.memory(), self.pass.memory()]
     }
 }
 

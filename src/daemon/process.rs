@@ -4,7 +4,7 @@
 
 use super::activity;
 use super::control::{Application, Heard, Line, Message, Reason};
-use super::generation::{Generation, Group};
+use super::generation::Group;
 use super::identity;
 use super::isolation;
 use super::limits::Limits;
@@ -39,7 +39,6 @@ const ASKED_EVERY: u64 = 1000;
 
 /// What a daemon is started with.
 pub(crate) struct Start<'s> {
-    pub(crate) generation: &'static Generation,
     pub(crate) group: &'static Group,
     pub(crate) start_up: &'static StartUp,
     pub(crate) main: Server<'static>,
@@ -112,8 +111,8 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
 
 /// Everything up to the first request.
 fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
-    let Start { generation, group, start_up, main, place, line, supervisor, applications } = start;
-    isolation::isolate(generation, group, &line).map_err(StartError::Isolation)?;
+    let Start { group, start_up, main, place, line, supervisor, applications } = start;
+    isolation::isolate(group, &line).map_err(StartError::Isolation)?;
     let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
         log::server(Some(group.server), Level::Warning, &warning.to_string());

@@ -437,7 +437,6 @@ impl Supervisor {
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
             let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
             process::run(process::Start {
-                generation: self.generation,
                 group: running,
                 start_up,
                 main: self.generation.main,

@@ -168,12 +168,9 @@ impl Table {
         Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
     }
 
-    /// Lets go of the table, in a process that has no business with it: it looks empty from then on.
-    ///
-    /// # Errors
-    /// The system has no memory left.
-    pub(crate) fn forsake(&self) -> nix::Result<()> {
-        self.words.forsake()
+    /// Where it is.
+    pub(crate) fn memory(&self) -> &SharedWords {
+        &self.words
     }
 
     fn head(&self, word: Head) -> &AtomicU32 {
