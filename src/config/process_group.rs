@@ -210,11 +210,6 @@ pub(crate) fn all(main: Server<'_>) -> Vec<Declared<'_>> {
     groups
 }
 
-/// The process group of that name, in whatever server it is declared.
-pub(crate) fn group_named<'s>(main: Server<'s>, name: &str) -> Option<Declared<'s>> {
-    in_servers(main).find(|declared| &*declared.group.name == name)
-}
-
 fn in_servers(main: Server<'_>) -> impl Iterator<Item = Declared<'_>> {
     main.and_following().flat_map(|server| {
         let settings = server_settings::<WsgiConfiguration>(server);
