@@ -10,7 +10,7 @@ use support::faults::{answering, daemons, release, serving, supervisor, wait_for
 use support::{GilMode, Httpd, Load, Mpm, in_both_modes, wait_for};
 
 /// Processes of four threads each, with room for those of several generations.
-const ROOM: &str = "StartServers 2\nServerLimit 16\nThreadLimit 4\nThreadsPerChild 4\nMaxRequestWorkers 64\n\
+const ROOM: &str = "StartServers 2\nServerLimit 64\nThreadLimit 4\nThreadsPerChild 4\nMaxRequestWorkers 256\n\
                     MinSpareThreads 1\nMaxSpareThreads 64";
 
 /// The sockets of process groups that there are.
@@ -96,11 +96,12 @@ fn graceful_restarts_in_close_succession_fail_no_request() {
 
 #[test]
 fn two_hundred_graceful_restarts_leave_nothing_behind() {
-    let httpd = serving("processes=1 threads=1", "").size(ROOM).gil_mode(GilMode::Free).start();
+    let httpd = serving("processes=1 threads=1 shutdown-timeout=60", "").size(ROOM).gil_mode(GilMode::Free).start();
     let measure = |restarts: usize| {
         for restart in 1..=restarts {
             httpd.graceful();
-            if restart % 25 == 0 {
+            // Not each is followed by a request, but not too many processes are to start at once.
+            if restart % 20 == 0 {
                 httpd.get("/plain").assert(200, "done");
             }
         }

@@ -80,6 +80,8 @@ enum StartError {
     Python(#[from] interpreter::InterpreterError),
     #[error("a request thread cannot be made: {0}")]
     Thread(std::io::Error),
+    #[error("it was told to end")]
+    ToldToEnd,
 }
 
 /// Writes an entry whose request can not be told any more.
@@ -101,6 +103,7 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
             wind_up(daemon, daemon.config().shutdown_timeout, Vec::new(), main)
         }
         Ok((daemon, signals)) => serve(daemon, &signals, main),
+        Err(StartError::ToldToEnd) => 0,
         Err(error) => {
             let name = &group.config.name;
             say(Level::Critical, &format!("WSGI0036: a process of group '{name}' does not start: {error}"));
@@ -135,7 +138,9 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
         parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
     }
     let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked, asked: AtomicU64::new(0) });
+    go_on(&signals)?;
     start_python(&group.config, start_up)?;
+    go_on(&signals)?;
     if is_service(group) {
         set_switch_interval();
         return Ok((daemon, signals));
@@ -164,6 +169,12 @@ fn set_switch_interval() {
     if let Err(error) = main.run(new_interpreter::set_switch_interval_of_group) {
         log::server(None, Level::Error, &format!("WSGI1042: switch-interval= cannot be set: {error}"));
     }
+}
+
+/// While a daemon starts it has nothing to finish: it ends as soon as it is told to.
+fn go_on(signals: &Signals) -> Result<(), StartError> {
+    let told = core::iter::from_fn(|| signals.next()).any(|signal| matches!(signal, Signal::SIGTERM | Signal::SIGINT));
+    if told { Err(StartError::ToldToEnd) } else { Ok(()) }
 }
 
 fn start_python(group: &'static ProcessGroup, start_up: &'static StartUp) -> Result<(), StartError> {
