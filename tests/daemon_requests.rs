@@ -312,6 +312,29 @@ fn processes_say_what_they_are() {
 }
 
 #[test]
+fn virtual_hosts_add_no_processes() {
+    let hosts = ["one", "two"].map(|name| format!("<VirtualHost *:{{port}}>\nServerName {name}\n</VirtualHost>\n"));
+    let script = "print('loaded')\n";
+    let import = "WSGIImportScript {root}/said.py process-group=group application-group=%{GLOBAL}\n";
+    let httpd = group("processes=2", &format!("{import}{}", hosts.concat())).file("said.py", script).start();
+    let daemons = || httpd.children().iter().flat_map(|child| child.children()).count();
+    wait_for("both processes", || (daemons() >= 2 && httpd.error_log().count("loaded") >= 2).then_some(()));
+    let mut connection = httpd.connect();
+    let mut pids = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        for host in ["one", "two"] {
+            let response = connection.send(format!("GET /pid HTTP/1.1\r\nHost: {host}\r\n\r\n")).response();
+            assert_eq!(response.status, 200, "{response:?}");
+            pids.insert(response.text().to_owned());
+        }
+    }
+    assert!(pids.len() <= 2, "{pids:?}");
+    assert_eq!(daemons(), 2);
+    assert_eq!(httpd.error_log().count("loaded"), 2);
+    httpd.finish(&["loaded"]);
+}
+
+#[test]
 fn programs_inherit_no_odd_signals() {
     let httpd = embedded("");
     let ignored = httpd.get("/signals_of_a_program?SigIgn").text().to_owned();

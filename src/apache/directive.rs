@@ -271,6 +271,21 @@ pub(crate) fn server_settings<'s, C: Configuration>(server: Server<'s>) -> Optio
     unsafe { settings.as_ref() }
 }
 
+/// The settings of the main server and of those virtual hosts that have some of their own. httpd gives a host in which no
+/// directive of a server stands those of the main server, which would be met once more there.
+pub(crate) fn settings_of_all<'s, C: Configuration>(
+    main: Server<'s>,
+) -> impl Iterator<Item = (Server<'s>, &'s C::Server)>
+where
+    C::Server: 's,
+{
+    let of_main = server_settings::<C>(main).map(core::ptr::from_ref);
+    let all = main.and_following().filter_map(|server| Some((server, server_settings::<C>(server)?)));
+    all.filter(move |(server, settings)| {
+        server.as_raw() == main.as_raw() || of_main != Some(core::ptr::from_ref(*settings))
+    })
+}
+
 /// `create_dir_config` of the module record.
 pub(crate) unsafe extern "C" fn create_directory<C: Configuration>(
     pool: *mut ffi::apr_pool_t,

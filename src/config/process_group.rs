@@ -5,7 +5,7 @@ mod options;
 use super::WsgiConfiguration;
 use super::account::{Group, User};
 use super::server::ServerSettings;
-use crate::apache::directive::{Arguments, Others, server_settings};
+use crate::apache::directive::{Arguments, Others, settings_of_all};
 use crate::apache::pool::PoolStr;
 use crate::apache::server::{Place, Server};
 use core::time::Duration;
@@ -211,11 +211,8 @@ pub(crate) fn all(main: Server<'_>) -> Vec<Declared<'_>> {
 }
 
 fn in_servers(main: Server<'_>) -> impl Iterator<Item = Declared<'_>> {
-    main.and_following().flat_map(|server| {
-        let settings = server_settings::<WsgiConfiguration>(server);
-        let groups = settings.map_or(&[][..], |settings| &settings.process_groups);
-        groups.iter().map(move |group| Declared { group, server })
-    })
+    let all = settings_of_all::<WsgiConfiguration>(main);
+    all.flat_map(|(server, settings)| settings.process_groups.iter().map(move |group| Declared { group, server }))
 }
 
 /// Whether requests to `server` may use a group that is declared in `declared_in`: everyone

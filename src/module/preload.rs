@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::process::{Process, process};
 use super::script_path;
-use crate::apache::directive::server_settings;
+use crate::apache::directive::settings_of_all;
 use crate::apache::log::{self, Level};
 use crate::apache::server::Server;
 use crate::config::WsgiConfiguration;
@@ -59,10 +59,8 @@ pub(crate) fn is_asked_for(main: Server<'static>, process_group: &str) -> bool {
 
 /// The scripts to load beforehand, with the servers that they are declared in.
 fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static ImportScript)> {
-    main.and_following().flat_map(|server| {
-        let scripts = server_settings::<WsgiConfiguration>(server).map_or(&[][..], |settings| &settings.import_scripts);
-        scripts.iter().map(move |script| (server, script))
-    })
+    let all = settings_of_all::<WsgiConfiguration>(main);
+    all.flat_map(|(server, settings)| settings.import_scripts.iter().map(move |script| (server, script)))
 }
 
 /// Loads an application that another process has loaded before. `false` if it does not load; that has been logged.
