@@ -12,7 +12,7 @@ pub(crate) struct Application {
     pub(crate) script: Vec<u8>,
 }
 
-/// Why a process is to be replaced or has ended. The words are those of the event `process_stopping`.
+/// Why a process is to be replaced or to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     ShutdownSignal,
@@ -44,23 +44,6 @@ const REASONS: [Reason; 11] = [
 ];
 
 impl Reason {
-    /// As `shutdown_reason` names it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::ShutdownSignal => "shutdown_signal",
-            Self::GracefulSignal => "graceful_signal",
-            Self::EvictionSignal => "eviction_signal",
-            Self::MaximumRequests => "maximum_requests",
-            Self::RestartInterval => "restart_interval",
-            Self::InactivityTimeout => "inactivity_timeout",
-            Self::RequestTimeout => "request_timeout",
-            Self::StartupTimeout => "startup_timeout",
-            Self::DeadlockTimeout => "deadlock_timeout",
-            Self::CpuTimeLimit => "cpu_time_limit",
-            Self::ScriptReload => "script_reload",
-        }
-    }
-
     /// For the log.
     pub(crate) fn in_words(self) -> &'static str {
         match self {

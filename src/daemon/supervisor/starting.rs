@@ -1,0 +1,116 @@
+//! How daemons are started: those that a group lacks at once, successors one at a time, and ones that keep
+//! failing ever more slowly.
+
+use super::{Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
+use crate::apache::directive::server_settings;
+use crate::apache::log::Level;
+use crate::config::WsgiConfiguration;
+use crate::daemon::control::Line;
+use crate::daemon::generation::Group;
+use crate::daemon::process;
+use crate::daemon::table::State;
+use crate::unix::{fork, signals};
+use core::time::Duration;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+use std::time::Instant;
+
+impl Supervisor {
+    /// Starts daemons that a group lacks, or the next successor.
+    pub(super) fn advance(&mut self, group: usize) {
+        let now = Instant::now();
+        if self.progress[group].not_before.is_some_and(|time| now < time) {
+            return;
+        }
+        if self.retired.is_some() && process::is_service(&self.generation.groups[group]) {
+            return;
+        }
+        self.progress[group].not_before = None;
+        let config = &self.generation.groups[group].config;
+        let count = |phase| self.members.iter().filter(|member| member.group == group && member.phase == phase).count();
+        let (starting, ready) = (count(Phase::Starting), count(Phase::Ready));
+        let wanted = config.processes as usize;
+        let lacking = wanted.saturating_sub(starting + ready);
+        // One at a time, and not while another one is on its way.
+        let may_replace = self.progress[group].no_successor_before.is_none_or(|time| now >= time);
+        let wants_replacing = !self.progress[group].to_replace.is_empty() && starting == 0 && ready >= wanted;
+        let successor = usize::from(may_replace && wants_replacing);
+        for _ in 0..lacking.max(successor) {
+            if !self.start(group, lacking == 0) {
+                break;
+            }
+        }
+    }
+
+    /// A place in the table that no process has.
+    pub(super) fn empty_place(&self, group: usize) -> Option<usize> {
+        let table = &self.generation.groups[group].table;
+        (0..table.places()).find(|place| {
+            let taken = self.members.iter().any(|member| member.group == group && member.place == *place);
+            // A daemon of an earlier supervisor may still finish its requests.
+            let process = Pid::from_raw(table.process(*place) as i32);
+            !taken && (table.state(*place) == State::Empty || kill(process, None).is_err())
+        })
+    }
+
+    pub(super) fn start(&mut self, group: usize, successor: bool) -> bool {
+        let Some(place) = self.empty_place(group) else { return false };
+        let Ok((line, theirs)) = Line::pair() else { return false };
+        let running: &'static Group = &self.generation.groups[group];
+        let edition = self.progress[group].edition;
+        running.table.begin(place, edition);
+        // Until the daemon minds its signals, the handlers that it has are those of this process.
+        let held = signals::Held::new();
+        let forked = fork::fork(|| {
+            signals::let_end(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+            self.members.clear();
+            let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
+            let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
+            process::run(process::Start {
+                group: running,
+                start_up,
+                main: self.generation.main,
+                place,
+                line: theirs,
+                supervisor: nix::unistd::getppid().as_raw() as u32,
+                applications: &self.progress[group].applications,
+            })
+        });
+        drop(held);
+        match forked {
+            Ok(pid) => {
+                running.table.name_process(place, pid.as_raw() as u32);
+                let (started, phase) = (Instant::now(), Phase::Starting);
+                self.members.push(Member { group, place, pid, line, started, edition, successor, phase });
+                true
+            }
+            Err(error) => {
+                running.table.clear(place);
+                self.log(group, Level::Critical, &format!("WSGI1022: a process cannot be started: {error}"));
+                self.progress[group].not_before = Some(Instant::now() + TICK);
+                false
+            }
+        }
+    }
+
+    /// Daemons that keep failing are started at growing intervals.
+    pub(super) fn slow_down(&mut self, member: &Member, status: WaitStatus) {
+        let progress = &mut self.progress[member.group];
+        let orderly = matches!(status, WaitStatus::Exited(_, 0));
+        if orderly && process::is_service(&self.generation.groups[member.group]) {
+            // A program that has come to its end is run again, but not in a loop.
+            progress.not_before = Some(member.started + TICK);
+            return;
+        }
+        if orderly && member.phase == Phase::Ready || member.started.elapsed() > SOON {
+            progress.failures = 0;
+            return;
+        }
+        progress.failures += 1;
+        let pause = Duration::from_millis(250) * 2_u32.saturating_pow(progress.failures.min(8) - 1);
+        if progress.failures > 1 {
+            progress.not_before = Some(Instant::now() + pause.min(PAUSE_AT_MOST));
+        }
+    }
+}
