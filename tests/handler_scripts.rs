@@ -6,7 +6,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::time::Duration;
-use support::{Builder, GilMode, Httpd, IN_DAEMONS, NO_CALLABLE, in_both_modes};
+use support::{Builder, GilMode, Httpd, IN_DAEMONS, NO_CALLABLE, UNKNOWN_GROUP, in_both_modes};
 
 /// A server whose `.page` files are answered by `{app}`, and one such file, `a.page`.
 fn paging(conf: &str) -> Builder {
@@ -139,7 +139,7 @@ fn its_options_outrank_the_directives() {
     authorization("/a.page?HTTP_AUTHORIZATION").assert(200, "None");
     authorization("/own?HTTP_AUTHORIZATION").assert(200, "Basic eA==");
     httpd.get("/elsewhere").assert_error_page(500);
-    httpd.finish(&["WSGI0150*elsewhere"]);
+    httpd.finish(&[&format!("{UNKNOWN_GROUP}*elsewhere")]);
 }
 
 #[test]

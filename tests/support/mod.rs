@@ -59,6 +59,9 @@ pub const PROCESS_GROUP: &str = if IN_DAEMONS { "requests" } else { "" };
 /// The status where the script has no such callable.
 pub const NO_CALLABLE: u16 = if IN_DAEMONS { 500 } else { 404 };
 
+/// The code of a group that no one has declared; where no group is at all it is another.
+pub const UNKNOWN_GROUP: &str = if IN_DAEMONS { "WSGI0151" } else { "WSGI0150" };
+
 /// What is logged when a process dies in the middle of a response. In embedded mode it takes its voice with it.
 pub const LOG_OF_DEATH: &[&str] = if IN_DAEMONS { &["WSGI0146", "WSGI1023"] } else { &[] };
 
