@@ -21,7 +21,7 @@
 //!     whole), and `module/fault` has written what went wrong, once.
 //!
 //! Where a process group is to serve the request (`WSGIDaemonProcess`), steps 5 to 10 happen in one of its processes:
-//! after step 4 `daemon/relay` takes the request there, and brings the response back. `daemon` says how.
+//! after step 4 `daemon/dispatch` takes the request there, and `daemon/relay` brings the response back. `daemon` says how.
 //!
 //! A child process starts Python in `module/child` (through `python/config`, `wsgi`, `api`) and
 //! ends it in `python/finish`; a daemon does both in `daemon/process`.

@@ -9,18 +9,20 @@
 //!   reads nothing that comes from a client. It leaves when the last process of httpd is gone that knows its generation.
 //! - A **daemon** is a [`process`] with request threads ([`worker`]) and a main thread that minds its signals and
 //!   [`limits`], with an [`examiner`] to look into Python for it.
-//! - A **child** of httpd has the request. [`relay`] takes it to a daemon and its response to the client.
+//! - A **child** of httpd has the request. [`dispatch`] takes it to a daemon, [`relay`] its response to the client.
 //!
 //! # The way of a request
 //!
-//! `module/handler` finds that a group is to serve it. [`relay`] keeps a thread of a daemon in the [`table`], waiting
-//! there for one if need be, sends the [`request_head`] over a [`channel`] of [`frame`]s, and answers what the daemon
-//! asks. In the daemon a [`worker`] wakes up, calls the application through `module/call`, the same way as httpd's
+//! `module/handler` finds that a group is to serve it. [`dispatch`] keeps a thread of a daemon in the [`table`], waiting
+//! there for one if need be, takes one of the [`connections`] and sends the [`request_head`] over a [`channel`] of
+//! [`frame`]s; [`relay`] answers what the daemon asks. In the daemon a [`worker`] wakes up, calls the application through `module/call`, the same way as httpd's
 //! children do, and [`gateway`] carries body, response and log.
 
 pub(crate) mod activity;
 pub(crate) mod channel;
+pub(crate) mod connections;
 pub(crate) mod control;
+pub(crate) mod dispatch;
 pub(crate) mod examiner;
 pub(crate) mod fields;
 pub(crate) mod frame;

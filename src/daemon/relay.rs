@@ -1,128 +1,26 @@
-//! The side of a child of httpd: takes a request to a daemon, and the daemon's response to the client.
+//! The conversation of a child of httpd with a daemon about one request: what the daemon asks is answered, and what it
+//! says goes to the client.
 
-use super::channel::{Buffers, Channel, ChannelError};
+use super::channel::{Channel, ChannelError};
 use super::fields::Fields;
 use super::frame::{self, FrameError, Kind, PIECE};
 use super::gateway::read_entry;
-use super::generation::{self, Group};
-use super::jail::{self, Jailed};
-use super::request_head::{Options, RequestHead};
-use super::table::{Refusal, Reservation, Seat};
+use super::generation::Group;
+use super::table::Reservation;
 use crate::apache::client_socket::SocketTimeout;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::config::settings::Settings;
 use crate::module::body::EmbeddedBody;
-use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
 use crate::module::response::EmbeddedSink;
-use crate::module::target::Wanted;
 use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
-use core::cell::RefCell;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use core::time::Duration;
-use parking_lot::Mutex;
-use std::os::unix::net::UnixStream;
-use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
-/// A connection that is not in use.
-struct Connection {
-    stream: UnixStream,
-    /// The process that it leads to.
-    incarnation: u32,
-    timeout: Duration,
-    /// Whether it has carried a request before.
-    used: bool,
-}
-
-/// What this child of httpd keeps for a group.
-struct Mine {
-    group: &'static Group,
-    /// Its row in the table of the group.
-    tenant: Option<usize>,
-    /// Connections of each place.
-    idle: Vec<Mutex<Vec<Connection>>>,
-}
-
-static MINE: OnceLock<Vec<Mine>> = OnceLock::new();
-/// Where the search for a process begins: requests go round.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// One for each conversation that a thread had at the same time: a filter may make another request of a response.
-    static BUFFERS: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
-}
-
-/// How often a request is given to another process because one was gone before it had read it.
-const ATTEMPTS: usize = 8;
-/// How long a request waits before it looks again whether the queue has room.
-const QUEUE_PAUSE: Duration = Duration::from_millis(125);
-
-fn mine(group: &Group) -> Option<&'static Mine> {
-    let all = MINE.get_or_init(|| {
-        let groups = generation::mine().map_or(&[][..], |generation| &generation.groups);
-        groups.iter().map(Mine::new).collect()
-    });
-    all.iter().find(|mine| core::ptr::eq(mine.group, group))
-}
-
-impl Mine {
-    fn new(group: &'static Group) -> Self {
-        let idle = (0..group.table.places()).map(|_| Mutex::default()).collect();
-        Self { group, tenant: group.table.move_in(std::process::id()), idle }
-    }
-
-    /// A connection to the process that `reservation` is for.
-    fn connect(&self, reservation: &Reservation<'_>, timeout: Duration) -> std::io::Result<Connection> {
-        let mut idle = self.idle[reservation.place].lock();
-        // Those of an earlier process lead nowhere.
-        idle.retain(|connection| connection.incarnation == reservation.incarnation);
-        let kept = idle.pop();
-        drop(idle);
-        if let Some(mut connection) = kept {
-            connection.set_timeout(timeout)?;
-            return Ok(connection);
-        }
-        let stream = UnixStream::connect(&self.group.sockets[reservation.place])?;
-        let incarnation = reservation.incarnation;
-        let mut connection = Connection { stream, incarnation, timeout: Duration::ZERO, used: false };
-        connection.set_timeout(timeout)?;
-        Ok(connection)
-    }
-
-    fn keep(&self, place: usize, mut connection: Connection) {
-        connection.used = true;
-        self.idle[place].lock().push(connection);
-    }
-
-    /// The process has not read what was sent over `connection`.
-    fn note_unread(&self, reservation: &Reservation<'_>, connection: &Connection) {
-        if connection.used {
-            // It may have closed this one only; a new one tells.
-            self.idle[reservation.place].lock().clear();
-        } else {
-            reservation.report_gone();
-        }
-    }
-}
-
-impl Connection {
-    fn set_timeout(&mut self, timeout: Duration) -> std::io::Result<()> {
-        if self.timeout != timeout {
-            self.timeout = timeout;
-            let timeout = (!timeout.is_zero()).then_some(timeout);
-            self.stream.set_read_timeout(timeout)?;
-            self.stream.set_write_timeout(timeout)?;
-        }
-        Ok(())
-    }
-}
+use core::sync::atomic::AtomicBool;
 
 /// How a conversation ended.
-enum End {
+pub(crate) enum End {
     /// The connection is good for another request.
     Served(Status),
     /// The connection is in the middle of something, and is closed.
@@ -137,189 +35,8 @@ enum End {
     Redirect(Vec<u8>),
 }
 
-/// Serves the request in a daemon of `group`.
-///
-/// # Errors
-/// No daemon serves it, or the one that did has failed before the client saw anything.
-pub(crate) fn serve(facts: &EmbeddedFacts<'_>, group: &'static Group, wanted: &Wanted<'_>) -> Result<Status, Fault> {
-    let mine = mine(group).ok_or_else(|| Fault::UnknownProcessGroup(group.config.name.to_string()))?;
-    let errand = Errand { facts, mine, wanted, queue_start: SystemTime::now() };
-    errand.run()
-}
-
-/// A request on its way to a daemon.
-struct Errand<'a> {
-    facts: &'a EmbeddedFacts<'a>,
-    mine: &'static Mine,
-    wanted: &'a Wanted<'a>,
-    queue_start: SystemTime,
-}
-
-impl Errand<'_> {
-    fn name(&self) -> String {
-        self.mine.group.config.name.to_string()
-    }
-
-    fn timeout(&self) -> Duration {
-        self.mine.group.config.socket_timeout.unwrap_or_else(|| self.facts.request.server().timeout())
-    }
-
-    /// The root of the processes of the group, if they have one of their own.
-    fn root(&self) -> Option<&'static str> {
-        self.mine.group.config.chroot.as_deref()
-    }
-
-    /// A process with a root of its own has no way to files outside of it.
-    fn check_root(&self) -> Result<(), Fault> {
-        let request = self.facts.request;
-        for path in [self.facts.target.script(request), request.filename()] {
-            if jail::seen_from(self.root(), path).is_none() {
-                let path = String::from_utf8_lossy(path).into_owned();
-                return Err(Fault::OutsideOfRoot(path, self.root().unwrap_or_default().to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    fn run(&self) -> Result<Status, Fault> {
-        self.check_root()?;
-        let mut any_edition = false;
-        for _ in 0..ATTEMPTS {
-            let reservation = self.reserve()?;
-            let connection = match self.mine.connect(&reservation, self.timeout()) {
-                Ok(connection) => connection,
-                // The table does not know yet that the process is gone.
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                    reservation.report_gone();
-                    continue;
-                }
-                Err(error) => return Err(Fault::Connect(self.name(), error)),
-            };
-            match self.converse(&connection, &reservation, any_edition)? {
-                End::Served(status) => {
-                    self.mine.keep(reservation.place, connection);
-                    return Ok(status);
-                }
-                End::Broken(status) => return Ok(status),
-                End::NotBegun => {}
-                End::Unread => self.mine.note_unread(&reservation, &connection),
-                End::Redirect(path) => {
-                    self.mine.keep(reservation.place, connection);
-                    // The other resource may need the thread that this request had.
-                    drop(reservation);
-                    return Ok(self.facts.request.redirect_internally(&path));
-                }
-                End::Changed => {
-                    self.mine.keep(reservation.place, connection);
-                    let edition = reservation.edition;
-                    drop(reservation);
-                    let until = Instant::now() + self.mine.group.config.connect_timeout;
-                    self.mine.group.table.wait_for_newer(edition, until);
-                    any_edition = true;
-                }
-            }
-        }
-        Err(Fault::NoProcess(self.name()))
-    }
-
-    /// Keeps a thread of a process, or says why there is none.
-    fn reserve(&self) -> Result<Reservation<'static>, Fault> {
-        let config = &self.mine.group.config;
-        let began = Instant::now();
-        let limit = config.queue_timeout.unwrap_or_else(|| self.timeout());
-        let until = (!limit.is_zero()).then(|| began + limit);
-        loop {
-            let first = NEXT.fetch_add(1, Ordering::Relaxed);
-            match self.mine.group.table.reserve(self.mine.tenant, first, until) {
-                Ok(reservation) => return Ok(reservation),
-                Err(Refusal::TimeUp) if config.queue_timeout.is_some() => {
-                    return Err(Fault::QueueTimeout(self.name(), limit));
-                }
-                Err(Refusal::TimeUp) => return Err(Fault::NoProcessInTime(self.name(), limit)),
-                Err(Refusal::QueueFull) if began.elapsed() >= config.connect_timeout => {
-                    return Err(Fault::QueueFull(self.name(), config.listen_backlog));
-                }
-                Err(Refusal::QueueFull) => std::thread::sleep(QUEUE_PAUSE.min(config.connect_timeout)),
-            }
-        }
-    }
-
-    fn converse(
-        &self,
-        connection: &Connection,
-        reservation: &Reservation<'static>,
-        any_edition: bool,
-    ) -> Result<End, Fault> {
-        let mut buffers = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Buffers::new);
-        let mut channel = Channel::new(&connection.stream, &mut buffers);
-        self.write_request(&mut channel, reservation.seat, any_edition);
-        let length = channel.out().len() - frame::HEADER;
-        if length > Kind::Request.longest() {
-            return Err(Fault::RequestTooLarge(self.name(), length));
-        }
-        let end = match channel.send() {
-            Ok(()) => self.relay(channel, reservation),
-            Err(ChannelError::Closed | ChannelError::Reset) => Ok(End::Unread),
-            Err(error) => Err(Fault::SendRequest(self.name(), error)),
-        };
-        BUFFERS.with_borrow_mut(|kept| kept.push(buffers));
-        end
-    }
-
-    fn relay(&self, channel: Channel<'_>, reservation: &Reservation<'static>) -> Result<End, Fault> {
-        let request = self.facts.request;
-        let answered = AtomicBool::new(false);
-        let relay = Relay {
-            reservation,
-            request,
-            settings: self.facts.settings,
-            group: self.mine.group,
-            process: self.mine.group.table.process(reservation.place),
-            channel,
-            sink: EmbeddedSink::new(request, self.facts.settings.enable_sendfile, &answered),
-            body: EmbeddedBody::new(request, &answered),
-            heard: false,
-            response: Response::None,
-            unflushed: 0,
-        };
-        relay.run()
-    }
-
-    fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, any_edition: bool) {
-        let request = self.facts.request;
-        let root = self.root();
-        let see = |path| jail::seen_from(root, path).unwrap_or(path);
-        let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let head = RequestHead {
-            pass: self.mine.group.pass.number(),
-            script: see(self.facts.target.script(request)),
-            modified: self.wanted.modified,
-            resource: see(request.filename()),
-            callable: self.facts.callable,
-            application_group: self.wanted.application_group,
-            origin: self.wanted.origin,
-            request_start: request.time(),
-            queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
-            seat,
-            options: Options {
-                reloading: self.facts.settings.script_reloading,
-                any_edition,
-                head_only: request.is_head(),
-                ignore_activity: self.facts.settings.ignore_activity,
-            },
-        };
-        let out = channel.out();
-        let start = frame::open(out, Kind::Request);
-        match root {
-            Some(root) => head.write(&Jailed { facts: self.facts, root }, out),
-            None => head.write(self.facts, out),
-        }
-        frame::close(out, start);
-    }
-}
-
 /// A conversation with a daemon.
-struct Relay<'r, 'c> {
+pub(crate) struct Relay<'r, 'c> {
     reservation: &'r Reservation<'static>,
     request: Request<'r>,
     settings: &'r Settings,
@@ -393,8 +110,36 @@ fn values<'h>(head: &'h ResponseHead, wanted: &'static str) -> impl Iterator<Ite
     head.headers().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).map(|(_, value)| value)
 }
 
-impl<'r> Relay<'r, '_> {
-    fn run(mut self) -> Result<End, Fault> {
+impl<'r, 'c> Relay<'r, 'c> {
+    /// `answered` is set when httpd has answered in the daemon's place.
+    pub(crate) fn new(
+        request: Request<'r>,
+        settings: &'r Settings,
+        group: &'static Group,
+        reservation: &'r Reservation<'static>,
+        channel: Channel<'c>,
+        answered: &'r AtomicBool,
+    ) -> Self {
+        Self {
+            reservation,
+            request,
+            settings,
+            group,
+            process: group.table.process(reservation.place),
+            channel,
+            sink: EmbeddedSink::new(request, settings.enable_sendfile, answered),
+            body: EmbeddedBody::new(request, answered),
+            heard: false,
+            response: Response::None,
+            unflushed: 0,
+        }
+    }
+
+    /// Talks with the daemon until the request is over.
+    ///
+    /// # Errors
+    /// The daemon has failed, and the client has seen nothing yet.
+    pub(crate) fn run(mut self) -> Result<End, Fault> {
         let stop = loop {
             match self.step() {
                 Ok(None) => {}

@@ -20,8 +20,8 @@ use crate::config::alias::ScriptAlias;
 use crate::config::process_group::is_visible;
 use crate::config::settings::Settings;
 use crate::config::values::group_literal;
+use crate::daemon::dispatch;
 use crate::daemon::generation::{self, Group};
-use crate::daemon::relay;
 use crate::python::Attached;
 use crate::python::interpreter;
 use crate::python::script::{Event, Reloading, Script};
@@ -65,7 +65,7 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
     }
     let group = running_group(request, &process_group)?;
     script_owner::check(request, &group.config)?;
-    relay::serve(&facts, group, &wanted)
+    dispatch::serve(&facts, group, &wanted)
 }
 
 fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
