@@ -88,7 +88,7 @@ fn a_daemon_drops_a_connection_over_which_it_is_sent_nonsense() {
         }
         wait_for("the connections to be closed", || (daemon.descriptors() <= descriptors + 1).then_some(()));
         assert_eq!(answering(&httpd), daemon);
-        httpd.finish(&[]);
+        httpd.finish(&["WSGI0034: process group 'group': a request that did not come from httpd was refused"]);
     });
 }
 

@@ -48,7 +48,7 @@ fn new_code_runs_after_a_graceful_restart() {
     const SCRIPT: &str = "def application(environ, start_response):\n    \
                           start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'ANSWER']\n";
     in_both_modes(|mode| {
-        let conf = "WSGIDaemonProcess group processes=2 threads=2\nWSGIProcessGroup group\nWSGIScriptReloading Off\n\
+        let conf = "WSGIDaemonProcess group processes=1 threads=2\nWSGIProcessGroup group\nWSGIScriptReloading Off\n\
                     WSGIScriptAlias / {root}/app.wsgi";
         let builder = Httpd::bare(conf).size(ROOM).file("app.wsgi", &SCRIPT.replace("ANSWER", "old"));
         let httpd = builder.gil_mode(mode).start();
@@ -73,7 +73,12 @@ fn graceful_timeout_bounds_how_long_the_old_processes_stay() {
         httpd.get("/plain").assert(200, "done");
         wait_for_end(old);
         long.response().assert_error_page(502);
-        httpd.finish(&["mod_wsgi: Python did not end in time", "WSGI1023: process * did not end in time", "WSGI0146"]);
+        httpd.finish(&[
+            "WSGI1035: process * has not ended within shutdown-timeout, and leaves",
+            "process * leaves without an end of request",
+            "WSGI1023: process * did not end in time",
+            "WSGI0146",
+        ]);
     });
 }
 
@@ -156,7 +161,8 @@ fn a_stop_with_a_stuck_group_is_bounded() {
         httpd.finish(&[
             "AH00045: child process * still did not exit, sending a SIGTERM",
             "AH00046: child process * still did not exit, sending a SIGKILL",
-            "mod_wsgi: Python did not end in time",
+            "WSGI1035: process * has not ended within shutdown-timeout, and leaves",
+            "process * leaves without an end of request",
             "WSGI1023: process * did not end in time",
         ]);
     });
