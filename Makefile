@@ -29,7 +29,7 @@ serve: .toolchain ## Serve APP=examples/hello/app.wsgi on PORT=8000 with FREE_TH
 	@"$(PYTHON_OF_MODULE)" setup/serve.py
 
 test: .toolchain ## Run all tests (unit tests, then the module in a real httpd).
-	@setup/with-modules.sh setup/cargo.sh "$(PYTHON_OF_MODULE)" test --no-fail-fast
+	@setup/with-modules.sh setup/test.sh --no-fail-fast
 
 lint: .toolchain ## Check format and lints.
 	@setup/lint.sh

@@ -9,9 +9,15 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 tests="$here/../tests"
 
 MOD_WSGI_PYTHON=$("$here/python.sh")
-MOD_WSGI_MODULE=$("$here/build.sh" "$MOD_WSGI_PYTHON")
 MOD_WSGI_GIL_PYTHON=$(PYTHON=/usr/bin/python3 "$here/python.sh")
-MOD_WSGI_GIL_MODULE=$("$here/build.sh" "$MOD_WSGI_GIL_PYTHON")
+# Side by side: linking a release takes most of the time, and one core.
+gil_module=$(mktemp)
+"$here/build.sh" "$MOD_WSGI_GIL_PYTHON" >"$gil_module" &
+gil_build=$!
+MOD_WSGI_MODULE=$("$here/build.sh" "$MOD_WSGI_PYTHON")
+wait "$gil_build"
+MOD_WSGI_GIL_MODULE=$(cat "$gil_module")
+rm -f "$gil_module"
 MOD_WSGI_VENV=$("$here/venv.sh" "$MOD_WSGI_PYTHON" "$tests/requirements.txt" "$tests/requirements-if-wheel.txt")
 export MOD_WSGI_PYTHON MOD_WSGI_MODULE MOD_WSGI_GIL_PYTHON MOD_WSGI_GIL_MODULE MOD_WSGI_VENV
 exec "$@"

@@ -84,7 +84,9 @@ fn a_filter_that_python_does_not_know_keeps_nothing_from_starting() {
 fn hashes(builder: Builder) -> Vec<String> {
     const ASK: &str = "GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Python: \
                        (__import__('os').getpid(), hash('a text'))\r\n\r\n";
-    let httpd = builder.mpm(Mpm::Prefork).start();
+    // One more than the connections need: at the limit httpd advises to raise it.
+    let size = "StartServers 4\nServerLimit 5\nMaxRequestWorkers 5\nMinSpareServers 1\nMaxSpareServers 5";
+    let httpd = builder.mpm(Mpm::Prefork).size(size).start();
     // Connections that are kept are in processes of their own.
     let mut connections = [(); 4].map(|()| httpd.connect());
     let seen: Vec<_> = connections
