@@ -75,8 +75,14 @@ class Wsgi:
     def process_group(self):
         if not self.daemon:
             return []
-        # The child of httpd shall cost what it costs without Python.
-        return [f"WSGIDaemonProcess bench threads={DAEMON_THREADS}", "WSGIProcessGroup bench", "WSGIRestrictEmbedded On"]
+        return [
+            # mod_wsgi does not ask where DefaultRuntimeDir is.
+            "WSGISocketPrefix wsgi",
+            f"WSGIDaemonProcess bench threads={DAEMON_THREADS}",
+            "WSGIProcessGroup bench",
+            # The child of httpd shall cost what it costs without Python.
+            "WSGIRestrictEmbedded On",
+        ]
 
     def shows_its_mode_in(self, error_log):
         """The applications print the mode they run in when they are loaded."""
