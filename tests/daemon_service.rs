@@ -167,7 +167,7 @@ fn at_a_graceful_restart_an_old_service_does_not_wait_for_old_requests() {
     let server = Httpd::bare(conf).open_folder("out").file("programs/0.py", &format!("{SAY}{FOREVER}"));
     let httpd = server
         .file("programs/patient.py", PATIENT)
-        .size("StartServers 1\nServerLimit 3\nThreadsPerChild 4\nMaxRequestWorkers 12\n")
+        .size("StartServers 1\nServerLimit 8\nThreadsPerChild 4\nMaxRequestWorkers 32\n")
         .start();
     let old = process(&httpd);
     let mut connection = httpd.connect();

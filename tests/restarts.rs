@@ -273,6 +273,30 @@ fn a_process_stopped_within_a_request_leaves_in_peace() {
 }
 
 #[test]
+fn a_process_stopped_while_it_makes_an_interpreter_leaves_in_peace() {
+    // Runs in each interpreter before it is made whole, and keeps the thread inside of Python.
+    const SLOW_SITE: &str = "import os, time\nslow = os.path.join(os.path.dirname(__file__), 'slow')\n\
+                             if os.path.exists(slow):\n    open(slow + '.begun', 'w').close()\n    \
+                             end = time.monotonic() + 1\n    while time.monotonic() < end:\n        pass\n";
+    // A child of prefork leaves from within the signal, one of event when its threads have ended.
+    for mpm in [Mpm::Prefork, Mpm::Event] {
+        in_both_modes(|mode| {
+            println!("{mpm:?}");
+            let site = serving_two_groups().open_folder("site").file("site/sitecustomize.py", SLOW_SITE);
+            let folder = site.root().join("site");
+            let site = site.env("PYTHONPATH", folder.to_str().expect("text"));
+            let httpd = site.mpm(mpm).gil_mode(mode).start();
+            httpd.get("/main/plain").assert(200, "done");
+            std::fs::write(folder.join("slow"), "").expect("written");
+            let mut connection = httpd.connect();
+            connection.send_get("/named/plain");
+            wait_for("an interpreter to be made", || folder.join("slow.begun").exists().then_some(()));
+            httpd.finish(&[]);
+        });
+    }
+}
+
+#[test]
 fn two_hundred_graceful_restarts_cost_the_parent_nothing() {
     let conf = "WSGIScriptAlias / {app}\nWSGIApplicationGroup %{GLOBAL}\nWSGIFreeThreading On";
     // Room for the processes of earlier configurations, which take their time to leave on a busy machine.

@@ -182,6 +182,7 @@ impl Interpreter {
         main: &'static Interpreter,
         runtime: &Runtime,
     ) -> Result<&'static Self, String> {
+        let _inside = thread_state::Inside::new();
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
         let own_gil = (runtime.own_gil)(name);

@@ -43,7 +43,8 @@ struct ThreadStates(RefCell<Vec<Rc<Slot>>>);
 
 thread_local! {
     static THREAD: ThreadStates = const { ThreadStates(RefCell::new(Vec::new())) };
-    static ATTACHED: Cell<bool> = const { Cell::new(false) };
+    /// How many scopes this thread is in that may be attached.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
     static NUMBER: Cell<Option<i64>> = const { Cell::new(None) };
 }
 
@@ -59,9 +60,9 @@ pub(crate) fn number() -> i64 {
     })
 }
 
-/// Whether this thread is inside [`attach`]: a signal handler that interrupts it must leave Python alone.
+/// Whether this thread may be attached: a signal handler that interrupts it must leave Python alone.
 pub(crate) fn is_attached() -> bool {
-    ATTACHED.get()
+    INSIDE.get() > 0
 }
 
 /// Attaches this thread to `interpreter`, runs `body`, detaches.
@@ -153,6 +154,7 @@ impl ThreadStates {
         if super::finish::has_finished() {
             return;
         }
+        let _inside = Inside::new();
         let main = self.main_state();
         let mut slots = core::mem::take(&mut *self.0.borrow_mut());
         slots.sort_by_key(|slot| !slot.interpreter.is_main());
@@ -268,23 +270,42 @@ unsafe fn enter<R>(
     unsafe { Python::attach_unchecked(swapped) }
 }
 
+/// A scope in which this thread may be attached. It begins before the first call that attaches and ends after the last one
+/// that detaches: a signal between the two finds a thread that is counted as attached, never the other way round.
+pub(super) struct Inside;
+
+impl Inside {
+    pub(super) fn new() -> Self {
+        INSIDE.set(INSIDE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(INSIDE.get() - 1);
+    }
+}
+
 /// Detaches at the end of a scope, on unwinding too.
-struct Detach;
+struct Detach {
+    /// Dropped after [`Drop::drop`] has detached.
+    _inside: Inside,
+}
 
 impl Detach {
     /// # Safety
     /// This thread made `state`, and is detached.
     unsafe fn after_restoring(state: *mut ffi::PyThreadState) -> Self {
+        let inside = Inside::new();
         // SAFETY: says the caller.
         unsafe { ffi::PyEval_RestoreThread(state) };
-        ATTACHED.set(true);
-        Self
+        Self { _inside: inside }
     }
 }
 
 impl Drop for Detach {
     fn drop(&mut self) {
-        ATTACHED.set(false);
         // SAFETY: the thread is attached: whatever detached inside has attached again.
         unsafe { ffi::PyEval_SaveThread() };
     }
