@@ -207,7 +207,7 @@ fn a_request_that_goes_on_does_not_cost_the_others_theirs() {
 #[test]
 fn a_thread_that_keeps_python_to_itself_does_not_hold_up_the_replacement() {
     in_both_modes(|mode| {
-        let options = "threads=2 request-timeout=1 interrupt-timeout=2 shutdown-timeout=1 deadlock-timeout=0";
+        let options = "threads=2 request-timeout=1 interrupt-timeout=5 shutdown-timeout=1 deadlock-timeout=0";
         let httpd = group(options, mode).start();
         let before = pid(&httpd);
         let mut stuck = begin(&httpd, "/hold");
@@ -247,12 +247,12 @@ fn each_gil_of_a_process_is_looked_at() {
 fn interrupt_timeout_does_not_defeat_deadlock_timeout() {
     in_both_modes(|mode| {
         let options =
-            "threads=1 request-timeout=1 interrupt-timeout=60 deadlock-timeout=3 shutdown-timeout=0 socket-timeout=60";
+            "threads=1 request-timeout=1 interrupt-timeout=60 deadlock-timeout=6 shutdown-timeout=0 socket-timeout=60";
         let httpd = group(options, mode).start();
         let before = pid(&httpd);
         let mut stuck = begin(&httpd, "/hold");
-        assert_eq!(stuck.response().status, 502);
         wait_for_end(before);
+        assert_eq!(stuck.response().status, 502);
         assert_ne!(pid(&httpd), before);
         httpd.finish(&[BEGUN, RAISED, NO_STACK, DEADLOCK, NOT_IN_TIME, TAKEN, SUPERVISOR_UNASKED, FAILED]);
     });

@@ -37,8 +37,8 @@ pub(crate) struct StuckRequests {
     awaited: Option<Awaited>,
 }
 
-/// How long the examiner may be away, in milliseconds, before the log says so.
-const PATIENCE: u64 = 1000;
+/// How long the examiner may be away, in milliseconds, before the log says so: on a busy machine a stack takes its time.
+const PATIENCE: u64 = 3000;
 
 /// The age at which a request is too old: with more threads more time is given.
 pub(crate) fn threshold(config: &ProcessGroup) -> Option<Duration> {
