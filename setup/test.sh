@@ -10,10 +10,10 @@ cargo() { "$here/cargo.sh" "$MOD_WSGI_PYTHON" test "$@"; }
 cargo --no-run
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-RUST_TEST_THREADS=4 cargo "$@" --test 'daemon*' >"$said" 2>&1 &
+RUST_TEST_THREADS=3 cargo "$@" --test 'daemon*' >"$said" 2>&1 &
 daemons=$!
 status=0
-RUST_TEST_THREADS=4 cargo "$@" --lib --test '[!d]*' || status=$?
+RUST_TEST_THREADS=3 cargo "$@" --lib --test '[!d]*' || status=$?
 wait "$daemons" || status=$?
 cat "$said"
 exit "$status"
