@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::faults::{
     answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
 };
-use support::{Builder, Httpd, in_both_modes, wait_for};
+use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// What is logged when a daemon was killed with one request under way.
 const KILLED_WITH_ONE: &str = "WSGI1023: process * was killed by signal 9 (SIGKILL), with 1 request under way";
@@ -126,6 +126,59 @@ fn a_stopped_process_costs_what_it_had_and_serves_again_when_it_goes_on() {
         wait_for("the process to serve again", || (answering(&httpd) == stopped).then_some(()));
         assert_eq!(httpd.error_log().count("WSGI0145"), failed);
         httpd.finish(&["WSGI0145: process * of group 'group' has failed while it had this request"]);
+    });
+}
+
+/// The child of httpd that serves; there is one.
+fn child_of_httpd(httpd: &Httpd) -> Process {
+    let supervisor = supervisor(httpd);
+    httpd.children().into_iter().find(|child| *child != supervisor).expect("a child of httpd")
+}
+
+fn stop(process: Process) {
+    process.signal("STOP");
+    wait_for("the process to stop", || process.is_stopped().then_some(()));
+}
+
+#[test]
+fn a_stopped_child_of_httpd_does_not_hold_the_thread_of_its_response() {
+    in_both_modes(|mode| {
+        let httpd = serving("processes=1 threads=1 socket-timeout=1", "").gil_mode(mode).start();
+        let child = child_of_httpd(&httpd);
+        let mut connection = httpd.connect();
+        connection.send_get("/endless");
+        assert_eq!(connection.head().status, 200);
+        stop(child);
+        wait_for_note(&httpd, "closed");
+        child.signal("CONT");
+        assert!(!connection.rest().ends_with(b"0\r\n\r\n"), "the response looks complete");
+        httpd.get("/plain").assert(200, "done");
+        httpd.finish(&[
+            "WSGI1050: httpd's child * did not take the next part of a response in time (socket-timeout)",
+            "WSGI0146: process * of group 'group' has failed while it had this request",
+        ]);
+    });
+}
+
+#[test]
+fn a_stopped_child_of_httpd_does_not_hold_the_thread_of_its_upload() {
+    in_both_modes(|mode| {
+        let httpd = serving("processes=1 threads=1 socket-timeout=1", "Timeout 60").gil_mode(mode).start();
+        let child = child_of_httpd(&httpd);
+        let mut connection = httpd.connect();
+        connection.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\nten bytes.");
+        wait_for_note(&httpd, "reading");
+        stop(child);
+        wait_for("the log to say so", || (httpd.error_log().count("WSGI1050") == 1).then_some(()));
+        child.signal("CONT");
+        connection.send("ten more..");
+        connection.response().assert_error_page(500);
+        httpd.get("/plain").assert(200, "done");
+        httpd.finish(&[
+            "WSGI1050: httpd's child * did not send the next part of a request body in time (socket-timeout)",
+            "WSGI0174*OSError",
+            "OSError: the request body cannot be read: the other side did not answer in time",
+        ]);
     });
 }
 
@@ -300,13 +353,12 @@ fn daemons_leave_by_themselves_when_the_parent_of_httpd_is_killed() {
 fn what_a_killed_child_of_httpd_had_in_flight_is_taken_back() {
     in_both_modes(|mode| {
         let httpd = serving("processes=1 threads=3", "").gil_mode(mode).start();
-        let supervisor = supervisor(&httpd);
+        let (supervisor, child) = (supervisor(&httpd), child_of_httpd(&httpd));
         let mut connections = [httpd.connect(), httpd.connect(), httpd.connect()];
         for connection in &mut connections {
             connection.send_get("/blocked");
         }
         wait_for_notes(&httpd, "blocked", 3);
-        let child = httpd.children().into_iter().find(|child| *child != supervisor).expect("a child of httpd");
         child.signal("KILL");
         wait_for("another child", || {
             httpd.children().iter().any(|other| *other != supervisor && *other != child).then_some(())

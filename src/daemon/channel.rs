@@ -7,7 +7,8 @@ use core::time::Duration;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::MsgFlags;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{MsgFlags, getsockopt};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -69,12 +70,16 @@ impl Buffers {
 pub(crate) struct Channel<'c> {
     stream: &'c UnixStream,
     buffers: &'c mut Buffers,
+    /// Why something could not be sent as a whole: what is sent behind it would be taken for the rest.
+    broken: Option<ChannelError>,
+    /// Whether there may come an answer that nobody waits for any more.
+    out_of_step: bool,
 }
 
 impl<'c> Channel<'c> {
     pub(crate) fn new(stream: &'c UnixStream, buffers: &'c mut Buffers) -> Self {
         buffers.clear();
-        Self { stream, buffers }
+        Self { stream, buffers, broken: None, out_of_step: false }
     }
 
     /// The next frame among what has been received.
@@ -106,7 +111,9 @@ impl<'c> Channel<'c> {
             if let Some(frame) = self.next()? {
                 return Ok(frame);
             }
-            self.receive(MsgFlags::empty())?;
+            let received = self.receive(MsgFlags::empty());
+            self.out_of_step |= received == Err(ChannelError::TimedOut);
+            received?;
         }
     }
 
@@ -234,10 +241,31 @@ impl<'c> Channel<'c> {
     }
 
     fn transmit(&mut self, data: &[u8], descriptor: Option<&OwnedFd>) -> Result<(), ChannelError> {
-        let sent =
-            check_ours().and_then(|()| socket::send(self.stream, &self.buffers.out, data, descriptor).map_err(failure));
+        let sent = self.check_whole().and_then(|()| check_ours()).and_then(|()| {
+            let sent = socket::send(self.stream, &self.buffers.out, data, descriptor).map_err(failure);
+            self.broken = sent.err();
+            sent
+        });
         self.buffers.out.clear();
         sent
+    }
+
+    fn check_whole(&self) -> Result<(), ChannelError> {
+        self.broken.map_or(Ok(()), Err)
+    }
+
+    /// Whether the connection is good for another conversation.
+    ///
+    /// # Errors
+    /// Something was not sent, or not answered in time.
+    pub(crate) fn check(&self) -> Result<(), ChannelError> {
+        self.check_whole()?;
+        if self.out_of_step { Err(ChannelError::TimedOut) } else { Ok(()) }
+    }
+
+    /// The process at the other side.
+    pub(crate) fn other_side(&self) -> Option<i32> {
+        getsockopt(self.stream, PeerCredentials).ok().map(|credentials| credentials.pid())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::generation::{self, Group};
 use super::table::Reservation;
-use core::time::Duration;
+use crate::unix::socket::TimeLimits;
 use parking_lot::Mutex;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ pub(crate) struct Connection {
     pub(crate) stream: UnixStream,
     /// The process that it leads to.
     incarnation: u32,
-    timeout: Duration,
+    limits: TimeLimits,
     /// Whether it has carried a request before.
     used: bool,
 }
@@ -43,21 +43,21 @@ impl Mine {
     }
 
     /// A connection to the process that `reservation` is for.
-    pub(crate) fn connect(&self, reservation: &Reservation<'_>, timeout: Duration) -> std::io::Result<Connection> {
+    pub(crate) fn connect(&self, reservation: &Reservation<'_>, limits: TimeLimits) -> std::io::Result<Connection> {
         let mut idle = self.idle[reservation.place].lock();
         // Those of an earlier process lead nowhere.
         idle.retain(|connection| connection.incarnation == reservation.incarnation);
         let kept = idle.pop();
         drop(idle);
         if let Some(mut connection) = kept {
-            connection.set_timeout(timeout)?;
+            connection.limits.replace(&connection.stream, limits)?;
             return Ok(connection);
         }
         let stream = UnixStream::connect(&self.group.sockets[reservation.place])?;
         let incarnation = reservation.incarnation;
-        let mut connection = Connection { stream, incarnation, timeout: Duration::ZERO, used: false };
-        connection.set_timeout(timeout)?;
-        Ok(connection)
+        let mut none = TimeLimits::default();
+        none.replace(&stream, limits)?;
+        Ok(Connection { stream, incarnation, limits, used: false })
     }
 
     pub(crate) fn keep(&self, place: usize, mut connection: Connection) {
@@ -73,17 +73,5 @@ impl Mine {
         } else {
             reservation.report_gone();
         }
-    }
-}
-
-impl Connection {
-    fn set_timeout(&mut self, timeout: Duration) -> std::io::Result<()> {
-        if self.timeout != timeout {
-            self.timeout = timeout;
-            let timeout = (!timeout.is_zero()).then_some(timeout);
-            self.stream.set_read_timeout(timeout)?;
-            self.stream.set_write_timeout(timeout)?;
-        }
-        Ok(())
     }
 }

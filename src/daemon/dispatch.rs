@@ -13,6 +13,7 @@ use crate::apache::status::Status;
 use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
 use crate::module::target::Wanted;
+use crate::unix::socket::TimeLimits;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -58,6 +59,13 @@ impl Errand<'_> {
         self.mine.group.config.socket_timeout.unwrap_or_else(|| self.facts.request.server().timeout())
     }
 
+    /// What this side waits for each read and write.
+    fn limits(&self) -> TimeLimits {
+        let timeout = self.timeout();
+        let limit = (!timeout.is_zero()).then_some(timeout);
+        TimeLimits { read: limit, write: limit }
+    }
+
     /// The root of the processes of the group, if they have one of their own.
     fn root(&self) -> Option<&'static str> {
         self.mine.group.config.chroot.as_deref()
@@ -80,7 +88,7 @@ impl Errand<'_> {
         let mut any_edition = false;
         for _ in 0..ATTEMPTS {
             let reservation = self.reserve()?;
-            let connection = match self.mine.connect(&reservation, self.timeout()) {
+            let connection = match self.mine.connect(&reservation, self.limits()) {
                 Ok(connection) => connection,
                 // The table does not know yet that the process is gone.
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -182,6 +190,7 @@ impl Errand<'_> {
             request_start: request.time(),
             queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
             seat,
+            timeout: self.timeout(),
             options: Options {
                 reloading: self.facts.settings.script_reloading,
                 any_edition,

@@ -47,6 +47,23 @@ impl<'c> Conversation<'c> {
         Self { channel: Mutex::new(channel), activity }
     }
 
+    /// Whether the connection is good for another request.
+    ///
+    /// # Errors
+    /// See [`Channel::check`].
+    pub(crate) fn check(&self) -> Result<(), ChannelError> {
+        self.channel.lock().check()
+    }
+
+    /// Says in the log that the child has not moved in time. Others it will say itself, or is not there to.
+    fn report_timeout(channel: &Channel<'_>, error: ChannelError, what: &str) {
+        if error == ChannelError::TimedOut {
+            let child = channel.other_side().unwrap_or_default();
+            let text = format!("WSGI1050: httpd's child {child} {what} (socket-timeout)");
+            super::process::log_without_request(&Entry::of_module(Level::Warning, text));
+        }
+    }
+
     /// Appends an entry for the log to what is to be sent.
     fn put_entry(channel: &mut Channel<'_>, entry: &Entry) {
         let out = channel.out();
@@ -106,7 +123,10 @@ impl RequestBody for DaemonBody<'_, '_> {
         put_u32(channel.out(), want.min(PIECE) as u32);
         frame::close(channel.out(), start);
         let answer = channel.send().and_then(|()| channel.wait());
-        let (kind, range) = answer.map_err(|error| BodyError(format!("the request body cannot be read: {error}")))?;
+        let (kind, range) = answer.map_err(|error| {
+            Conversation::report_timeout(&channel, error, "did not send the next part of a request body in time");
+            BodyError(format!("the request body cannot be read: {error}"))
+        })?;
         match kind {
             Kind::Body | Kind::LastBody => {
                 into.extend_from_slice(channel.payload(range));
@@ -169,7 +189,8 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
     }
 }
 
-fn gone(error: ChannelError) -> SinkError {
+fn gone(channel: &Channel<'_>, error: ChannelError) -> SinkError {
+    Conversation::report_timeout(channel, error, "did not take the next part of a response in time");
     SinkError::ClientGone(format!("the response cannot be sent: {error}"))
 }
 
@@ -193,11 +214,11 @@ impl ResponseSink for DaemonSink<'_, '_> {
         let mut channel = self.conversation.channel.lock();
         if data.is_empty() {
             frame::push(channel.out(), Kind::Data, &[]);
-            return channel.send().map_err(gone);
+            return channel.send().map_err(|error| gone(&channel, error));
         }
         for piece in data.chunks(PIECE) {
             channel.out().extend_from_slice(&frame::header(Kind::Data, piece.len()));
-            channel.send_with(piece).map_err(gone)?;
+            channel.send_with(piece).map_err(|error| gone(&channel, error))?;
         }
         Ok(())
     }
@@ -219,7 +240,7 @@ impl ResponseSink for DaemonSink<'_, '_> {
         put_u64(out, file.length);
         out.push(u8::from(complete));
         frame::close(out, start);
-        channel.send_with_descriptor(&file.descriptor).map_err(gone)
+        channel.send_with_descriptor(&file.descriptor).map_err(|error| gone(&channel, error))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
 use crate::unix::signals::{self, Signals};
+use crate::unix::socket::TimeLimits;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -235,6 +236,16 @@ impl Daemon {
         if time.is_zero() { Duration::MAX } else { time }
     }
 
+    /// How long a thread waits for a child of httpd that waits for `timeout` itself: a bit longer, so that it is the child
+    /// which gives up a client that is too slow, and can say so.
+    pub(crate) fn limits(&self, timeout: Duration) -> TimeLimits {
+        if timeout.is_zero() {
+            return TimeLimits::default();
+        }
+        let client = self.config().response_socket_timeout.unwrap_or_default();
+        TimeLimits { read: Some(timeout + GRACE), write: Some(timeout.max(client) + GRACE) }
+    }
+
     fn config(&self) -> &ProcessGroup {
         &self.group.config
     }
@@ -282,6 +293,8 @@ struct Drain {
     until: Option<Instant>,
 }
 
+/// What a child of httpd needs to say that it gives up a client.
+const GRACE: Duration = Duration::from_secs(1);
 /// How often the main thread looks at what no one tells it.
 const LOOK: Duration = Duration::from_millis(10);
 /// The time for the end of a process that has no `shutdown-timeout`, and whose Python lets no one in.

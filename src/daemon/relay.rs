@@ -324,14 +324,21 @@ impl<'r, 'c> Relay<'r, 'c> {
             Ok(last) => {
                 let kind = if last { Kind::LastBody } else { Kind::Body };
                 self.channel.out().extend_from_slice(&frame::header(kind, piece.len()));
-                self.channel.send_with(&piece)?;
+                self.answer(&piece)
             }
             Err(error) => {
                 frame::push(self.channel.out(), Kind::BodyFailed, error.0.as_bytes());
-                self.channel.send()?;
+                self.answer(&[])
             }
         }
-        Ok(())
+    }
+
+    /// Sends what the daemon wanted. One that waits no longer has closed the connection, and may have answered before.
+    fn answer(&mut self, data: &[u8]) -> Result<(), Stop> {
+        match self.channel.send_with(data) {
+            Err(ChannelError::Closed | ChannelError::Reset) => Ok(()),
+            sent => Ok(sent?),
+        }
     }
 
     fn end(&mut self) -> Result<End, Stop> {

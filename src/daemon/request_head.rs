@@ -5,6 +5,7 @@ use super::table::Seat;
 use crate::python::interpreter::Origin;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
+use core::time::Duration;
 
 /// What a daemon is told of a request besides its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) queue_start: i64,
     /// Which thread of the process is kept for it.
     pub(crate) seat: Seat,
+    /// How long the child waits for each read and write, in whole milliseconds; zero is without limit.
+    pub(crate) timeout: Duration,
     pub(crate) options: Options,
 }
 
@@ -70,6 +73,7 @@ impl<'a> RequestHead<'a> {
         }
         put_u32(out, self.seat.number);
         put_u32(out, self.seat.ticket);
+        put_u32(out, u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX));
         put_bytes(out, self.script);
         put_bytes(out, self.resource);
         put_bytes(out, self.callable.as_bytes());
@@ -104,6 +108,7 @@ impl<'a> RequestHead<'a> {
             request_start: request_start as i64,
             queue_start: queue_start as i64,
             seat: Seat { number: fields.u32()?, ticket: fields.u32()? },
+            timeout: Duration::from_millis(fields.u32()?.into()),
             script: fields.bytes()?,
             resource: fields.bytes()?,
             callable: fields.text()?,
@@ -177,6 +182,7 @@ mod tests {
             request_start: 1_700_000_000_000_000,
             queue_start: i64::MAX,
             seat: Seat { number: 14, ticket: 1 << 20 },
+            timeout: Duration::from_millis(1500),
             options: Options { reloading: true, head_only: true, ..Options::default() },
         }
     }

@@ -20,6 +20,7 @@ use crate::python::interpreter::{self, Interpreter};
 use crate::python::script::{Event, Reloading, Script};
 use crate::python::thread_state;
 use crate::unix::fork::Private;
+use crate::unix::socket::TimeLimits;
 use crate::wsgi::gateway::{Gateway, Outcome};
 use nix::sys::eventfd::EventFd;
 use std::collections::hash_map::DefaultHasher;
@@ -33,8 +34,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) enum Waiter {
     /// New connections.
     Listener(Private<UnixListener>),
-    /// A connection, for its next request.
-    Connection(Private<UnixStream>),
+    /// A connection, for its next request; the limits are those of the last one.
+    Connection { stream: Private<UnixStream>, limits: TimeLimits },
     /// The end, which every thread passes on to the next.
     Stop(EventFd),
 }
@@ -43,7 +44,7 @@ impl AsFd for Waiter {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Listener(listener) => listener.as_fd(),
-            Self::Connection(stream) => stream.as_fd(),
+            Self::Connection { stream, .. } => stream.as_fd(),
             Self::Stop(event) => event.as_fd(),
         }
     }
@@ -61,6 +62,7 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
     activity::workers()[number].is_this_thread();
     let mut thread = Worker { daemon, number, buffers: Buffers::new(), request: Arc::default() };
     while let Ok(waiter) = daemon.parked.next() {
+        let mut waiter = waiter;
         let waiter = match *waiter {
             Waiter::Stop(_) => {
                 let _ = daemon.parked.park_again(waiter);
@@ -72,7 +74,7 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
                 accept(daemon, listener);
                 Some(waiter)
             }
-            Waiter::Connection(ref stream) => thread.serve(stream).is_ok().then_some(waiter),
+            Waiter::Connection { ref stream, ref mut limits } => thread.serve(stream, limits).is_ok().then_some(waiter),
         };
         if let Some(waiter) = waiter {
             let _ = daemon.parked.park_again(waiter);
@@ -82,7 +84,9 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
 
 fn accept(daemon: &Daemon, listener: &UnixListener) {
     while let Some(stream) = listener::accept(listener, &daemon.group.config) {
-        let _ = daemon.parked.add(Box::new(Waiter::Connection(Private::new(stream))));
+        let _ = daemon
+            .parked
+            .add(Box::new(Waiter::Connection { stream: Private::new(stream), limits: TimeLimits::default() }));
     }
 }
 
@@ -107,7 +111,7 @@ impl Worker {
     ///
     /// # Errors
     /// The connection is to be closed: the child of httpd has closed it, or said something that makes no sense.
-    fn serve(&mut self, stream: &UnixStream) -> Result<(), ChannelError> {
+    fn serve(&mut self, stream: &UnixStream, limits: &mut TimeLimits) -> Result<(), ChannelError> {
         let mut channel = Channel::new(stream, &mut self.buffers);
         let (kind, range) = channel.take_begun(self.daemon.patience())?;
         if kind != Kind::Request {
@@ -123,6 +127,7 @@ impl Worker {
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
         let table = &self.daemon.group.table;
+        limits.replace(stream, self.daemon.limits(head.timeout)).map_err(|_| ChannelError::Closed)?;
         // A request that nobody waits for any more is not begun.
         let sitting = table.sit(self.daemon.place, head.seat).ok_or(ChannelError::Closed)?;
         let worker = &activity::workers()[self.number];
@@ -134,7 +139,7 @@ impl Worker {
         let answered = request.answer(sitting);
         drop(busy);
         count(self.daemon);
-        answered
+        answered.and(conversation.check())
     }
 }
 

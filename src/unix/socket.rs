@@ -1,9 +1,34 @@
 //! Messages over a local socket, with descriptors.
 
+use core::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// How long the system waits for the other side of a connection, for each read and each write; `None` is without limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TimeLimits {
+    pub(crate) read: Option<Duration>,
+    pub(crate) write: Option<Duration>,
+}
+
+impl TimeLimits {
+    /// Has `stream`, whose limits these are, wait as long as `new` says.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn replace(&mut self, stream: &UnixStream, new: Self) -> std::io::Result<()> {
+        // Most requests of a connection have the same.
+        if *self != new {
+            *self = new;
+            stream.set_read_timeout(new.read)?;
+            stream.set_write_timeout(new.write)?;
+        }
+        Ok(())
+    }
+}
 
 /// Receives what is there into `room`, and the descriptors that come with it into `descriptors`.
 /// `control` is memory for the latter (`cmsg_space!`). 0 is the end.
