@@ -23,12 +23,14 @@
 //! Where a process group is to serve the request (`WSGIDaemonProcess`), steps 5 to 10 happen in one of its processes:
 //! after step 4 `daemon/dispatch` takes the request there, and `daemon/relay` brings the response back. `daemon` says how.
 //!
+//! Before step 3 `scripts` may have decided that the client does not come in; before step 5 it may choose the application.
+//!
 //! A child process starts Python in `module/child` (through `python/config`, `wsgi`, `api`) and
 //! ends it in `python/finish`; a daemon does both in `daemon/process`.
 //!
 //! # Who may know whom
 //!
-//! `module` and `daemon` know all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
+//! `module`, `daemon` and `scripts` know all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
 //! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
 //! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix` knows
 //! none of them. What `unsafe` relies on stands in `SAFETY.md`.
@@ -40,6 +42,7 @@ mod daemon;
 mod ffi;
 mod module;
 mod python;
+mod scripts;
 mod unix;
 mod wsgi;
 

@@ -142,6 +142,22 @@ fn pages_are_made_of_files_by_a_handler_script() {
     httpd.finish(&[]);
 }
 
+#[test]
+fn pages_are_guarded_by_scripts() {
+    let httpd = example("access").modules(&["auth_basic", "authn_core", "authz_user"]).start();
+    httpd.get("/local.txt").assert(200, "This page is for: local\n");
+    for page in ["members", "staff"] {
+        let target = format!("/{page}.txt");
+        assert_eq!(httpd.get(&target).status, 401);
+        // demo:demo, demo:other and other:demo
+        for (credentials, status) in [("ZGVtbzpkZW1v", 200), ("ZGVtbzpvdGhlcg==", 401), ("b3RoZXI6ZGVtbw==", 401)] {
+            let request = httpd.request("GET", &target).header("Authorization", &format!("Basic {credentials}"));
+            assert_eq!(request.send().status, status, "{page}: {credentials}");
+        }
+    }
+    httpd.finish(&["AH01617: user demo: authentication failure*", "AH01618: user other not found*"]);
+}
+
 /// A cookie that a response sets, as the next request sends it back.
 #[track_caller]
 fn cookie(response: &Response, name: &str) -> String {

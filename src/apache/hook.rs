@@ -84,6 +84,13 @@ pub(crate) fn handler<H: RequestHook>() {
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
+/// Registers `H` for the phase that decides which clients may come in. It is asked about each URL, whether or not
+/// httpd redirects from one to the other.
+pub(crate) fn access_checker<H: RequestHook>(after: &'static ModuleNames<2>, before: &'static ModuleNames<2>) {
+    // SAFETY: httpd calls this during registration; both lists end with a null and live for ever.
+    unsafe { ffi::ap_hook_access_checker(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
+}
+
 /// Registers `H` for the start of each child process.
 pub(crate) fn child_init<H: ChildHook>() {
     // SAFETY: httpd calls this during registration.

@@ -4,6 +4,7 @@
 //! the `unsafe` blocks here cite those names.
 
 pub(crate) mod arguments;
+pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod boundary;
 pub(crate) mod brigade;

@@ -282,6 +282,38 @@ impl<'r> Request<'r> {
         unsafe { ffi::ap_ssl_conn_is_ssl(self.connection()) != 0 }
     }
 
+    /// A variable of mod_ssl; `None` without mod_ssl, or if there is no such variable.
+    pub(crate) fn tls_variable(self, name: &CStr) -> Option<&'r [u8]> {
+        let (pool, server) = (self.pool().as_raw(), self.server().as_raw());
+        // SAFETY: REQUEST; httpd reads the name only.
+        let value = unsafe { ffi::ap_ssl_var_lookup(pool, server, self.connection(), self.as_raw(), name.as_ptr()) };
+        // SAFETY: the value lives in the pool of the request, or longer.
+        unsafe { bytes(value) }
+    }
+
+    /// The name of the client, if `HostnameLookups` has httpd look for one.
+    pub(crate) fn client_name(self) -> Option<&'r [u8]> {
+        self.client_host(ffi::REMOTE_HOST)
+    }
+
+    /// The name of the client, or else its address.
+    pub(crate) fn client_name_or_address(self) -> &'r [u8] {
+        self.client_host(ffi::REMOTE_NAME).unwrap_or_default()
+    }
+
+    fn client_host(self, kind: u32) -> Option<&'r [u8]> {
+        // SAFETY: REQUEST; httpd takes null for what the caller does not want to know.
+        let host = unsafe { ffi::ap_get_useragent_host(self.as_raw(), kind as c_int, core::ptr::null_mut()) };
+        // SAFETY: it lives as long as the connection.
+        unsafe { bytes(host) }
+    }
+
+    /// The last line of httpd's own pages (`ServerSignature`).
+    pub(crate) fn signature(self) -> &'r [u8] {
+        // SAFETY: REQUEST; the text lives in the pool of the request or is static.
+        self.text(unsafe { ffi::ap_psignature(c"".as_ptr(), self.as_raw()) })
+    }
+
     pub(crate) fn server_port(self) -> u16 {
         // SAFETY: REQUEST.
         unsafe { ffi::ap_get_server_port(self.as_raw()) }
@@ -416,6 +448,13 @@ impl<'r> Request<'r> {
             unsafe { (*self.as_raw()).finfo = found };
         }
         is_file
+    }
+
+    /// The name of the user, for whoever asks from here on.
+    pub(crate) fn set_user(self, user: &[u8]) {
+        let user = self.pool().c_string(user);
+        // SAFETY: REQUEST; the string is in the pool of the request.
+        unsafe { (*self.as_raw()).user = user.cast_mut() };
     }
 
     pub(crate) fn set_handler(self, handler: &'static CStr) {

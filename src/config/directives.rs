@@ -3,6 +3,7 @@
 
 use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
+use super::control_script::ControlScript;
 use super::group_name::{CallableName, GroupName};
 use super::handler_script;
 use super::import_script::ImportScript;
@@ -63,7 +64,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 46] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 50] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -159,6 +160,14 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 46] = [
         c"On or Off: whether error documents of httpd replace those of the application (daemon mode)"),
     directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(&a.first())?); Ok(()) },
         c"On or Off: whether a request leaves a daemon process as idle as it was (inactivity-timeout)"),
+    list(c"WSGIDispatchScript", Scope::Directory, 1, |s, a| { s.dispatch_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
+        c"a script that chooses process group, application group and callable of requests, and application-group="),
+    list(c"WSGIAccessScript", Scope::AuthConfig, 1, |s, a| { s.access_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
+        c"a script that decides which clients may come in, and application-group="),
+    list(c"WSGIAuthUserScript", Scope::AuthConfig, 1, |s, a| { s.auth_user_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
+        c"a script that checks passwords of users, and application-group="),
+    list(c"WSGIAuthGroupScript", Scope::AuthConfig, 1, |s, a| { s.auth_group_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
+        c"a script that knows the groups of users, and application-group="),
     directory(c"WSGIGroupAuthoritative", Scope::AuthConfig, |_, a| inert::group_authoritative(&a.first()),
         c"On or Off, without effect: Require decides who may enter"),
 ];

@@ -1,6 +1,7 @@
 //! The settings of a request: every directive that directories may refine is one
 //! line here, with its type and its default.
 
+use super::control_script::ControlScript;
 use super::group_name::{CallableName, GroupName};
 use super::handler_script::HandlerScript;
 use super::trusted_proxies::{ProxyHeader, TrustedProxies};
@@ -71,6 +72,14 @@ settings! {
     ignore_activity: bool = false;
     /// `WSGIHandlerScript`; names add up when sections merge
     handler_scripts: PoolSlice<HandlerScript> = PoolSlice::from(&[][..]);
+    /// `WSGIDispatchScript`
+    dispatch_script: Option<ControlScript> = None;
+    /// `WSGIAccessScript`
+    access_script: Option<ControlScript> = None;
+    /// `WSGIAuthUserScript`
+    auth_user_script: Option<ControlScript> = None;
+    /// `WSGIAuthGroupScript`
+    auth_group_script: Option<ControlScript> = None;
 }
 
 #[cfg(test)]

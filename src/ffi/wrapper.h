@@ -6,6 +6,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_ssl.h"
+#include "mod_auth.h"
 #include "http_main.h"
 #include "unixd.h"
 #include "util_filter.h"

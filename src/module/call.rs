@@ -4,16 +4,48 @@
 
 use super::fault::Fault;
 use crate::python::Attached;
-use crate::python::script::{Announce, Applications, Script};
+use crate::python::script::{Announce, Applications, Known, Script};
 use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Gateway, Outcome};
 use pyo3::{PyErr, PyResult};
+use std::rc::Rc;
 
 /// What a thread keeps from one request of an interpreter to the next.
 struct KeptForRequests {
     applications: Applications,
     wsgi: PyResult<Kept>,
+}
+
+/// What the interpreter serves with.
+///
+/// # Errors
+/// Its set-up failed.
+pub(crate) fn wsgi(attached: &Attached<'_>) -> Result<&'static Wsgi, Fault> {
+    attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))
+}
+
+fn belongings<'a>(attached: &'a Attached<'_>) -> Result<(&'static Wsgi, &'a KeptForRequests), Fault> {
+    let wsgi = wsgi(attached)?;
+    let kept = attached.kept(|| KeptForRequests {
+        applications: Applications::default(),
+        wsgi: Kept::new(attached.py, wsgi, attached.interpreter.name()),
+    });
+    Ok((wsgi, kept))
+}
+
+/// The function that a script has under the name of its callable, loaded or reloaded if need be.
+///
+/// # Errors
+/// The script did not load, or has no such function.
+pub(crate) fn function(
+    attached: &Attached<'_>,
+    script: &Script<'_>,
+    announce: Announce<'_>,
+) -> Result<Rc<Known>, Fault> {
+    let (_, kept) = belongings(attached)?;
+    let found = kept.applications.find(attached, script, announce);
+    found.map_err(|error| Fault::of_load(attached.py, &error, script.callable))
 }
 
 /// Calls the application of `script` for the request behind `gateway`.
@@ -27,12 +59,7 @@ pub(crate) fn call(
     gateway: Gateway<'_>,
 ) -> Result<Outcome, Fault> {
     let py = attached.py;
-    let wsgi: &Wsgi =
-        attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))?;
-    let kept = attached.kept(|| KeptForRequests {
-        applications: Applications::default(),
-        wsgi: Kept::new(py, wsgi, attached.interpreter.name()),
-    });
+    let (wsgi, kept) = belongings(attached)?;
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
     let known = kept.applications.find(attached, script, announce).map_err(|error| {

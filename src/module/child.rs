@@ -6,7 +6,7 @@ use super::process::{EMBEDDED, Process, become_process};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
-use crate::config::WsgiConfiguration;
+use crate::config::{WsgiConfiguration, control_script};
 use crate::python::config::GilMode;
 use crate::python::finish;
 use core::time::Duration;
@@ -21,7 +21,8 @@ impl ChildHook for Child {
     fn run(pool: Pool<'static>, server: Server<'static>) {
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return };
         let process = become_process(|| Process::embedded(&settings.start_up));
-        if !process.start_up.runs_python_in_children() && !preload::is_asked_for(server, EMBEDDED) {
+        let is_asked_for = preload::is_asked_for(server, EMBEDDED) || control_script::is_any_configured();
+        if !process.start_up.runs_python_in_children() && !is_asked_for {
             log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
             return;
         }

@@ -88,6 +88,8 @@ pub(crate) enum Fault {
     Load,
     #[error("the script raised SystemExit while it was loaded")]
     LoadExit,
+    #[error("the dispatch script has not said which application is to answer")]
+    Dispatch,
     #[error("the script has no '{0}'")]
     NoCallable(String),
     #[error("the application has taken longer than request-timeout allows, and was ended by RequestTimeout")]
@@ -144,6 +146,7 @@ impl Fault {
             Self::Source => ("WSGI0105", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::LoadExit => ("WSGI0107", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::Load => ("WSGI0109", Status::INTERNAL_SERVER_ERROR, Owner::Application),
+            Self::Dispatch => ("WSGI1062", Status::INTERNAL_SERVER_ERROR, Owner::Configuration),
             Self::NoCallable(_) => ("WSGI0089", Status::NOT_FOUND, Owner::Application),
             Self::TimedOut => ("WSGI1031", Status::GATEWAY_TIMEOUT, Owner::Application),
             Self::Changed => ("WSGI0124", Status::SERVICE_UNAVAILABLE, Owner::Application),

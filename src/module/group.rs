@@ -67,6 +67,19 @@ pub(crate) fn origin(request: Request<'_>, mount: &Mount<'_>, target: Target<'_>
     if by_client { Origin::Client } else { Origin::Configuration }
 }
 
+/// The application group of a script that decides about the request before there is an application.
+pub(crate) fn of_control_script(request: Request<'_>, configured: GroupName) -> (String, Origin) {
+    match configured {
+        GroupName::Server => {
+            let origin = if has_port_of_client(request) { Origin::Client } else { Origin::Configuration };
+            (with_port(request, request.server().host_name()), origin)
+        }
+        GroupName::Host => (with_port(request, host(request)), Origin::Client),
+        GroupName::Literal(name) => (name.to_string(), Origin::Configuration),
+        GroupName::Global | GroupName::Resource | GroupName::Variable { .. } => (String::new(), Origin::Configuration),
+    }
+}
+
 /// By default the port of the Host header counts.
 fn has_port_of_client(request: Request<'_>) -> bool {
     let port = request.server_port();

@@ -25,6 +25,7 @@ use crate::daemon::generation::{self, Group};
 use crate::python::Attached;
 use crate::python::interpreter;
 use crate::python::script::{Event, Reloading, Script};
+use crate::scripts::dispatch as dispatch_script;
 use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
 
@@ -41,9 +42,10 @@ impl RequestHook for Handler {
 /// Serves a request that is ours.
 fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
     check_target(request, target)?;
-    let settings = settings_of(request, target);
+    let mut settings = settings_of(request, target);
     check_body(request, &settings)?;
     let mount = Mount::of(request);
+    dispatch_script::choose(request, &mount, target, &mut settings)?;
     let process_group = process_group(request, &mount, &settings)?;
     let application_group = group::expand(request, &mount, settings.application_group);
     let wanted = Wanted {

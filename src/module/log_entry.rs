@@ -67,10 +67,15 @@ impl Entry {
 
     /// Writes the entry in the name of `request`.
     pub(crate) fn write(&self, request: Request<'_>) {
+        self.write_about(request, target::script_of(request));
+    }
+
+    /// Writes the entry in the name of `request`, about a script that need not be the one that answers.
+    pub(crate) fn write_about(&self, request: Request<'_>, script: &[u8]) {
         if !log::request_logs(request, self.level) {
             return;
         }
-        let script = String::from_utf8_lossy(target::script_of(request));
+        let script = String::from_utf8_lossy(script);
         let line = match self.speaker {
             Speaker::Application => format!("[script {script}] {}", self.text),
             Speaker::Module => {

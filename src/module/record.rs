@@ -1,12 +1,17 @@
 //! The module record that httpd looks up by name, and its command table.
 
 use crate::apache;
+use crate::apache::auth::{self, PasswordRecord, RequireRecord};
 use crate::apache::directive::{self, END, command};
 use crate::apache::hook::{self, ModuleNames};
+use crate::apache::pool::Pool;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
 use crate::ffi;
 use crate::module::{child, handler, start, translate};
+use crate::scripts::access::Access;
+use crate::scripts::authn::UserScript;
+use crate::scripts::authz::GroupScript;
 
 /// The command table: the rows, and the one that ends it.
 struct Commands([ffi::command_rec; COUNT + 1]);
@@ -53,13 +58,26 @@ static TRANSLATE_AFTER: ModuleNames<2> = ModuleNames([c"mod_alias.c".as_ptr(), c
 static TRANSLATE_BEFORE: ModuleNames<3> =
     ModuleNames([c"mod_userdir.c".as_ptr(), c"mod_vhost_alias.c".as_ptr(), core::ptr::null()]);
 
+/// What comes over TLS must have proved itself before the script is asked ...
+static ACCESS_AFTER: ModuleNames<2> = ModuleNames([c"mod_ssl.c".as_ptr(), core::ptr::null()]);
+/// ... which comes before what httpd itself knows of hosts.
+static ACCESS_BEFORE: ModuleNames<2> = ModuleNames([c"mod_authz_host.c".as_ptr(), core::ptr::null()]);
+
+static PASSWORDS: PasswordRecord = PasswordRecord::of::<UserScript>();
+static GROUPS: RequireRecord = RequireRecord::of::<GroupScript>();
+
 /// Called by httpd whenever it loads the module: at start (twice) and at every restart.
-unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
+unsafe extern "C" fn register_hooks(pool: *mut ffi::apr_pool_t) {
     apache::boundary::guard((), || {
         apache::speak_for(&raw mut wsgi_module);
         hook::post_config::<start::Start>();
         hook::child_init::<child::Child>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::handler::<handler::Handler>();
+        hook::access_checker::<Access>(&ACCESS_AFTER, &ACCESS_BEFORE);
+        // SAFETY: POOL: the pool of the configuration that is about to be read.
+        let pool = unsafe { Pool::from_raw(pool) };
+        auth::provide_passwords(pool, c"wsgi", &PASSWORDS);
+        auth::provide_requirement(pool, c"wsgi-group", &GROUPS);
     });
 }

@@ -5,7 +5,7 @@ use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
 use crate::config::telemetry::Telemetry;
-use crate::config::{WsgiConfiguration, inert};
+use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
@@ -26,6 +26,7 @@ impl ConfigHook for Start {
             log::add_version_component(pool, &component);
         }
         let inert = inert::take_notice();
+        control_script::take_seen();
         // httpd reads the configuration twice when it starts, and says so.
         if mpm::is_first_reading() {
             return Ok(());

@@ -3,7 +3,7 @@
 use super::Wsgi;
 use super::environ;
 use super::errors::{LogStream, RequestErrors};
-use super::gateway::{Gateway, Outcome, Raised};
+use super::gateway::{ErrorLog, Gateway, Outcome, Raised};
 use super::input::Input;
 use super::iteration;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
@@ -75,6 +75,22 @@ pub(crate) fn text_stream<'py>(
     options.set_item("line_buffering", true)?;
     options.set_item("write_through", true)?;
     wsgi.text_stream.bind(py).call((binary,), Some(&options))
+}
+
+/// Runs `body` with an error stream whose lines go to `log`, as do those of the standard streams meanwhile.
+///
+/// # Errors
+/// The stream cannot be made; `body` did not run.
+pub(crate) fn with_errors<R>(
+    py: Python<'_>,
+    wsgi: &Wsgi,
+    log: &mut (dyn ErrorLog + '_),
+    body: impl FnOnce(&Bound<'_, PyAny>) -> R,
+) -> PyResult<R> {
+    let errors = Arc::new(RequestErrors::default());
+    let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
+    let stream = text_stream(py, wsgi, binary.as_any())?;
+    Ok(errors.log.lend(py, log, || errors.during(py, || body(&stream))))
 }
 
 /// Calls `application` for the request behind `gateway` and sends what it returns.

@@ -182,6 +182,15 @@ impl Key {
         matches!(self, Self::DocumentRoot | Self::ScriptFilename)
     }
 
+    /// The key of a variable, if it is among those that are known beforehand.
+    fn of(variable: Variable<'_>) -> Option<Self> {
+        match variable {
+            Variable::Known(key) => Some(key),
+            Variable::Header(name) => Self::of_header(name),
+            Variable::Named(_) => None,
+        }
+    }
+
     /// The key of a common request header.
     fn of_header(name: &[u8]) -> Option<Self> {
         let mut lower = [0; 32];
@@ -336,25 +345,10 @@ impl Template {
         variable: Variable<'_>,
         value: &[u8],
     ) -> PyResult<()> {
-        let key = match variable {
-            Variable::Known(key) => Some(key),
-            Variable::Header(name) => Key::of_header(name),
-            Variable::Named(_) => None,
-        };
-        match (key, variable) {
-            (Some(key), _) => environ.set_item(wsgi.keys.get(py, key), self.value(py, key, value)),
-            (None, Variable::Header(name)) => match header_key(name) {
-                Some(key) => environ.set_item(key, text::latin1(py, value)),
-                None => Ok(()),
-            },
-            // The names of this folder's own keys cannot be taken by SetEnv.
-            (None, Variable::Named(name))
-                if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) =>
-            {
-                Ok(())
-            }
-            (None, Variable::Named(name)) => environ.set_item(String::from_utf8_lossy(name), text::latin1(py, value)),
-            (None, Variable::Known(_)) => Ok(()),
+        let key = Key::of(variable);
+        match key {
+            Some(key) => environ.set_item(wsgi.keys.get(py, key), self.value(py, key, value)),
+            None => set_unknown(environ, variable, value),
         }
     }
 
@@ -375,11 +369,48 @@ impl Template {
     }
 }
 
+/// A dictionary of the variables alone, for scripts that are no applications, with `wsgi.errors`.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn of_variables<'py>(
+    wsgi: &Wsgi,
+    facts: &dyn RequestFacts,
+    errors: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = errors.py();
+    let environ = PyDict::new(py);
+    let mut outcome = Ok(());
+    facts.variables(&mut |variable, value| {
+        if outcome.is_ok() {
+            outcome = match Key::of(variable) {
+                Some(key) => environ.set_item(wsgi.keys.get(py, key), decode(py, key, value)),
+                None => set_unknown(&environ, variable, value),
+            };
+        }
+    });
+    outcome?;
+    environ.set_item(wsgi.keys.get(py, Key::WsgiErrors), errors)?;
+    Ok(environ)
+}
+
+/// Sets a variable that is not among those that are known beforehand.
+fn set_unknown(environ: &Bound<'_, PyDict>, variable: Variable<'_>, value: &[u8]) -> PyResult<()> {
+    let value = text::latin1(environ.py(), value);
+    match variable {
+        Variable::Header(name) => header_key(name).map_or(Ok(()), |key| environ.set_item(key, value)),
+        // The names of this folder's own keys cannot be taken by SetEnv.
+        Variable::Named(name) if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) => Ok(()),
+        Variable::Named(name) => environ.set_item(String::from_utf8_lossy(name), value),
+        Variable::Known(_) => Ok(()),
+    }
+}
+
 /// Puts the host's record of the request into `environ`, where the host lends it: until what is returned is dropped.
 ///
 /// # Errors
 /// What CPython raises.
-pub(super) fn lend_record<'py>(
+pub(crate) fn lend_record<'py>(
     wsgi: &Wsgi,
     facts: &dyn RequestFacts,
     environ: &Bound<'py, PyDict>,

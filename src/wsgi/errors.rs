@@ -31,14 +31,14 @@ thread_local! {
 impl RequestErrors {
     /// Makes this the request of the thread while `body` runs, then logs what is left of a line.
     pub(crate) fn during<R>(self: &Arc<Self>, py: Python<'_>, body: impl FnOnce() -> R) -> R {
-        struct Clear;
-        impl Drop for Clear {
+        /// An output filter may have another request run in the middle of this thread's first one.
+        struct Restore(Option<Arc<RequestErrors>>);
+        impl Drop for Restore {
             fn drop(&mut self) {
-                CURRENT.set(None);
+                CURRENT.set(self.0.take());
             }
         }
-        CURRENT.set(Some(self.clone()));
-        let _clear = Clear;
+        let _restore = Restore(CURRENT.replace(Some(self.clone())));
         let result = body();
         if self.is_touched() {
             self.flush(py);

@@ -1,0 +1,61 @@
+#![forbid(unsafe_code)]
+//! Scripts that decide about requests before an application has its say: which clients may come in ([`access`]), whether
+//! a password is right ([`authn`]), which groups a user belongs to ([`authz`]), and which application answers
+//! ([`dispatch`]).
+//!
+//! They run in httpd's own processes, also where applications run in daemons. Each is asked through [`question`]. A
+//! script that fails lets nobody in; a dispatch script that cannot be loaded leaves everything as it is configured.
+
+pub(crate) mod access;
+pub(crate) mod authn;
+pub(crate) mod authz;
+pub(crate) mod dispatch;
+mod facts;
+mod question;
+mod tls;
+
+use crate::apache::directive::directory_settings;
+use crate::apache::request::Request;
+use crate::apache::server;
+use crate::config::WsgiConfiguration;
+use crate::config::control_script::ControlScript;
+use crate::config::settings::Settings;
+use crate::wsgi::environ::API_LEVEL;
+use facts::EarlyFacts;
+use pyo3::prelude::*;
+use question::{Asked, Failure, Function, Question};
+
+/// What directives say of the request: there need not be an alias yet.
+fn settings_of(request: Request<'_>) -> Settings {
+    directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default().resolve()
+}
+
+/// Asks a script that lets clients in, which is told `texts` besides the environ. `None` if there is no answer that
+/// `understand` knows; that has been logged.
+fn ask<R>(
+    request: Request<'_>,
+    (script, settings): (ControlScript, &Settings),
+    function: Function,
+    texts: &[&[u8]],
+    understand: impl FnOnce(&Bound<'_, PyAny>) -> Result<R, Failure>,
+) -> Option<R> {
+    let question = Question::new(request, script, settings);
+    let facts = EarlyFacts {
+        request,
+        application_group: &question.application_group,
+        pass_apache_request: settings.pass_apache_request,
+    };
+    let answer = question.ask(&facts, |asked| {
+        let broken = |error: PyErr| Failure::raised(asked.py(), &error);
+        tell_versions(asked).map_err(broken)?;
+        let found = asked.find(function.name)?;
+        let call = || asked.call(&found, texts).and_then(|answer| understand(&answer));
+        tls::lend(asked.environ(), request, call).map_err(broken)?
+    });
+    answer.map_err(|failure| question.log(function, failure)).ok()
+}
+
+fn tell_versions(asked: &Asked<'_, '_>) -> PyResult<()> {
+    asked.environ().set_item("apache.version", server::VERSION)?;
+    asked.environ().set_item("mod_wsgi.version", API_LEVEL)
+}

@@ -1,0 +1,203 @@
+//! A question to a script: its interpreter and function are found, it is called, and what goes wrong is logged once.
+
+use crate::apache::boundary::caught;
+use crate::apache::log::Level;
+use crate::apache::request::Request;
+use crate::config::control_script::ControlScript;
+use crate::config::settings::Settings;
+use crate::module::call;
+use crate::module::fault::Fault;
+use crate::module::log_entry::{Entry, Speaker};
+use crate::module::{group, script_path};
+use crate::python::interpreter;
+use crate::python::script::{Event, Known, Reloading, Script};
+use crate::python::{Attached, text, traceback};
+use crate::wsgi::application;
+use crate::wsgi::environ::{lend_record, of_variables};
+use crate::wsgi::gateway::{ErrorLog, Raised, RequestFacts};
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use std::rc::Rc;
+
+/// A function that answers.
+#[derive(Clone, Copy)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    /// The code that says in the log that the script has no such function.
+    pub(super) missing: &'static str,
+}
+
+/// One question about a request.
+pub(super) struct Question<'r> {
+    pub(super) request: Request<'r>,
+    pub(super) script: ControlScript,
+    pub(super) reloading: bool,
+    /// The interpreter of the script.
+    pub(super) application_group: String,
+    origin: interpreter::Origin,
+}
+
+/// Why a question has no answer that makes sense.
+pub(super) enum Failure {
+    /// The script cannot be asked: what a request to an application would be told as well.
+    Fault(Fault),
+    /// It has no such function.
+    Missing,
+    /// The function let an exception through: its class, whether that is SystemExit, and the traceback.
+    Raised { class: String, is_exit: bool, traceback: Vec<String> },
+    /// The answer is none: a code, and what it should have been.
+    Answer(&'static str, String),
+}
+
+/// What a question is answered with.
+pub(super) struct Asked<'a, 'py> {
+    question: &'a Question<'a>,
+    attached: &'a Attached<'py>,
+    environ: Bound<'py, PyDict>,
+}
+
+impl<'py> Asked<'_, 'py> {
+    pub(super) fn py(&self) -> Python<'py> {
+        self.attached.py
+    }
+
+    pub(super) fn environ(&self) -> &Bound<'py, PyDict> {
+        &self.environ
+    }
+
+    /// The function of that name, from the script, which is loaded or reloaded if need be.
+    ///
+    /// # Errors
+    /// The script does not load, or has no such function.
+    pub(super) fn find(&self, name: &str) -> Result<Rc<Known>, Failure> {
+        let Question { request, script, reloading, .. } = self.question;
+        let path = script.path.as_bytes();
+        let module_path = script_path::of(path);
+        let script = Script {
+            path,
+            module_path: &module_path,
+            modified: script_path::modified(path),
+            resource: request.filename(),
+            reloading: if *reloading { Reloading::Here } else { Reloading::Off },
+            callable: name,
+        };
+        let announce = |event: Event<'_>| {
+            if let Some(entry) = Entry::event(self.attached.interpreter.name(), &event) {
+                entry.write_about(*request, path);
+            }
+        };
+        call::function(self.attached, &script, &announce)
+            .map_err(|fault| if fault.is_missing_callable() { Failure::Missing } else { Failure::Fault(fault) })
+    }
+
+    /// What `function` says to the environ, and to bytes of the client behind it (as `str`, by latin-1).
+    ///
+    /// # Errors
+    /// It raised.
+    pub(super) fn call(&self, function: &Known, texts: &[&[u8]]) -> Result<Bound<'py, PyAny>, Failure> {
+        let py = self.py();
+        let texts = texts.iter().map(|bytes| text::latin1(py, bytes).into_any());
+        let arguments = core::iter::once(self.environ.clone().into_any()).chain(texts).collect::<Vec<_>>();
+        let result = PyTuple::new(py, arguments).and_then(|arguments| function.application(py).call1(arguments));
+        result.map_err(|error| Failure::raised(py, &error))
+    }
+}
+
+impl Failure {
+    pub(super) fn raised(py: Python<'_>, error: &PyErr) -> Self {
+        Self::Raised {
+            class: traceback::class_name(py, error),
+            is_exit: error.is_instance_of::<PySystemExit>(py),
+            traceback: traceback::lines(py, error),
+        }
+    }
+
+    fn entry(self, Function { name, missing }: Function) -> Entry {
+        match self {
+            Self::Fault(fault) => fault.report().1,
+            Self::Missing => Entry::of_module(Level::Error, format!("{missing}: the script has no '{name}'")),
+            Self::Raised { class, is_exit, traceback } => {
+                let code = if is_exit { "WSGI0175" } else { "WSGI0174" };
+                let text = format!("{code}: {name}() raised {class}");
+                Entry { level: Level::Error, speaker: Speaker::Module, text, details: traceback }
+            }
+            Self::Answer(code, text) => Entry::of_module(Level::Error, format!("{code}: {name}() returned {text}")),
+        }
+    }
+}
+
+/// How an object is named in a message about it.
+pub(super) fn type_of(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "an object".into(), |name| name.to_string())
+}
+
+/// The bytes of `bytes`, or of `str` by latin-1; `None` of anything else.
+pub(super) fn bytes_of(object: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
+    match object.cast::<PyBytes>() {
+        Ok(bytes) => Some(bytes.as_bytes().to_vec()),
+        Err(_) => text::latin1_bytes(object.cast::<PyString>().ok()?).ok().map(<[u8]>::to_vec),
+    }
+}
+
+impl<'r> Question<'r> {
+    pub(super) fn new(request: Request<'r>, script: ControlScript, settings: &Settings) -> Self {
+        let (application_group, origin) = group::of_control_script(request, script.application_group);
+        let reloading = settings.script_reloading;
+        Self { request, script, reloading, application_group, origin }
+    }
+
+    /// Asks, with an environ of `facts`.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub(super) fn ask<R>(
+        &self,
+        facts: &dyn RequestFacts,
+        answer: impl FnOnce(&Asked<'_, '_>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let fault = |error| Failure::Fault(Fault::of_interpreter(error));
+        let interpreter = interpreter::named(&self.application_group, self.origin).map_err(fault)?;
+        let asked = caught(|| interpreter.run(|attached| self.ask_attached(attached, facts, answer)));
+        asked.unwrap_or_else(|panic| Err(Failure::Fault(Fault::Bug(panic))))
+    }
+
+    /// Logs what is wrong with a function of this script.
+    pub(super) fn log(&self, function: Function, failure: Failure) {
+        failure.entry(function).write_about(self.request, self.script.path.as_bytes());
+    }
+
+    fn ask_attached<R>(
+        &self,
+        attached: &Attached<'_>,
+        facts: &dyn RequestFacts,
+        answer: impl FnOnce(&Asked<'_, '_>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let py = attached.py;
+        let broken = |error: PyErr| Failure::raised(py, &error);
+        let wsgi = call::wsgi(attached).map_err(Failure::Fault)?;
+        let mut log = ScriptLog { request: self.request, path: self.script.path.as_bytes() };
+        let asked = application::with_errors(py, wsgi, &mut log, |errors| {
+            let environ = of_variables(wsgi, facts, errors).map_err(broken)?;
+            let _record = lend_record(wsgi, facts, &environ).map_err(broken)?;
+            answer(&Asked { question: self, attached, environ })
+        });
+        asked.unwrap_or_else(|error| Err(broken(error)))
+    }
+}
+
+/// The log of a question.
+struct ScriptLog<'r> {
+    request: Request<'r>,
+    path: &'r [u8],
+}
+
+impl ErrorLog for ScriptLog<'_> {
+    fn line(&mut self, text: &str) {
+        Entry::line(text).write_about(self.request, self.path);
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        Entry::exception(raised, class, traceback).write_about(self.request, self.path);
+    }
+}
