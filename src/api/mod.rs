@@ -2,6 +2,7 @@
 //! What Python code sees of the module besides PEP 3333: the modules `mod_wsgi`
 //! and `apache`, the standard streams, `sys.argv` and `sys.path`.
 
+pub(crate) mod events;
 pub(crate) mod modules;
 pub(crate) mod path;
 pub(crate) mod restrictions;

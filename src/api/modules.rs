@@ -29,6 +29,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("threads_per_process", surroundings.threads_per_process)?;
     module.setattr("FileWrapper", &wsgi.file_wrapper)?;
     module.setattr("RequestTimeout", &wsgi.request_timeout)?;
+    super::events::install(&module, wsgi, surroundings)?;
     modules.set_item("mod_wsgi", module)?;
 
     let apache = PyModule::new(py, "apache")?;

@@ -16,7 +16,7 @@ pub(crate) struct Restrictions {
 }
 
 /// A function of Python that writes a line to the server's log, at level info.
-struct InfoLog(fn(&str));
+pub(super) struct InfoLog(pub(super) fn(&str));
 
 impl Class for InfoLog {
     const NAME: &'static CStr = c"mod_wsgi.InfoLog";

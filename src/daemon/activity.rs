@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::request_head::RequestHead;
-use crate::wsgi::environ::{Key, Variable};
 
 /// What is known of one request thread.
 #[derive(Default)]
@@ -180,13 +179,8 @@ impl fmt::Display for Seen {
     /// Names the request for the log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((head, variables)) = RequestHead::read(&self.head) else { return formatter.write_str("a request") };
-        let mut id = None;
-        variables.visit(&mut |variable, value| {
-            if matches!(variable, Variable::Known(Key::RequestId)) {
-                id = Some(String::from_utf8_lossy(value).into_owned());
-            }
-        });
-        let (id, script) = (id.as_deref().unwrap_or("-"), String::from_utf8_lossy(head.script));
+        let id = String::from_utf8_lossy(variables.request_id().unwrap_or(b"-"));
+        let script = String::from_utf8_lossy(head.script);
         let seconds = Duration::from_millis(self.age).as_secs_f32();
         write!(formatter, "request {id} of '{script}', which has run for {seconds:.1} s")
     }

@@ -61,6 +61,23 @@ impl Reason {
         }
     }
 
+    /// `shutdown_reason` of the event `process_stopping`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ShutdownSignal => "shutdown_signal",
+            Self::GracefulSignal => "graceful_signal",
+            Self::EvictionSignal => "eviction_signal",
+            Self::MaximumRequests => "maximum_requests",
+            Self::RestartInterval => "restart_interval",
+            Self::InactivityTimeout => "inactivity_timeout",
+            Self::RequestTimeout => "request_timeout",
+            Self::StartupTimeout => "startup_timeout",
+            Self::DeadlockTimeout => "deadlock_timeout",
+            Self::CpuTimeLimit => "cpu_time_limit",
+            Self::ScriptReload => "script_reload",
+        }
+    }
+
     fn of_number(number: u8) -> Option<Self> {
         REASONS.get(usize::from(number)).copied()
     }
@@ -79,6 +96,8 @@ pub(crate) enum Message {
     LoadFailed(Application),
     /// Supervisor: take no further request, end when the last one has.
     Drain { reason: Reason, milliseconds: u64 },
+    /// Supervisor: SIGTERM follows, for that reason.
+    End { reason: Reason },
 }
 
 impl Message {
@@ -99,6 +118,7 @@ impl Message {
                 out.extend_from_slice(&[5, *reason as u8]);
                 put_u64(&mut out, *milliseconds);
             }
+            Self::End { reason } => out.extend_from_slice(&[6, *reason as u8]),
         }
         out
     }
@@ -111,6 +131,7 @@ impl Message {
             3 => Self::Replace { reason: Reason::of_number(fields.u8()?)?, change: fields.u64()? },
             4 => Self::LoadFailed(read_application(&mut fields)?),
             5 => Self::Drain { reason: Reason::of_number(fields.u8()?)?, milliseconds: fields.u64()? },
+            6 => Self::End { reason: Reason::of_number(fields.u8()?)? },
             _ => return None,
         })
     }
@@ -182,6 +203,7 @@ mod tests {
             Message::Replace { reason: Reason::ScriptReload, change: u64::MAX },
             Message::LoadFailed(application),
             Message::Drain { reason: Reason::CpuTimeLimit, milliseconds: 1 },
+            Message::End { reason: Reason::GracefulSignal },
         ];
         messages.iter().for_each(|message| here.say(message));
         for message in messages {

@@ -7,7 +7,7 @@ use super::frame::{self, Kind};
 use super::generation::Group;
 use super::jail::{self, Jailed};
 use super::relay::{End, Relay};
-use super::request_head::{Options, RequestHead};
+use super::request_head::{Options, RequestHead, Tries};
 use super::table::{Refusal, Reservation, Seat};
 use crate::apache::status::Status;
 use crate::module::facts::EmbeddedFacts;
@@ -85,9 +85,10 @@ impl Errand<'_> {
 
     fn run(&self) -> Result<Status, Fault> {
         self.check_root()?;
-        let mut any_edition = false;
+        let mut tries = Tries::default();
         for _ in 0..ATTEMPTS {
             let reservation = self.reserve()?;
+            tries.connects += 1;
             let connection = match self.mine.connect(&reservation, self.limits()) {
                 Ok(connection) => connection,
                 // The table does not know yet that the process is gone.
@@ -97,7 +98,7 @@ impl Errand<'_> {
                 }
                 Err(error) => return Err(Fault::Connect(self.name(), error)),
             };
-            match self.converse(&connection, &reservation, any_edition)? {
+            match self.converse(&connection, &reservation, tries)? {
                 End::Served(status) => {
                     self.mine.keep(reservation.place, connection);
                     return Ok(status);
@@ -117,7 +118,7 @@ impl Errand<'_> {
                     drop(reservation);
                     let until = Instant::now() + self.mine.group.config.connect_timeout;
                     self.mine.group.table.wait_for_newer(edition, until);
-                    any_edition = true;
+                    tries.restarts += 1;
                 }
             }
         }
@@ -150,11 +151,11 @@ impl Errand<'_> {
         &self,
         connection: &Connection,
         reservation: &Reservation<'static>,
-        any_edition: bool,
+        tries: Tries,
     ) -> Result<End, Fault> {
         let mut buffers = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Buffers::new);
         let mut channel = Channel::new(&connection.stream, &mut buffers);
-        self.write_request(&mut channel, reservation.seat, any_edition);
+        self.write_request(&mut channel, reservation.seat, tries);
         let length = channel.out().len() - frame::HEADER;
         if length > Kind::Request.longest() {
             return Err(Fault::RequestTooLarge(self.name(), length));
@@ -174,7 +175,7 @@ impl Errand<'_> {
         Relay::new(request, self.facts.settings, self.mine.group, reservation, channel, &answered).run()
     }
 
-    fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, any_edition: bool) {
+    fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, tries: Tries) {
         let request = self.facts.request;
         let root = self.root();
         let see = |path| jail::seen_from(root, path).unwrap_or(path);
@@ -191,9 +192,9 @@ impl Errand<'_> {
             queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
             seat,
             timeout: self.timeout(),
+            tries,
             options: Options {
                 reloading: self.facts.settings.script_reloading,
-                any_edition,
                 head_only: request.is_head(),
                 ignore_activity: self.facts.settings.ignore_activity,
             },

@@ -31,8 +31,17 @@ impl RequestFacts for DaemonFacts<'_> {
         self.head.request_start
     }
 
+    fn request_id(&self) -> Option<&[u8]> {
+        self.variables.request_id()
+    }
+
     fn queue_times(&self) -> Option<QueueTimes> {
-        Some(QueueTimes { queue_start: self.head.queue_start, daemon_start: self.daemon_start })
+        Some(QueueTimes {
+            queue_start: self.head.queue_start,
+            daemon_start: self.daemon_start,
+            connects: self.head.tries.connects,
+            restarts: self.head.tries.restarts,
+        })
     }
 }
 

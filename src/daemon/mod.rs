@@ -38,6 +38,7 @@ pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod request_head;
 pub(crate) mod service;
+pub(crate) mod signal_events;
 pub(crate) mod stuck;
 pub(crate) mod supervisor;
 pub(crate) mod table;

@@ -10,10 +10,12 @@ use super::isolation;
 use super::limits::Limits;
 use super::listener;
 use super::service;
+use super::signal_events::SignalEvents;
 use super::worker::{self, Waiter};
 use crate::apache::log::{self, Level};
 use crate::apache::server::Server;
 use crate::apache::unixd;
+use crate::api::events;
 use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::module::log_entry::Entry;
@@ -25,6 +27,7 @@ use crate::unix::fork::{self, Private};
 use crate::unix::parked::Parked;
 use crate::unix::signals::{self, Signals};
 use crate::unix::socket::TimeLimits;
+use crate::wsgi::events::ProcessEvent;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,6 +35,7 @@ use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -101,7 +105,8 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
     match prepare(start) {
         Ok((daemon, signals)) if is_service(group) => {
             service::run(daemon, &signals, main);
-            wind_up(daemon, daemon.config().shutdown_timeout, Vec::new(), main)
+            let until = daemon.config().shutdown_timeout.map(|limit| Instant::now() + limit);
+            wind_up(daemon, until, Vec::new(), main)
         }
         Ok((daemon, signals)) => serve(daemon, &signals, main),
         Err(StartError::ToldToEnd) => 0,
@@ -263,9 +268,15 @@ fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i
     };
     // It is the supervisor that lets requests come: a successor may have to be given up.
     daemon.line.say(&Message::Ready);
-    let reason = watch(daemon, signals, &mut limits);
+    let mut signal_events = SignalEvents::new(daemon);
+    let cause = watch(daemon, signals, &mut limits, &mut signal_events);
+    let until = begin_end(daemon, &cause);
+    in_time(daemon, until, || {
+        signal_events.end();
+        events::publish(ProcessEvent::Stopping(cause.first.name()), |line| log::server(None, Level::Error, line));
+    });
     let threads = threads.into_iter().chain(limits.end()).collect();
-    end(daemon, reason, threads, main)
+    wind_up(daemon, until, threads, main)
 }
 
 fn cannot_start(daemon: &Daemon, error: &StartError) -> i32 {
@@ -308,15 +319,43 @@ impl Drain {
     }
 }
 
+/// Why a daemon ends.
+struct Cause {
+    /// What has it end now.
+    now: Reason,
+    /// What it was to end for in the first place, which may have come before.
+    first: Reason,
+}
+
+impl Cause {
+    fn new(now: Reason, draining: Option<&Drain>) -> Self {
+        Self { now, first: draining.map_or(now, |drain| drain.reason) }
+    }
+
+    /// A signal has come. The supervisor has said why before it sent it, unless it was someone else.
+    fn of_signal(line: &Line, draining: Option<&Drain>) -> Self {
+        let said = core::iter::from_fn(|| match line.hear() {
+            Heard::Message(message) => Some(message),
+            Heard::Silence | Heard::Gone => None,
+        });
+        let mut reasons = said.filter_map(|message| match message {
+            Message::Drain { reason, .. } | Message::End { reason } => Some(reason),
+            _ => None,
+        });
+        let now = Reason::ShutdownSignal;
+        Self { now, first: draining.map(|drain| drain.reason).or_else(|| reasons.next()).unwrap_or(now) }
+    }
+}
+
 /// The main thread while requests are served. Returns why the daemon is to end.
-fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits) -> Reason {
+fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events: &mut SignalEvents) -> Cause {
     let mut draining: Option<Drain> = None;
     loop {
         let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
         wait_for_news(signals, &daemon.line, wait);
         while let Some(signal) = signals.next() {
-            if let Some(reason) = heed(daemon, signal) {
-                return reason;
+            if heed(daemon, signal, signal_events) {
+                return Cause::of_signal(&daemon.line, draining.as_ref());
             }
         }
         match daemon.line.hear() {
@@ -326,16 +365,16 @@ fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits) -> Reason {
                 draining.get_or_insert(Drain { reason, until });
             }
             // Without a supervisor no one replaces this process, or ends it.
-            Heard::Gone => return Reason::ShutdownSignal,
+            Heard::Gone => return Cause::new(Reason::ShutdownSignal, draining.as_ref()),
             Heard::Message(_) | Heard::Silence => {}
         }
         if let Some(drain) = draining.as_ref().filter(|drain| drain.is_over(daemon, limits)) {
-            return drain.reason;
+            return Cause::new(drain.reason, None);
         }
         if let Some(reason) = limits.check() {
             // Its successor need not wait for its end.
             daemon.ask_to_be_replaced(reason, 0);
-            return reason;
+            return Cause::new(reason, draining.as_ref());
         }
     }
 }
@@ -347,10 +386,10 @@ fn wait_for_news(signals: &Signals, line: &Line, at_most: Option<Duration>) {
     let _ = poll(&mut descriptors, timeout);
 }
 
-/// What a signal means; the reason if it is to end now.
-fn heed(daemon: &Daemon, signal: Signal) -> Option<Reason> {
+/// What a signal means. Returns whether the daemon is to end now.
+fn heed(daemon: &Daemon, signal: Signal, signal_events: &mut SignalEvents) -> bool {
     match signal {
-        Signal::SIGTERM | Signal::SIGINT => return Some(Reason::ShutdownSignal),
+        Signal::SIGTERM | Signal::SIGINT => return true,
         Signal::SIGUSR1 => {
             let eviction = daemon.config().eviction_timeout.is_some();
             let reason = if eviction { Reason::EvictionSignal } else { Reason::GracefulSignal };
@@ -358,29 +397,51 @@ fn heed(daemon: &Daemon, signal: Signal) -> Option<Reason> {
         }
         Signal::SIGXCPU => daemon.ask_to_be_replaced(Reason::CpuTimeLimit, 0),
         // Of interest to those who subscribe to signals only.
-        _ => {}
+        _ => signal_events.tell(signal),
     }
-    None
+    false
 }
 
-/// Ends the daemon: requests finish, then Python does, all within `shutdown-timeout`.
-fn end(daemon: &'static Daemon, reason: Reason, threads: Vec<JoinHandle<()>>, main: Server<'static>) -> i32 {
+/// The end begins: no further request comes. Returns the time at which all of it has to be over, `shutdown-timeout` from now.
+fn begin_end(daemon: &Daemon, cause: &Cause) -> Option<Instant> {
     let config = daemon.config();
-    let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), reason.in_words());
+    let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), cause.now.in_words());
     log::server(Some(daemon.group.server), Level::Info, &text);
     daemon.group.table.drain(daemon.place);
     // What holds up Python for ever holds up its end for ever too, whatever the limit is.
-    let limit = config.shutdown_timeout.or((reason == Reason::DeadlockTimeout).then_some(END_OF_DEADLOCK));
-    wind_up(daemon, limit, threads, main)
+    let deadlock = cause.now == Reason::DeadlockTimeout;
+    let limit = config.shutdown_timeout.or(deadlock.then_some(END_OF_DEADLOCK));
+    limit.map(|limit| Instant::now() + limit)
 }
 
+/// Runs `body`, which may not come back from Python. When the time is up the process leaves all the same.
+fn in_time(daemon: &'static Daemon, until: Option<Instant>, body: impl FnOnce()) {
+    let (done, news) = channel::<()>();
+    let clock = until.and_then(|until| {
+        let clock = move || {
+            let left = until.saturating_duration_since(Instant::now());
+            if news.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                tell_what_is_left(daemon);
+                fork::leave(FAILED);
+            }
+        };
+        // Without the thread it is the supervisor that ends a process which takes too long.
+        std::thread::Builder::new().name("wsgi-clock".into()).spawn(clock).ok()
+    });
+    body();
+    drop(done);
+    if let Some(clock) = clock {
+        let _ = clock.join();
+    }
+}
+
+/// Ends the daemon: requests finish, then Python does, all before `until`.
 fn wind_up(
     daemon: &'static Daemon,
-    limit: Option<Duration>,
+    until: Option<Instant>,
     threads: Vec<JoinHandle<()>>,
     main: Server<'static>,
 ) -> i32 {
-    let until = limit.map(|limit| Instant::now() + limit);
     worker::stop(daemon);
     if !have_ended(threads, until) {
         tell_what_is_left(daemon);

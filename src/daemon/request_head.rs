@@ -29,7 +29,17 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) seat: Seat,
     /// How long the child waits for each read and write, in whole milliseconds; zero is without limit.
     pub(crate) timeout: Duration,
+    pub(crate) tries: Tries,
     pub(crate) options: Options,
+}
+
+/// How the search for a process went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tries {
+    /// How many processes the child has turned to, with this one.
+    pub(crate) connects: u8,
+    /// How many have sent the request away, because another one had newer code. It takes what code there is then.
+    pub(crate) restarts: u8,
 }
 
 /// Yes or no.
@@ -37,8 +47,6 @@ pub(crate) struct RequestHead<'a> {
 pub(crate) struct Options {
     /// `WSGIScriptReloading`
     pub(crate) reloading: bool,
-    /// The request has waited for new code already and takes what is there.
-    pub(crate) any_edition: bool,
     /// A HEAD request: less of a body than announced is no fault.
     pub(crate) head_only: bool,
     /// `WSGIIgnoreActivity`
@@ -47,15 +55,12 @@ pub(crate) struct Options {
 
 impl Options {
     fn to_bits(self) -> u8 {
-        u8::from(self.reloading)
-            | u8::from(self.any_edition) << 1
-            | u8::from(self.head_only) << 2
-            | u8::from(self.ignore_activity) << 3
+        u8::from(self.reloading) | u8::from(self.head_only) << 1 | u8::from(self.ignore_activity) << 2
     }
 
     fn of_bits(bits: u8) -> Self {
         let bit = |number: u8| bits >> number & 1 == 1;
-        Self { reloading: bit(0), any_edition: bit(1), head_only: bit(2), ignore_activity: bit(3) }
+        Self { reloading: bit(0), head_only: bit(1), ignore_activity: bit(2) }
     }
 }
 
@@ -68,6 +73,7 @@ impl<'a> RequestHead<'a> {
     pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.pass.to_le_bytes());
         out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
+        out.extend_from_slice(&[self.tries.connects, self.tries.restarts]);
         for number in [self.modified, self.request_start, self.queue_start] {
             put_u64(out, number as u64);
         }
@@ -101,6 +107,7 @@ impl<'a> RequestHead<'a> {
         let mut fields = Fields(payload.get(size_of_val(&pass)..)?);
         let options = Options::of_bits(fields.u8()?);
         let origin = if fields.u8()? == 0 { Origin::Configuration } else { Origin::Client };
+        let tries = Tries { connects: fields.u8()?, restarts: fields.u8()? };
         let (modified, request_start, queue_start) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let head = Self {
             pass,
@@ -114,14 +121,10 @@ impl<'a> RequestHead<'a> {
             callable: fields.text()?,
             application_group: fields.text()?,
             origin,
+            tries,
             options,
         };
-        let variables = Variables(fields);
-        let mut checked = variables.0;
-        while !checked.is_empty() {
-            Variables::next(&mut checked)?;
-        }
-        Some((head, variables))
+        Some((head, Variables::check(fields)?))
     }
 }
 
@@ -132,9 +135,28 @@ pub(crate) fn pass_of(payload: &[u8]) -> Option<u128> {
 
 /// The variables of a request, in the order in which the child named them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Variables<'a>(Fields<'a>);
+pub(crate) struct Variables<'a> {
+    fields: Fields<'a>,
+    request_id: Option<&'a [u8]>,
+}
 
 impl<'a> Variables<'a> {
+    /// `fields`, if they are variables and nothing else.
+    fn check(fields: Fields<'a>) -> Option<Self> {
+        let (mut rest, mut request_id) = (fields, None);
+        while !rest.is_empty() {
+            if let (Variable::Known(Key::RequestId), value) = Self::next(&mut rest)? {
+                request_id = Some(value);
+            }
+        }
+        Some(Self { fields, request_id })
+    }
+
+    /// What the log calls the request.
+    pub(crate) fn request_id(self) -> Option<&'a [u8]> {
+        self.request_id
+    }
+
     fn next(fields: &mut Fields<'a>) -> Option<(Variable<'a>, &'a [u8])> {
         let variable = match fields.u8()? {
             HEADER => Variable::Header(fields.bytes()?),
@@ -146,7 +168,7 @@ impl<'a> Variables<'a> {
 
     /// Calls `visit` with each variable.
     pub(crate) fn visit(self, visit: &mut dyn FnMut(Variable<'_>, &[u8])) {
-        let mut fields = self.0;
+        let mut fields = self.fields;
         while let Some((variable, value)) = Self::next(&mut fields) {
             visit(variable, value);
         }
@@ -183,6 +205,7 @@ mod tests {
             queue_start: i64::MAX,
             seat: Seat { number: 14, ticket: 1 << 20 },
             timeout: Duration::from_millis(1500),
+            tries: Tries { connects: 2, restarts: 1 },
             options: Options { reloading: true, head_only: true, ..Options::default() },
         }
     }

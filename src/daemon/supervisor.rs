@@ -231,6 +231,7 @@ impl Supervisor {
         let limit = group.config.shutdown_timeout.map(|limit| limit + GRACE);
         let limit = if self.ending { Some(limit.unwrap_or(END_AT_MOST).min(END_AT_MOST)) } else { limit };
         member.phase = Phase::Leaving { reason, until: limit.map(|limit| Instant::now() + limit) };
+        member.line.say(&Message::End { reason });
         let _ = kill(member.pid, Signal::SIGTERM);
     }
 
@@ -266,7 +267,7 @@ impl Supervisor {
                 self.plan(group, pid, reason);
             }
             Message::LoadFailed(application) => self.give_up_successor(number, &application),
-            Message::Ready | Message::Drain { .. } => {}
+            Message::Ready | Message::Drain { .. } | Message::End { .. } => {}
         }
     }
 

@@ -221,7 +221,7 @@ impl Request<'_, '_> {
         let mut hasher = DefaultHasher::new();
         (head.script, head.modified).hash(&mut hasher);
         let change = hasher.finish();
-        if head.options.any_edition || !self.daemon.group.table.ask_for_new_edition(change) {
+        if head.tries.restarts > 0 || !self.daemon.group.table.ask_for_new_edition(change) {
             return false;
         }
         self.daemon.ask_to_be_replaced(Reason::ScriptReload, change);

@@ -61,11 +61,13 @@ pub(crate) fn call(
     let py = attached.py;
     let (wsgi, kept) = belongings(attached)?;
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    // From here on the script may ask which request it is loaded for.
+    let running = kept_wsgi.begin(py, gateway.facts);
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
     let known = kept.applications.find(attached, script, announce).map_err(|error| {
         let timed_out = error.exception().is_some_and(timed_out);
         if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
     })?;
-    application::run(attached, wsgi, kept_wsgi, known.application(py), gateway)
+    application::run(attached, wsgi, kept_wsgi, &running, known.application(py), gateway)
         .map_err(|error| if timed_out(&error) { Fault::TimedOut } else { Fault::Objects(error.to_string()) })
 }

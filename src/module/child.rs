@@ -6,9 +6,11 @@ use super::process::{EMBEDDED, Process, become_process};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
+use crate::api;
 use crate::config::{WsgiConfiguration, control_script};
 use crate::python::config::GilMode;
-use crate::python::finish;
+use crate::python::{finish, thread_state};
+use crate::wsgi::events::ProcessEvent;
 use core::time::Duration;
 
 /// How long Python may take to end: httpd kills a child that takes more than about 9 seconds.
@@ -34,11 +36,19 @@ impl ChildHook for Child {
                 let keep = process.start_up.keep_interpreters;
                 pool.on_clear(move || {
                     finish::leave_after(TIME_TO_END, 0);
+                    tell_of_end(process);
                     finish::finish(keep);
                 });
                 preload::run(server, EMBEDDED, &|_, _| {});
             }
             Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
         }
+    }
+}
+
+/// Tells subscribers that the process ends, unless a signal has interrupted this thread inside of Python.
+fn tell_of_end(process: &Process) {
+    if !thread_state::is_attached() {
+        api::events::publish(ProcessEvent::Stopping(""), process.surroundings.log_error);
     }
 }

@@ -44,6 +44,10 @@ impl RequestFacts for EmbeddedFacts<'_> {
         self.request.time()
     }
 
+    fn request_id(&self) -> Option<&[u8]> {
+        self.request.log_id()
+    }
+
     fn record(&self) -> Option<NonNull<c_void>> {
         let record = NonNull::new(self.request.as_raw())?;
         self.settings.pass_apache_request.then(|| record.cast())

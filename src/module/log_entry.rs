@@ -45,6 +45,10 @@ impl Entry {
             Raised::ByApplication => ("WSGI0174", format!("the application raised {class}")),
             Raised::Exit => ("WSGI0175", "the application raised SystemExit, which ends no process here".to_owned()),
             Raised::ByClose => ("WSGI0194", format!("close() of the response raised {class}")),
+            Raised::BySubscriber => ("WSGI0112", format!("a function subscribed to events raised {class}")),
+            Raised::ExitOfSubscriber => {
+                ("WSGI0190", "a function subscribed to events raised SystemExit, which ends no process here".to_owned())
+            }
         };
         let text = format!("{code}: {text}");
         Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }

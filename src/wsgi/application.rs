@@ -3,9 +3,12 @@
 use super::Wsgi;
 use super::environ;
 use super::errors::{LogStream, RequestErrors};
-use super::gateway::{ErrorLog, Gateway, Outcome, Raised};
+use super::gateway::{ErrorLog, Gateway, Outcome, Raised, RequestFacts};
 use super::input::Input;
 use super::iteration;
+use super::meter::Meter;
+use super::presence::{Place, Running};
+use super::request_events::{Ending, Story};
 use super::start_response::{Adapter, START_RESPONSE, SendError};
 use crate::python::Attached;
 use crate::python::class::Object;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 pub(crate) struct Kept {
     pub(crate) environ: environ::Template,
     errors: RefCell<Option<ErrorsStream>>,
+    place: Arc<Place>,
 }
 
 /// A `wsgi.errors` and the Rust side of it.
@@ -37,7 +41,13 @@ impl ErrorsStream {
 
 impl Kept {
     pub(crate) fn new(py: Python<'_>, wsgi: &Wsgi, application_group: &str) -> PyResult<Self> {
-        Ok(Self { environ: environ::Template::new(py, wsgi, application_group)?, errors: RefCell::new(None) })
+        let environ = environ::Template::new(py, wsgi, application_group)?;
+        Ok(Self { environ, errors: RefCell::new(None), place: Place::new(py, wsgi) })
+    }
+
+    /// Binds a request to this thread, until what is returned is dropped.
+    pub(crate) fn begin<'py>(&self, py: Python<'py>, facts: &dyn RequestFacts) -> Running<'py> {
+        self.place.begin(py, facts.request_id())
     }
 
     /// The stream of the last request if no one has used or kept it, else a new one:
@@ -93,7 +103,7 @@ pub(crate) fn with_errors<R>(
     Ok(errors.log.lend(py, log, || errors.during(py, || body(&stream))))
 }
 
-/// Calls `application` for the request behind `gateway` and sends what it returns.
+/// Calls `application` for the request behind `gateway`, which is `running`, and sends what it returns.
 ///
 /// # Errors
 /// The objects of the request could not be made; the application was not called.
@@ -101,83 +111,125 @@ pub(crate) fn run(
     attached: &Attached<'_>,
     wsgi: &Wsgi,
     kept: &Kept,
+    running: &Running<'_>,
     application: &Bound<'_, PyAny>,
     gateway: Gateway<'_>,
 ) -> PyResult<Outcome> {
     let py = attached.py;
+    let ticket = running.ticket();
+    let meter = ticket.has_subscribers(py).then(Meter::start);
     let stream = kept.take_errors(py, wsgi)?;
-    let input = wsgi.input.instance(py, Input::default())?;
-    let adapter = wsgi.adapter.instance(py, Adapter::default())?;
-    let environ = kept.environ.build(py, wsgi, gateway.facts, input.as_any(), stream.stream.bind(py))?;
-    let _record = environ::lend_record(wsgi, gateway.facts, &environ)?;
     let errors = &stream.errors;
+    let input = wsgi.input.instance(py, Input::new(meter.clone()))?;
+    let adapter = wsgi.adapter.instance(py, Adapter::new(ticket.clone(), errors.clone(), meter.clone()))?;
+    let (environ, application_start) =
+        kept.environ.build(py, wsgi, gateway.facts, input.as_any(), stream.stream.bind(py))?;
+    let _record = environ::lend_record(wsgi, gateway.facts, &environ)?;
+    let story = Story { ticket, errors, facts: gateway.facts, application_start };
+    let call = Call { wsgi, story, adapter: &adapter, input: &input, meter: meter.as_deref() };
     let outcome = errors.log.lend(py, gateway.log, || {
         errors.during(py, || {
-            input.body.lend(py, gateway.body, || {
-                adapter.sink.lend(py, gateway.sink, || call(wsgi, errors, &adapter, application, environ))
-            })
+            input.body.lend(py, gateway.body, || adapter.sink.lend(py, gateway.sink, || call.run(application, environ)))
         })
     });
     kept.give_back(py, stream);
     Ok(outcome)
 }
 
-fn call(
-    wsgi: &Wsgi,
-    errors: &RequestErrors,
-    adapter: &Object<'_, Adapter>,
-    application: &Bound<'_, PyAny>,
-    environ: Bound<'_, PyDict>,
-) -> Outcome {
-    let py = adapter.py();
-    let result =
-        adapter.bound_method(START_RESPONSE).and_then(|start_response| application.call1((environ, start_response)));
-    let sent = match result {
-        Ok(result) => {
-            let sent = iteration::send(wsgi, adapter, &result);
-            let sent = report(wsgi, py, errors, sent);
-            close(wsgi, errors, &result);
-            sent
+/// One call of an application, and who is told about it.
+struct Call<'a, 'py> {
+    wsgi: &'a Wsgi,
+    story: Story<'a>,
+    adapter: &'a Object<'py, Adapter>,
+    input: &'a Object<'py, Input>,
+    /// Where someone was subscribed to events when the request began.
+    meter: Option<&'a Meter>,
+}
+
+impl<'py> Call<'_, 'py> {
+    fn run(&self, application: &Bound<'py, PyAny>, environ: Bound<'py, PyDict>) -> Outcome {
+        let sent = match self.call(application, environ) {
+            Ok(result) => {
+                let sent = self.report(iteration::send(self.wsgi, self.adapter, &result));
+                self.close(&result);
+                sent
+            }
+            Err(error) => self.report(Err(SendError::Python(error))),
+        };
+        self.tell_end(sent);
+        match (sent, self.adapter.count()) {
+            (Outcome::Complete, Some(count)) if count.is_short() && !self.adapter.has_no_body() => {
+                Outcome::Short { announced: count.announced().unwrap_or_default(), given: count.given() }
+            }
+            (outcome, _) => outcome,
         }
-        Err(error) => report(wsgi, py, errors, Err(SendError::Python(error))),
-    };
-    match (sent, adapter.count()) {
-        (Outcome::Complete, Some(count)) if count.is_short() && !adapter.has_no_body() => {
-            Outcome::Short { announced: count.announced().unwrap_or_default(), given: count.given() }
+    }
+
+    fn call(&self, application: &Bound<'py, PyAny>, environ: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        let chosen = self.story.started(&environ, application)?;
+        let start_response = self.adapter.bound_method(START_RESPONSE)?;
+        chosen.as_ref().unwrap_or(application).call1((environ, start_response))
+    }
+
+    /// Logs an exception as soon as it is known: before `close()` has its say.
+    fn report(&self, sent: Result<(), SendError>) -> Outcome {
+        let py = self.adapter.py();
+        match sent {
+            Ok(()) => Outcome::Complete,
+            Err(SendError::ClientGone(_)) => Outcome::ClientGone,
+            Err(SendError::Answered) => Outcome::Answered,
+            Err(SendError::Python(error)) if self.wsgi.is_request_timeout(py, &error) => Outcome::TimedOut,
+            Err(SendError::Python(error)) => {
+                let exit = error.is_instance_of::<PySystemExit>(py);
+                self.tell_raised(if exit { Raised::Exit } else { Raised::ByApplication }, &error);
+                Outcome::Raised
+            }
         }
-        (outcome, _) => outcome,
+    }
+
+    fn tell_raised(&self, raised: Raised, error: &PyErr) {
+        let py = self.adapter.py();
+        self.story.errors.exception(py, raised, error);
+        self.story.raised(py, error);
+    }
+
+    /// Calls `close()` of the result, once, if it has one; an exception from it changes nothing but the log.
+    fn close(&self, result: &Bound<'py, PyAny>) {
+        if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
+            return;
+        }
+        let py = result.py();
+        let closed = match result.getattr("close") {
+            Ok(close) => close.call0().map(drop),
+            Err(error) if error.is_instance_of::<PyAttributeError>(py) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = closed
+            && !self.wsgi.is_request_timeout(py, &error)
+        {
+            self.tell_raised(Raised::ByClose, &error);
+        }
+    }
+
+    fn tell_end(&self, sent: Outcome) {
+        let py = self.adapter.py();
+        self.story.finished(py, self.meter, || {
+            let (input_reads, input_length) = self.input.counts(py);
+            Ending {
+                status: if sent == Outcome::TimedOut {
+                    GATEWAY_TIMEOUT
+                } else {
+                    self.adapter.status().unwrap_or(FAILED)
+                },
+                input_reads,
+                input_length,
+                output_length: self.adapter.count().map_or(0, |count| count.given()),
+            }
+        });
     }
 }
 
-/// Logs an exception as soon as it is known: before `close()` has its say.
-fn report(wsgi: &Wsgi, py: Python<'_>, errors: &RequestErrors, sent: Result<(), SendError>) -> Outcome {
-    match sent {
-        Ok(()) => Outcome::Complete,
-        Err(SendError::ClientGone(_)) => Outcome::ClientGone,
-        Err(SendError::Answered) => Outcome::Answered,
-        Err(SendError::Python(error)) if wsgi.is_request_timeout(py, &error) => Outcome::TimedOut,
-        Err(SendError::Python(error)) => {
-            let exit = error.is_instance_of::<PySystemExit>(py);
-            errors.exception(py, if exit { Raised::Exit } else { Raised::ByApplication }, &error);
-            Outcome::Raised
-        }
-    }
-}
-
-/// Calls `close()` of the result, once, if it has one; an exception from it changes nothing but the log.
-fn close(wsgi: &Wsgi, errors: &RequestErrors, result: &Bound<'_, PyAny>) {
-    if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
-        return;
-    }
-    let py = result.py();
-    let closed = match result.getattr("close") {
-        Ok(close) => close.call0().map(drop),
-        Err(error) if error.is_instance_of::<PyAttributeError>(py) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = closed
-        && !wsgi.is_request_timeout(py, &error)
-    {
-        errors.exception(py, Raised::ByClose, &error);
-    }
-}
+/// What subscribers are told of a request that took too long ...
+const GATEWAY_TIMEOUT: u16 = 504;
+/// ... and of one whose application did not come to choose a status.
+const FAILED: u16 = 500;

@@ -300,7 +300,7 @@ impl Template {
         })
     }
 
-    /// The environ of one request.
+    /// The environ of one request, and the `mod_wsgi.application_start` in it.
     ///
     /// # Errors
     /// What CPython raises.
@@ -311,7 +311,7 @@ impl Template {
         facts: &dyn RequestFacts,
         input: &Bound<'py, PyAny>,
         errors: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<(Bound<'py, PyDict>, f64)> {
         let environ = self.environ.bind(py).copy()?;
         let mut secure = false;
         let mut outcome = Ok(());
@@ -329,12 +329,13 @@ impl Template {
         set(Key::WsgiInput, input)?;
         set(Key::WsgiErrors, errors)?;
         set(Key::RequestStart, &seconds(facts.request_start()).into_pyobject(py)?.into_any())?;
-        if let Some(QueueTimes { queue_start, daemon_start }) = facts.queue_times() {
+        if let Some(QueueTimes { queue_start, daemon_start, .. }) = facts.queue_times() {
             set(Key::QueueStart, &seconds(queue_start).into_pyobject(py)?.into_any())?;
             set(Key::DaemonStart, &seconds(daemon_start).into_pyobject(py)?.into_any())?;
         }
-        set(Key::ApplicationStart, &now().into_pyobject(py)?.into_any())?;
-        Ok(environ)
+        let application_start = now();
+        set(Key::ApplicationStart, &application_start.into_pyobject(py)?.into_any())?;
+        Ok((environ, application_start))
     }
 
     fn set(
@@ -426,11 +427,13 @@ fn decode<'py>(py: Python<'py>, key: Key, value: &[u8]) -> Bound<'py, PyString> 
     if key.is_file_name() { text::filesystem(py, value) } else { text::latin1(py, value) }
 }
 
-fn seconds(microseconds: i64) -> f64 {
+/// Seconds, as Python counts them.
+pub(super) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
-fn now() -> f64 {
+/// Seconds since the epoch.
+pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 

@@ -27,6 +27,10 @@ pub(crate) trait RequestFacts {
     fn variables(&self, visit: &mut dyn FnMut(Variable<'_>, &[u8]));
     /// Microseconds since the epoch at which the host had the request.
     fn request_start(&self) -> i64;
+    /// The id that the host's log has for the request.
+    fn request_id(&self) -> Option<&[u8]> {
+        None
+    }
     /// When the request waited, where it did: in a process that has a queue before it.
     fn queue_times(&self) -> Option<QueueTimes> {
         None
@@ -38,13 +42,17 @@ pub(crate) trait RequestFacts {
     }
 }
 
-/// Microseconds since the epoch.
+/// The way of a request through a queue; times are microseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueTimes {
     /// The host began to look for a process.
     pub(crate) queue_start: i64,
     /// A thread of this process took the request.
     pub(crate) daemon_start: i64,
+    /// How many processes the host has turned to with it.
+    pub(crate) connects: u8,
+    /// How many have sent it away, because another one had newer code.
+    pub(crate) restarts: u8,
 }
 
 /// Why a body cannot be read to its end.
@@ -94,6 +102,10 @@ pub(crate) enum Raised {
     Exit,
     /// `close()` of the result.
     ByClose,
+    /// A function that is subscribed to events.
+    BySubscriber,
+    /// SystemExit in such a function.
+    ExitOfSubscriber,
 }
 
 /// The log, in the name of the request.

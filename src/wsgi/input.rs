@@ -1,6 +1,7 @@
 //! `wsgi.input`: reads the request body on demand (PEP 3333, "Input and Error Streams").
 
 use super::gateway::{BodyError, BodyLoan, RequestBody};
+use super::meter::{self, Errand, Meter};
 use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none};
 use crate::python::loan::Loan;
 use core::ffi::CStr;
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+use std::sync::Arc;
 
 /// As much as is asked of the host at a time when the application names no size.
 const BLOCK: usize = 64 * 1024;
@@ -19,6 +21,7 @@ const LINE_BLOCK: usize = 8 * 1024;
 pub(crate) struct Input {
     pub(crate) body: Loan<BodyLoan>,
     reader: Mutex<Reader>,
+    meter: Option<Arc<Meter>>,
 }
 
 /// Why a read fails.
@@ -51,6 +54,20 @@ impl Class for Input {
 }
 
 impl Input {
+    /// The input of a request that `meter` measures, if there is one.
+    pub(super) fn new(meter: Option<Arc<Meter>>) -> Self {
+        Self { meter, ..Self::default() }
+    }
+
+    /// How often the host was asked for bytes, and how many the application has got of them. Waits, detached, for a thread
+    /// that is reading.
+    pub(super) fn counts(&self, py: Python<'_>) -> (u64, u64) {
+        match self.reader.try_lock() {
+            Some(reader) => reader.counts(),
+            None => py.detach(|| self.reader.lock().counts()),
+        }
+    }
+
     /// `read([size])`: all of the body, or exactly `size` bytes unless it ends before.
     fn read<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let size = size_argument(arguments, "read")?;
@@ -103,7 +120,7 @@ impl Object<'_, Input> {
         read: impl FnOnce(&mut Reader, &mut dyn RequestBody) -> Result<Vec<u8>, BodyError> + Send,
     ) -> PyResult<Vec<u8>> {
         let input: &Input = self;
-        let outcome = self.py().detach(|| {
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, || {
             let mut reader = input.reader.lock();
             input.body.with(|body| read(&mut reader, body)).ok_or(ReadError::Over)?.map_err(ReadError::Body)
         });
@@ -126,12 +143,18 @@ struct Reader {
     ahead: Vec<u8>,
     /// Where the bytes not yet given begin.
     start: usize,
-    begun: bool,
+    /// How often the host was asked, and for how many bytes in all.
+    reads: u64,
+    fetched: u64,
     ended: bool,
     failed: Option<BodyError>,
 }
 
 impl Reader {
+    fn counts(&self) -> (u64, u64) {
+        (self.reads, self.fetched - self.available().len() as u64)
+    }
+
     fn available(&self) -> &[u8] {
         &self.ahead[self.start..]
     }
@@ -152,8 +175,11 @@ impl Reader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.begun = true;
-        match body.read(want, into) {
+        self.reads += 1;
+        let before = into.len();
+        let outcome = body.read(want, into);
+        self.fetched += (into.len() - before) as u64;
+        match outcome {
             Ok(ended) => {
                 self.ended = ended;
                 Ok(())
@@ -171,7 +197,7 @@ impl Reader {
         }
         if size == Some(0) {
             // Asks the host all the same, so that a client that waits for `100 Continue` gets it.
-            if !self.begun {
+            if self.reads == 0 {
                 self.fill(body, 0, &mut Vec::new())?;
             }
             return Ok(Vec::new());

@@ -1,6 +1,10 @@
 //! `start_response` and the `write` that it returns (PEP 3333).
 
+use super::errors::RequestErrors;
 use super::gateway::{FileRange, SinkError, SinkLoan};
+use super::meter::{self, Errand, Meter};
+use super::presence::Ticket;
+use super::request_events;
 use super::response::{BodyCount, HeadError, ResponseHead};
 use crate::python::class::{Arguments, Class, Method, Object, Returns, none};
 use crate::python::loan::Loan;
@@ -10,12 +14,16 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use std::sync::Arc;
 
 /// The Rust side of the object whose methods are `start_response` and `write`.
-#[derive(Default)]
 pub(crate) struct Adapter {
     pub(crate) sink: Loan<SinkLoan>,
     state: Mutex<State>,
+    /// For those who are subscribed to events.
+    ticket: Ticket,
+    errors: Arc<RequestErrors>,
+    meter: Option<Arc<Meter>>,
 }
 
 #[derive(Default)]
@@ -64,6 +72,10 @@ impl Class for Adapter {
 }
 
 impl Adapter {
+    pub(super) fn new(ticket: Ticket, errors: Arc<RequestErrors>, meter: Option<Arc<Meter>>) -> Self {
+        Self { sink: Loan::default(), state: Mutex::default(), ticket, errors, meter }
+    }
+
     /// `start_response(status, headers[, exc_info])`.
     fn start_response<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let (Some(status), Some(headers), true) = (arguments.get(0), arguments.get(1), arguments.len() <= 3) else {
@@ -79,11 +91,12 @@ impl Adapter {
             return Err(PyRuntimeError::new_err("the request of this start_response is over"));
         }
         if this.state.lock().count.is_some() {
-            return Err(match exc_info {
-                Some(exc_info) => exception_of(&exc_info)?,
+            return Err(match &exc_info {
+                Some(exc_info) => exception_of(exc_info)?,
                 None => PyRuntimeError::new_err("the headers have been sent already"),
             });
         }
+        request_events::response_started(this.py(), &this.ticket, &this.errors, &status, &headers, exc_info.as_ref())?;
         let head = head_of(&status, &headers)?;
         this.state.lock().head = Some(head);
         this.bound_method(WRITE)
@@ -111,7 +124,12 @@ impl Adapter {
         self.state.lock().count
     }
 
-    /// The status that the application chose, if it called `start_response`.
+    /// The status that the application chose last, if it called `start_response`.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.state.lock().head.as_ref().map(ResponseHead::status)
+    }
+
+    /// Whether the application chose a status that goes without a body.
     pub(crate) fn has_no_body(&self) -> bool {
         self.state.lock().head.as_ref().is_some_and(ResponseHead::has_no_body)
     }
@@ -137,6 +155,9 @@ impl Adapter {
 
     /// Counts `data`; returns what of it belongs to the response.
     fn admit<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+        if let Some(meter) = self.meter.as_ref().filter(|_| !data.is_empty()) {
+            meter.count_write();
+        }
         self.state.lock().count.as_mut().map_or(&[], |count| count.admit(data))
     }
 
@@ -166,7 +187,8 @@ impl Object<'_, Adapter> {
             return Ok(());
         }
         let sink = &self.sink;
-        let outcome = self.py().detach(|| sink.with(|sink| sink.write(data)));
+        let send = || sink.with(|sink| sink.write(data));
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Output, send);
         Ok(outcome.unwrap_or(Ok(()))?)
     }
 
@@ -192,7 +214,8 @@ impl Object<'_, Adapter> {
             *count = BodyCount::of(announced.unwrap_or(range.length), range.length);
         }
         let sink = &self.sink;
-        let outcome = self.py().detach(|| sink.with(|sink| sink.send_file(range, complete)));
+        let send = || sink.with(|sink| sink.send_file(range, complete));
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Output, send);
         Ok(outcome.unwrap_or(Ok(()))?)
     }
 }

@@ -4,9 +4,9 @@ import linecache
 import textwrap
 
 
-def load(source, name):
-    """The namespace of a module with that source."""
-    namespace = {"__name__": "application", "raised_by": raised_by}
+def load(source, name, names={}):
+    """The namespace of a module with that source, which finds `names` there."""
+    namespace = {"__name__": "application", "raised_by": raised_by, **names}
     run_in(namespace, source, name)
     return namespace
 

@@ -11,7 +11,9 @@ use super::gateway::{
     BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink,
     SinkError,
 };
+use super::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
 use super::response::ResponseHead;
+use crate::python::class::ClassType;
 use crate::python::{Attached, testing, traceback};
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -358,6 +360,7 @@ impl Response {
 /// A loaded application, on a thread attached to the interpreter.
 pub(super) struct Application<'a, 'py> {
     attached: &'a Attached<'py>,
+    wsgi: &'a Wsgi,
     kept: Kept,
     module: Bound<'py, PyDict>,
 }
@@ -366,8 +369,31 @@ pub(super) struct Application<'a, 'py> {
 pub(super) fn with_application<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
     run(|attached| {
         let module = load(attached, source).unwrap_or_else(|error| panic!("{}", shown(attached.py, &error)));
-        let kept = Kept::new(attached.py, wsgi(attached), APPLICATION_GROUP).expect("a template");
-        body(&Application { attached, kept, module })
+        let wsgi = wsgi(attached);
+        let kept = Kept::new(attached.py, wsgi, APPLICATION_GROUP).expect("a template");
+        body(&Application { attached, wsgi, kept, module })
+    })
+}
+
+/// The same with subscribers of its own, which see no events of other tests: the source finds `event_callbacks`,
+/// `request_data`, `active_requests` and `RequestTimeout` among its names.
+pub(super) fn with_subscribers<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
+    run(|attached| {
+        let py = attached.py;
+        let wsgi = Wsgi::new(py, PROCESS).expect("what an interpreter needs");
+        let functions =
+            ClassType::new(py).expect("a class").instance(py, RequestFunctions(wsgi.active_requests.clone()));
+        let functions = functions.expect("an instance");
+        let names = PyDict::new(py);
+        names.set_item("event_callbacks", &wsgi.events.all).expect("a dictionary");
+        names.set_item("RequestTimeout", &wsgi.request_timeout).expect("a dictionary");
+        for (name, method) in [("request_data", REQUEST_DATA), ("active_requests", ACTIVE_REQUESTS)] {
+            names.set_item(name, functions.bound_method(method).expect("a method")).expect("a dictionary");
+        }
+        let module = call_prelude(attached, "load", (source, source_name(), names));
+        let module = module.unwrap_or_else(|error| panic!("{}", shown(py, &error))).cast_into().expect("a dictionary");
+        let kept = Kept::new(py, &wsgi, APPLICATION_GROUP).expect("a template");
+        body(&Application { attached, wsgi: &wsgi, kept, module })
     })
 }
 
@@ -388,7 +414,8 @@ impl Application<'_, '_> {
         let mut sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
         let mut log = RecordedLog(record.clone());
         let gateway = Gateway { facts: &facts, body: &mut body, sink: &mut sink, log: &mut log };
-        let outcome = application::run(self.attached, wsgi(self.attached), &self.kept, &application, gateway);
+        let running = self.kept.begin(py, gateway.facts);
+        let outcome = application::run(self.attached, self.wsgi, &self.kept, &running, &application, gateway);
         let outcome = outcome.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
         Response { outcome, events: record.events() }
     }
@@ -402,7 +429,7 @@ impl Application<'_, '_> {
 
     /// Sets a variable of the module to a stream as `sys.stderr` is one. See [`reported`].
     pub(super) fn set_process_stream(&self, name: &str) {
-        let (py, wsgi) = (self.attached.py, wsgi(self.attached));
+        let (py, wsgi) = (self.attached.py, self.wsgi);
         let report = |line: &str| REPORTED.lock().push(line.to_owned());
         let stream = LogStream::Process { name: "<stderr>", partial: Mutex::default(), report };
         let binary = wsgi.log_stream.instance(py, stream).expect("an instance");
@@ -486,6 +513,11 @@ impl RequestFacts for RecordedFacts<'_> {
 
     fn request_start(&self) -> i64 {
         self.0.start
+    }
+
+    fn request_id(&self) -> Option<&[u8]> {
+        let mut known = self.0.variables.iter();
+        known.find_map(|(name, value)| matches!(name, Name::Known(Key::RequestId)).then_some(&**value))
     }
 
     fn record(&self) -> Option<NonNull<c_void>> {

@@ -1,0 +1,258 @@
+//! The request that a thread runs, as Python code sees it: `mod_wsgi.request_data()` and `mod_wsgi.active_requests`.
+//!
+//! Each thread writes down its request in a place of its own, and no one gathers these until someone looks at
+//! `active_requests` for the first time. From then on that dictionary is kept up to date.
+
+use super::Wsgi;
+use crate::python::class::{Arguments, Class, Method, Object, Returns};
+use crate::python::text;
+use core::cell::RefCell;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyType};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The requests that one interpreter runs.
+#[derive(Default)]
+pub(crate) struct ActiveRequests {
+    /// Made at the first look.
+    dict: OnceLock<Py<PyDict>>,
+    /// Whether it has those requests too that were there before.
+    filled: AtomicBool,
+    /// One for each thread that has served here. Locked for moments only.
+    places: Mutex<Vec<Weak<Place>>>,
+}
+
+/// What a thread shows of the request that it runs in one interpreter, and whom it tells about it.
+pub(crate) struct Place {
+    requests: Arc<ActiveRequests>,
+    /// `mod_wsgi.event_callbacks`
+    pub(super) subscribers: Py<PyList>,
+    pub(super) request_timeout: Py<PyType>,
+    /// Locked for moments only, in which nothing of Python's is made or dropped.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts the requests of the thread.
+    number: u64,
+    running: bool,
+    /// What the host calls the request; empty if it has no name for it.
+    id: Vec<u8>,
+    /// `request_data()`, made when it is first asked for.
+    data: Option<Py<PyDict>>,
+}
+
+thread_local! {
+    /// The place of the request that this thread runs.
+    static CURRENT: RefCell<Option<Arc<Place>>> = const { RefCell::new(None) };
+}
+
+/// One request of one thread. It may outlive the request.
+#[derive(Clone)]
+pub(crate) struct Ticket {
+    place: Arc<Place>,
+    number: u64,
+}
+
+/// A request bound to this thread until this is dropped.
+pub(crate) struct Running<'py> {
+    py: Python<'py>,
+    ticket: Ticket,
+}
+
+impl Place {
+    /// The place of this thread in an interpreter.
+    pub(super) fn new(py: Python<'_>, wsgi: &Wsgi) -> Arc<Self> {
+        let requests = &wsgi.active_requests;
+        let place = Arc::new(Self {
+            requests: requests.clone(),
+            subscribers: wsgi.events.all.clone_ref(py),
+            request_timeout: wsgi.request_timeout.clone_ref(py),
+            state: Mutex::default(),
+        });
+        let mut places = requests.places.lock();
+        places.retain(|place| place.strong_count() > 0);
+        places.push(Arc::downgrade(&place));
+        place
+    }
+
+    /// A request of this thread begins.
+    pub(super) fn begin<'py>(self: &Arc<Self>, py: Python<'py>, id: Option<&[u8]>) -> Running<'py> {
+        let number = {
+            let mut state = self.state.lock();
+            state.number += 1;
+            state.running = true;
+            state.id.clear();
+            state.id.extend_from_slice(id.unwrap_or_default());
+            state.number
+        };
+        CURRENT.set(Some(self.clone()));
+        let running = Running { py, ticket: Ticket { place: self.clone(), number } };
+        // Whoever makes the dictionary after this look finds the request in its place.
+        if let Some(dict) = self.requests.known(py) {
+            running.ticket.enter(dict);
+        }
+        running
+    }
+
+    /// The request that runs now.
+    fn ticket(self: &Arc<Self>) -> Option<Ticket> {
+        let state = self.state.lock();
+        state.running.then(|| Ticket { place: self.clone(), number: state.number })
+    }
+}
+
+impl State {
+    /// This, as long as that request runs.
+    fn of(&mut self, number: u64) -> Option<&mut Self> {
+        (self.running && self.number == number).then_some(self)
+    }
+}
+
+impl Running<'_> {
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+        let place = &self.ticket.place;
+        let data = {
+            let mut state = place.state.lock();
+            state.running = false;
+            state.data.take()
+        };
+        if let Some(dict) = place.requests.known(self.py) {
+            self.ticket.leave(dict);
+        }
+        drop(data);
+    }
+}
+
+impl Ticket {
+    /// Whether someone wants to know of events.
+    pub(super) fn has_subscribers(&self, py: Python<'_>) -> bool {
+        !self.place.subscribers.bind(py).is_empty()
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What the host calls the request; `None` if the request is over, or has no name.
+    pub(super) fn id<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        let id = self.place.state.lock().of(self.number)?.id.clone();
+        (!id.is_empty()).then(|| text::latin1(py, &id))
+    }
+
+    /// The dictionary of the request; `None` if that is over.
+    pub(super) fn data<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
+        {
+            let mut state = self.place.state.lock();
+            if let Some(data) = &state.of(self.number)?.data {
+                return Some(data.bind(py).clone());
+            }
+        }
+        // NOTHING-HELD: a new object may bring the garbage collector along.
+        let new = PyDict::new(py);
+        let mut state = self.place.state.lock();
+        let data = state.of(self.number)?.data.get_or_insert_with(|| new.clone().unbind());
+        Some(data.bind(py).clone())
+    }
+
+    fn enter(&self, dict: &Bound<'_, PyDict>) {
+        let py = dict.py();
+        if let (Some(id), Some(data)) = (self.id(py), self.data(py))
+            && let Err(error) = dict.set_item(id, data)
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    /// Takes the request out of `dict`. It is over: what was its place still has its id.
+    fn leave(&self, dict: &Bound<'_, PyDict>) {
+        let id = self.place.state.lock().id.clone();
+        remove(dict, &text::latin1(dict.py(), &id));
+    }
+}
+
+fn remove(dict: &Bound<'_, PyDict>, id: &Bound<'_, PyString>) {
+    // The application may have taken it out itself.
+    let _ = dict.del_item(id);
+}
+
+impl ActiveRequests {
+    /// The dictionary, if anyone has ever looked at it.
+    fn known<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyDict>> {
+        self.dict.get().map(|dict| dict.bind(py))
+    }
+
+    /// `mod_wsgi.active_requests`: from now on it is kept up to date.
+    fn look<'py>(&self, py: Python<'py>) -> &Bound<'py, PyDict> {
+        let new = PyDict::new(py).unbind();
+        // Another thread may have been quicker.
+        let _ = self.dict.set(new);
+        #[expect(clippy::expect_used, reason = "set just above")]
+        let dict = self.known(py).expect("the dictionary is there");
+        if !self.filled.load(Ordering::Acquire) {
+            self.fill(dict);
+            self.filled.store(true, Ordering::Release);
+        }
+        dict
+    }
+
+    /// Enters the requests that began before the dictionary was there.
+    fn fill(&self, dict: &Bound<'_, PyDict>) {
+        let places: Vec<_> = self.places.lock().iter().filter_map(Weak::upgrade).collect();
+        for ticket in places.iter().filter_map(Place::ticket) {
+            let Some(id) = ticket.id(dict.py()) else { continue };
+            ticket.enter(dict);
+            let is_over = ticket.place.state.lock().of(ticket.number).is_none();
+            if is_over {
+                // It may have left before it was entered.
+                remove(dict, &id);
+            }
+        }
+    }
+}
+
+/// The Rust side of the functions that Python code asks about requests.
+pub(crate) struct RequestFunctions(pub(crate) Arc<ActiveRequests>);
+
+/// Where `request_data` stands in the table of methods.
+pub(crate) const REQUEST_DATA: usize = 0;
+/// Where `active_requests` stands.
+pub(crate) const ACTIVE_REQUESTS: usize = 1;
+
+impl Class for RequestFunctions {
+    const NAME: &'static CStr = c"mod_wsgi.Requests";
+    const METHODS: &'static [Method] = &[
+        Method::positional(c"request_data", RequestFunctions::request_data),
+        Method::positional(c"active_requests", RequestFunctions::active_requests),
+        Method::END,
+    ];
+}
+
+impl RequestFunctions {
+    /// `request_data()`: the dictionary of the request that this thread runs.
+    fn request_data<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
+        let place = CURRENT.with_borrow(Clone::clone);
+        // ONE-INTERPRETER: what belongs to the request of another one is not handed out here.
+        let place = place.filter(|place| Arc::ptr_eq(&place.requests, &this.0));
+        let data = place.and_then(|place| place.ticket()).and_then(|ticket| ticket.data(this.py()));
+        data.map(Bound::into_any).ok_or_else(|| PyRuntimeError::new_err("this thread runs no request"))
+    }
+
+    fn active_requests<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
+        arguments.expect_none()?;
+        Ok(this.0.look(this.py()).clone().into_any())
+    }
+}

@@ -1,0 +1,171 @@
+//! The events of a request: `request_started`, `response_started`, `request_exception` and `request_finished`.
+
+use super::environ::{Key, Variable, now, seconds};
+use super::errors::RequestErrors;
+use super::events;
+use super::gateway::{QueueTimes, Raised, RequestFacts};
+use super::meter::Meter;
+use super::presence::Ticket;
+use crate::python::thread_state;
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+/// Tells of an event of a request, which `fill` describes. Does nothing if no one wants to know, or if the request is
+/// over. Returns the payload as subscribers have left it.
+///
+/// # Errors
+/// `mod_wsgi.RequestTimeout`, which was meant for the request, hit a subscriber. Everything else that goes wrong is logged.
+pub(super) fn tell<'py>(
+    py: Python<'py>,
+    ticket: &Ticket,
+    errors: &RequestErrors,
+    name: &str,
+    fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    if !ticket.has_subscribers(py) {
+        return Ok(None);
+    }
+    let Some(data) = ticket.data(py) else { return Ok(None) };
+    let payload = PyDict::new(py);
+    let filled = payload.set_item("request_data", data).and_then(|()| {
+        let id = ticket.id(py).map_or(Ok(()), |id| payload.set_item("request_id", id));
+        id.and_then(|()| fill(&payload))
+    });
+    let place = ticket.place();
+    let mut failed = |error: PyErr| {
+        if error.is_instance(py, place.request_timeout.bind(py)) {
+            return Err(error);
+        }
+        let exit = error.is_instance_of::<PySystemExit>(py);
+        errors.exception(py, if exit { Raised::ExitOfSubscriber } else { Raised::BySubscriber }, &error);
+        Ok(())
+    };
+    if let Err(error) = filled {
+        return failed(error).map(|()| None);
+    }
+    events::tell(name, &payload, &[place.subscribers.bind(py)], &mut failed)?;
+    Ok(Some(payload))
+}
+
+/// What is told of a request at its start and at its end.
+pub(super) struct Story<'a> {
+    pub(super) ticket: &'a Ticket,
+    pub(super) errors: &'a RequestErrors,
+    pub(super) facts: &'a dyn RequestFacts,
+    /// Seconds since the epoch.
+    pub(super) application_start: f64,
+}
+
+/// How a request has ended, as `request_finished` tells it.
+pub(super) struct Ending {
+    pub(super) status: u16,
+    pub(super) input_reads: u64,
+    pub(super) input_length: u64,
+    pub(super) output_length: u64,
+}
+
+impl Story<'_> {
+    /// `request_started`. Returns what is to be called, if anyone had a say in that: subscribers may put another application
+    /// in the place of `application`.
+    ///
+    /// # Errors
+    /// See [`tell`].
+    pub(super) fn started<'py>(
+        &self,
+        environ: &Bound<'py, PyDict>,
+        application: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = environ.py();
+        let payload = tell(py, self.ticket, self.errors, "request_started", |payload| {
+            let callable = self.common(payload)?;
+            let queue = self.facts.queue_times();
+            payload.set_item("callable_object", callable)?;
+            payload.set_item("application_object", application)?;
+            payload.set_item("request_environ", environ)?;
+            payload.set_item("daemon_connects", queue.map_or(0, |queue| queue.connects))?;
+            payload.set_item("daemon_restarts", queue.map_or(0, |queue| queue.restarts))?;
+            payload.set_item("application_start", self.application_start)
+        })?;
+        Ok(payload.and_then(|payload| payload.get_item("application_object").ok().flatten()))
+    }
+
+    /// `request_exception`, after the exception has been logged. It is too late to end the request for its time.
+    pub(super) fn raised(&self, py: Python<'_>, error: &PyErr) {
+        let _ = tell(py, self.ticket, self.errors, "request_exception", |payload| {
+            let info = (error.get_type(py), error.value(py), error.traceback(py));
+            payload.set_item("exception_info", info)
+        });
+    }
+
+    /// `request_finished`. It is too late to end the request for its time.
+    pub(super) fn finished(&self, py: Python<'_>, meter: Option<&Meter>, ending: impl FnOnce() -> Ending) {
+        let _ = tell(py, self.ticket, self.errors, "request_finished", |payload| {
+            self.common(payload)?;
+            let (finish, ending) = (now(), ending());
+            let time = (finish - self.application_start).max(0.0);
+            payload.set_item("application_finish", finish)?;
+            payload.set_item("application_time", time)?;
+            payload.set_item("status", ending.status)?;
+            payload.set_item("input_reads", ending.input_reads)?;
+            payload.set_item("input_length", ending.input_length)?;
+            payload.set_item("output_length", ending.output_length)?;
+            meter.map_or(Ok(()), |meter| measured(payload, meter, time))
+        });
+    }
+
+    /// What both tell; returns the name of the callable.
+    fn common<'py>(&self, payload: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyString>> {
+        let py = payload.py();
+        let (mut process, mut callable) = (0, PyString::new(py, ""));
+        self.facts.variables(&mut |variable, value| match variable {
+            Variable::Known(Key::ServerPid) => {
+                process = core::str::from_utf8(value).ok().and_then(|pid| pid.parse::<u32>().ok()).unwrap_or_default();
+            }
+            Variable::Known(Key::CallableObject) => callable = crate::python::text::latin1(py, value),
+            _ => {}
+        });
+        let queue = self.facts.queue_times();
+        let time = |of: fn(QueueTimes) -> i64| queue.map_or(0.0, |queue| seconds(of(queue)));
+        payload.set_item("server_pid", process)?;
+        payload.set_item("thread_id", thread_state::number())?;
+        payload.set_item("request_start", seconds(self.facts.request_start()))?;
+        payload.set_item("queue_start", time(|queue| queue.queue_start))?;
+        payload.set_item("daemon_start", time(|queue| queue.daemon_start))?;
+        Ok(callable)
+    }
+}
+
+fn measured(payload: &Bound<'_, PyDict>, meter: &Meter, time: f64) -> PyResult<()> {
+    payload.set_item("input_time", meter.input_time())?;
+    payload.set_item("output_writes", meter.output_writes())?;
+    payload.set_item("output_time", meter.output_time())?;
+    payload.set_item("gil_wait_time", meter.gil_wait_time())?;
+    payload.set_item("gil_wait_count", meter.gil_wait_count())?;
+    if let Some(cpu) = meter.cpu_time(time) {
+        payload.set_item("cpu_user_time", cpu.user)?;
+        payload.set_item("cpu_system_time", cpu.system)?;
+        payload.set_item("cpu_time", cpu.user + cpu.system)?;
+    }
+    Ok(())
+}
+
+/// `response_started`, before status and headers are looked at: subscribers may change the list in place.
+///
+/// # Errors
+/// See [`tell`].
+pub(super) fn response_started(
+    py: Python<'_>,
+    ticket: &Ticket,
+    errors: &RequestErrors,
+    status: &Bound<'_, PyAny>,
+    headers: &Bound<'_, PyAny>,
+    exc_info: Option<&Bound<'_, PyTuple>>,
+) -> PyResult<()> {
+    let told = tell(py, ticket, errors, "response_started", |payload| {
+        payload.set_item("response_status", status)?;
+        payload.set_item("response_headers", headers)?;
+        payload.set_item("exception_info", exc_info)
+    });
+    told.map(drop)
+}
