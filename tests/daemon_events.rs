@@ -229,7 +229,9 @@ fn the_first_reason_counts() {
 #[test]
 fn a_process_of_an_earlier_configuration_whose_time_is_up_says_so() {
     in_both_modes(|mode| {
-        let httpd = group("threads=2 graceful-timeout=1", mode).start();
+        let room = "StartServers 1\nServerLimit 3\nThreadLimit 4\nThreadsPerChild 4\nMaxRequestWorkers 12\n\
+                    MinSpareThreads 1\nMaxSpareThreads 12";
+        let httpd = group("threads=2 graceful-timeout=1", mode).size(room).start();
         let process = pid(&httpd, "/main/pid");
         let mut last = until_the_end(&httpd, process);
         httpd.graceful();
@@ -320,12 +322,10 @@ fn a_process_with_a_stuck_request_says_so() {
 fn a_process_that_loads_nothing_in_time_says_so() {
     in_both_modes(|mode| {
         let conf = "WSGIDaemonProcess group threads=1 startup-timeout=1 shutdown-timeout=1 deadlock-timeout=0\n\
-                    WSGIScriptAlias /load {root}/load.wsgi\n\
-                    WSGIImportScript {app} process-group=group application-group=named\n";
-        // What is loaded beforehand counts as loaded, so this one fails.
+                    WSGIScriptAlias /load {root}/load.wsgi\n";
         let script = "import sys\nsys.path.insert(0, 'ROOT/apps')\nimport events\nevents.note('loading')\n\
                       import time\nwhile True: time.sleep(0.01)\n";
-        let builder = with_conf(conf.lines().take(2).collect::<Vec<_>>().join("\n").as_str()).gil_mode(mode);
+        let builder = with_conf(conf).gil_mode(mode);
         let script = script.replace("ROOT", builder.root().to_str().expect("text"));
         let httpd = builder.file("load.wsgi", &script).start();
         let mut stuck = httpd.connect();

@@ -131,6 +131,17 @@ fn django_shows_books_and_lets_its_admin_in() {
 }
 
 #[test]
+fn events_time_requests_and_end_a_thread_of_the_application() {
+    let httpd = example("events").start();
+    httpd.get("/").assert(200, "under way: /\n");
+    httpd.get("/sleep").assert(200, "under way: /sleep\n");
+    let slow = "slow request: /sleep took * s and answered 200";
+    httpd.wait_for_log(slow);
+    // The thread is waited for at the end; no one else tells it to go.
+    httpd.finish(&[slow]);
+}
+
+#[test]
 fn pages_are_made_of_files_by_a_handler_script() {
     let httpd = example("pages").start();
     let page = httpd.get("/about.page");

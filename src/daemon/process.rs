@@ -342,8 +342,12 @@ impl Cause {
             Message::Drain { reason, .. } | Message::End { reason } => Some(reason),
             _ => None,
         });
-        let now = Reason::ShutdownSignal;
-        Self { now, first: draining.map(|drain| drain.reason).or_else(|| reasons.next()).unwrap_or(now) }
+        Self::told(reasons.next().unwrap_or(Reason::ShutdownSignal), draining)
+    }
+
+    /// The supervisor has told the daemon to end, for that reason.
+    fn told(reason: Reason, draining: Option<&Drain>) -> Self {
+        Self { now: Reason::ShutdownSignal, ..Self::new(reason, draining) }
     }
 }
 
@@ -364,6 +368,8 @@ fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events:
                 let until = (milliseconds > 0).then(|| Instant::now() + Duration::from_millis(milliseconds));
                 draining.get_or_insert(Drain { reason, until });
             }
+            // The signal that follows changes nothing any more.
+            Heard::Message(Message::End { reason }) => return Cause::told(reason, draining.as_ref()),
             // Without a supervisor no one replaces this process, or ends it.
             Heard::Gone => return Cause::new(Reason::ShutdownSignal, draining.as_ref()),
             Heard::Message(_) | Heard::Silence => {}

@@ -70,8 +70,9 @@ pub(super) fn tell(
     lists: &[&Bound<'_, PyList>],
     failed: &mut dyn FnMut(PyErr) -> PyResult<()>,
 ) -> PyResult<()> {
-    let subscribers: Vec<_> = lists.iter().flat_map(|list| list.iter()).collect();
-    for subscriber in subscribers {
+    // A tuple is made of a list while no one changes it.
+    let subscribers: Vec<_> = lists.iter().map(|list| list.to_tuple()).collect();
+    for subscriber in subscribers.iter().flat_map(|subscribers| subscribers.iter_borrowed()) {
         let told = subscriber.call((name,), Some(payload)).and_then(|returned| match returned.cast::<PyDict>() {
             Ok(changes) => payload.update(changes.as_mapping()),
             Err(_) => Ok(()),
