@@ -183,3 +183,21 @@ fn at_a_graceful_restart_an_old_service_does_not_wait_for_old_requests() {
     wait_for("the new service", || (begun() == 2).then_some(()));
     httpd.finish(&[]);
 }
+
+#[test]
+fn a_service_may_subscribe_to_events_and_is_told_of_none() {
+    const SUBSCRIBE: &str = "import mod_wsgi\n\
+                             for subscribe in (mod_wsgi.subscribe_events, mod_wsgi.subscribe_shutdown, mod_wsgi.subscribe_signals):\n    \
+                                 subscribe(lambda name, **payload: say(name))\n\
+                             say(f'{len(mod_wsgi.signal_callbacks)} for signals')\n";
+    in_both_modes(|mode| {
+        let httpd = running("", &[("%{GLOBAL}", &format!("{SUBSCRIBE}{FOREVER}"))]).gil_mode(mode).start();
+        let process = process(&httpd);
+        process.signal("HUP");
+        process.signal("USR2");
+        process.signal("TERM");
+        wait_for("the process to end", || (!process.is_alive()).then_some(()));
+        assert_eq!(said(&httpd)[..4], ["1 for signals", &format!("begin {}", process.0), "end", "atexit"]);
+        httpd.finish(&[]);
+    });
+}

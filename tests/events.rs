@@ -136,6 +136,21 @@ fn no_request_is_left_among_the_active_ones() {
 }
 
 #[test]
+fn subscribers_come_and_go_while_requests_run() {
+    in_both_modes(|mode| {
+        let httpd = serving("").gil_mode(mode).start();
+        httpd.get("/main/churn").assert(200, "done");
+        let load = Load::start(httpd.port, 4, "/main/plain", "done");
+        load.wait_for_answers(500);
+        load.stop();
+        fs::write(httpd.root().join("notes/release"), "").expect("our own folder");
+        wait_for("the thread to end", || notes(&httpd, "main").contains(&"churned".to_owned()).then_some(()));
+        wait_for("the last request to leave", || (httpd.get("/main/active").text() == "/active").then_some(()));
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
 fn the_end_of_a_process_is_told_before_threads_are_joined_and_exit_functions_run() {
     for mpm in Mpm::ALL {
         in_both_modes(|mode| {

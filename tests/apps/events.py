@@ -101,6 +101,25 @@ def active(environ):
     return " ".join(sorted(data.get("path", "-") for data in mod_wsgi.active_requests.copy().values()))
 
 
+def churn(environ):
+    """A thread has subscribers come and go, and looks at the requests, until "release" is there."""
+
+    def callback(name, **payload):
+        mod_wsgi.request_data()[name] = payload["request_id"]
+        return {"more": name}
+
+    def run():
+        while not os.path.exists(os.path.join(os.environ["NOTES"], "release")):
+            for _ in range(100):
+                mod_wsgi.subscribe_events(callback)
+                assert all(type(data) is dict for data in mod_wsgi.active_requests.copy().values())
+                mod_wsgi.event_callbacks.remove(callback)
+        note("churned")
+
+    threading.Thread(target=run, daemon=False).start()
+    return "done"
+
+
 def blocked(environ):
     """Waits until the file "release" is there."""
     mod_wsgi.request_data()["path"] = environ["PATH_INFO"]
