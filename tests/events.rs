@@ -136,6 +136,19 @@ fn no_request_is_left_among_the_active_ones() {
 }
 
 #[test]
+fn a_request_within_a_request_leaves_it_what_it_is() {
+    in_both_modes(|mode| {
+        let include = "<Location /main/including>\nOptions +Includes\nSetOutputFilter INCLUDES\n</Location>\n";
+        let httpd = serving(include).modules(&["include"]).gil_mode(mode).start();
+        // The id of the inner request is that of the outer one.
+        httpd.get("/main/including").assert(200, "before /active between after");
+        let all = "request_started response_started request_started response_started request_finished request_finished";
+        httpd.get("/main/names").assert(200, &format!("{all} request_started"));
+        httpd.finish(&["[script *events.py] still this request"]);
+    });
+}
+
+#[test]
 fn subscribers_come_and_go_while_requests_run() {
     in_both_modes(|mode| {
         let httpd = serving("").gil_mode(mode).start();

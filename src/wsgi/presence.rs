@@ -6,7 +6,7 @@
 use super::Wsgi;
 use crate::python::class::{Arguments, Class, Method, Object, Returns};
 use crate::python::text;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
@@ -38,7 +38,7 @@ pub(crate) struct Place {
 
 #[derive(Default)]
 struct State {
-    /// Counts the requests of the thread.
+    /// Counts the requests of the thread: the same number is the same request.
     number: u64,
     running: bool,
     /// What the host calls the request; empty if it has no name for it.
@@ -50,6 +50,8 @@ struct State {
 thread_local! {
     /// The place of the request that this thread runs.
     static CURRENT: RefCell<Option<Arc<Place>>> = const { RefCell::new(None) };
+    /// How many requests this thread has begun.
+    static BEGUN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// One request of one thread. It may outlive the request.
@@ -63,6 +65,14 @@ pub(crate) struct Ticket {
 pub(crate) struct Running<'py> {
     py: Python<'py>,
     ticket: Ticket,
+    /// The request around this one, if a filter of httpd has made this one of its response.
+    outer: Outer,
+}
+
+/// What the thread showed before.
+struct Outer {
+    current: Option<Arc<Place>>,
+    state: Option<State>,
 }
 
 impl Place {
@@ -83,16 +93,20 @@ impl Place {
 
     /// A request of this thread begins.
     pub(super) fn begin<'py>(self: &Arc<Self>, py: Python<'py>, id: Option<&[u8]>) -> Running<'py> {
-        let number = {
+        let number = BEGUN.get() + 1;
+        BEGUN.set(number);
+        let current = CURRENT.replace(Some(self.clone()));
+        let state = {
             let mut state = self.state.lock();
-            state.number += 1;
+            let outer = state.running.then(|| core::mem::take(&mut *state));
+            state.number = number;
             state.running = true;
             state.id.clear();
             state.id.extend_from_slice(id.unwrap_or_default());
-            state.number
+            outer
         };
-        CURRENT.set(Some(self.clone()));
-        let running = Running { py, ticket: Ticket { place: self.clone(), number } };
+        let ticket = Ticket { place: self.clone(), number };
+        let running = Running { py, ticket, outer: Outer { current, state } };
         // Whoever makes the dictionary after this look finds the request in its place.
         if let Some(dict) = self.requests.known(py) {
             running.ticket.enter(dict);
@@ -122,7 +136,7 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        CURRENT.set(None);
+        CURRENT.set(self.outer.current.take());
         let place = &self.ticket.place;
         let data = {
             let mut state = place.state.lock();
@@ -133,6 +147,14 @@ impl Drop for Running<'_> {
             self.ticket.leave(dict);
         }
         drop(data);
+        if let Some(outer) = self.outer.state.take() {
+            let ticket = Ticket { place: place.clone(), number: outer.number };
+            *place.state.lock() = outer;
+            // Both may go by the same id.
+            if let Some(dict) = place.requests.known(self.py) {
+                ticket.enter(dict);
+            }
+        }
     }
 }
 

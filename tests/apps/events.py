@@ -4,6 +4,7 @@ import atexit
 import ctypes
 import json
 import os
+import sys
 import threading
 import time
 from urllib.parse import parse_qs
@@ -70,6 +71,18 @@ def pid(environ):
 def events(environ):
     """The events so far, of this request and those before it, without what is no JSON."""
     return json.dumps([(name, payload) for name, payload in told], default=lambda value: type(value).__name__)
+
+
+def including(environ, start_response):
+    """A page of which a filter of httpd makes another request, in the middle of this one."""
+    mine = mod_wsgi.request_data()
+    assert list(mod_wsgi.active_requests.values()) == [mine]
+    write = start_response("200 OK", [("Content-Type", "text/html")])
+    write(b'before <!--#include virtual="/main/active"--> between')
+    assert mod_wsgi.request_data() is mine
+    assert list(mod_wsgi.active_requests.values()) == [mine]
+    print("still this request", file=sys.stderr)
+    return [b" after"]
 
 
 def names(environ):
@@ -195,6 +208,8 @@ def hold(environ):
 def application(environ, start_response):
     serving.add(threading.get_ident())
     name = environ["PATH_INFO"].strip("/")
+    if name == "including":
+        return including(environ, start_response)
     body = globals()[name](environ).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
