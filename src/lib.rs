@@ -15,7 +15,8 @@
 //! 8. `wsgi/environ`: the dictionary, from the variables of `module/facts` (and `module/proxy`,
 //!    where a reverse proxy is trusted).
 //! 9. `wsgi/application`: the call; `wsgi/start_response` takes status and headers,
-//!    `wsgi/input` reads the body on demand through `module/body`.
+//!    `wsgi/input` reads the body on demand through `module/body`. `wsgi/request_events` tells those who have subscribed,
+//!    and `wsgi/presence` keeps what belongs to the request.
 //! 10. `wsgi/iteration`: the result goes to `module/response`, and `close()` is called.
 //! 11. `module/handler`: the thread is detached, the response is ended (or cut, where it is not
 //!     whole), and `module/fault` has written what went wrong, once.

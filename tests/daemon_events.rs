@@ -127,6 +127,25 @@ fn signals_are_told_in_each_interpreter() {
 }
 
 #[test]
+fn an_interpreter_with_a_gil_of_its_own_is_told_too() {
+    let httpd = with_conf("WSGIPerInterpreterGIL On\nWSGIDaemonProcess group threads=2\n");
+    let httpd = httpd.gil_mode(GilMode::Shared).start();
+    let process = pid(&httpd, "/named/end_of_process");
+    assert_eq!(httpd.get("/named/names").text(), "request_started response_started request_finished request_started");
+    assert_eq!(httpd.get("/named/active").text(), "/active");
+    Process(process).signal("HUP");
+    let told = "process_signal SIGHUP 1 apart for none".to_owned();
+    wait_for(&told, || notes(&httpd, "named", process).contains(&told).then_some(()));
+    Process(process).signal("TERM");
+    wait_for_end(process);
+    let [all, reason] = stopping("shutdown_signal");
+    let signal = "all process_signal".to_owned();
+    let expected = [signal, told, all, reason, "thread ended".to_owned(), "exit function".to_owned()];
+    assert_eq!(notes(&httpd, "named", process), expected);
+    httpd.finish(&[]);
+}
+
+#[test]
 fn a_build_with_the_gil_tells_of_signals_and_of_the_end() {
     let httpd = with_conf("WSGIDaemonProcess group threads=2\n").gil_build().start();
     let process = pid(&httpd, "/main/end_of_process");
