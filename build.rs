@@ -8,7 +8,7 @@ use std::{env, error::Error};
 /// What of httpd and APR the crate uses. A name that is missing here fails to
 /// compile; a name that no one uses any more costs nothing but this line.
 const FUNCTIONS: &[&str] = &[
-    "ap_(hook_(child_init|post_config|handler|translate_name|access_checker)|register_auth_provider|log_rerror_|log_error_)",
+    "ap_(hook_(child_init|post_config|pre_mpm|handler|translate_name|access_checker)|register_auth_provider|log_rerror_|log_error_)",
     "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
@@ -22,20 +22,21 @@ const FUNCTIONS: &[&str] = &[
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
     "apr_(stat|os_file_(put|get)|strerror|hash_get|proc_other_child_(register|unregister))",
     "ap_runtime_dir_relative",
+    "ap_(exists_scoreboard_image|get_scoreboard_(global|process|worker_from_indexes))",
 ];
 
 const TYPES: &[&str] = &[
     "authn_(provider|status)|authz_(provider|status)|request_rec|server_rec|conn_rec|process_rec|module|command_rec|cmd_parms|core_dir_config",
     "apr_(proc_t|pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
-    "ap_(filter_t|filter_type|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)",
+    "ap_(filter_t|filter_type|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)|global_score|process_score|worker_score",
 ];
 
 const CONSTANTS: &[&str] = &[
     "MODULE_MAGIC_(NUMBER_MAJOR|NUMBER_MINOR|COOKIE)|AP_SERVER_(MAJORVERSION|MINORVERSION|PATCHLEVEL)_NUMBER",
     "(GLOBAL_ONLY|OR_AUTHCFG|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON|ENABLE_MMAP_OFF",
-    "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
+    "APR_HOOK_(MIDDLE|LAST)|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(OC_REASON_.*|FINFO_(MIN|OWNER|PROT)|FPROT_[GW]WRITE|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|M_GET|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
+    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|M_GET|SERVER_[A-Z_]+|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
     "AUTH_.*|AUTH[NZ]_(PROVIDER_(GROUP|VERSION)|DENIED|GRANTED|DENIED_NO_USER)|AP_AUTH_INTERNAL_PER_CONF|REMOTE_(HOST|NAME)",
     "APR_HAS_(FLOCK|FCNTL|SYSVSEM|POSIXSEM|PROC_PTHREAD)_SERIALIZE",
 ];

@@ -238,7 +238,7 @@ fn shared_memory(process: Process) -> BTreeSet<String> {
 
 #[test]
 fn a_process_has_nothing_of_httpd_and_of_other_groups() {
-    let httpd = groups(&[("first", "processes=2"), ("second", "")]).start();
+    let httpd = groups(&[("first", "processes=2"), ("second", "server-metrics=On")]).start();
     let (first, second) = (process_of(&httpd, "first"), process_of(&httpd, "second"));
     let parent = httpd.parent();
     let child = httpd.children().into_iter().find(|child| child.children().is_empty()).expect("a child of httpd");
@@ -254,10 +254,12 @@ fn a_process_has_nothing_of_httpd_and_of_other_groups() {
     }
     assert!(descriptors(first).iter().any(|name| name.ends_with("/error.log")), "{:?}", descriptors(first));
 
-    // Children of httpd have its scoreboard and the memory of both groups, a daemon that of its own.
+    // Children of httpd have its scoreboard and the memory of both groups, a daemon that of its own. The scoreboard it has
+    // not, be it told what is in there or not.
     assert_shares_with_httpd_only(&httpd);
-    // Daemons that start later are forked from a parent that has the scoreboard already.
     httpd.restart();
+    assert_shares_with_httpd_only(&httpd);
+    httpd.graceful();
     assert_shares_with_httpd_only(&httpd);
     httpd.finish(&[]);
 }

@@ -23,6 +23,13 @@ pub(crate) trait ConfigHook {
     fn run(pool: Pool<'_>, server: Server<'static>) -> Result<(), String>;
 }
 
+/// A function that httpd calls right before its first child is made, when all is ready for children: not at a graceful
+/// restart.
+pub(crate) trait BeforeChildrenHook {
+    /// An error text stops start-up.
+    fn run() -> Result<(), String>;
+}
+
 unsafe extern "C" fn request_hook<H: RequestHook>(raw: *mut ffi::request_rec) -> c_int {
     guard(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the hook returns.
@@ -57,6 +64,19 @@ unsafe extern "C" fn config_hook<H: ConfigHook>(
                 super::log::server(Some(server), super::log::Level::Critical, &text);
                 ffi::HTTP_INTERNAL_SERVER_ERROR as c_int
             }
+        }
+    })
+}
+
+unsafe extern "C" fn before_children_hook<H: BeforeChildrenHook>(
+    _pool: *mut ffi::apr_pool_t,
+    _scoreboard: ffi::ap_scoreboard_e,
+) -> c_int {
+    guard(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || match H::run() {
+        Ok(()) => ffi::OK as c_int,
+        Err(text) => {
+            super::log::server(None, super::log::Level::Critical, &text);
+            ffi::HTTP_INTERNAL_SERVER_ERROR as c_int
         }
     })
 }
@@ -101,4 +121,11 @@ pub(crate) fn child_init<H: ChildHook>() {
 pub(crate) fn post_config<H: ConfigHook>() {
     // SAFETY: httpd calls this during registration.
     unsafe { ffi::ap_hook_post_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
+}
+
+/// Registers `H` for the moment before the first child: httpd's own function, which makes the scoreboard, goes first.
+pub(crate) fn before_children<H: BeforeChildrenHook>() {
+    let last = ffi::APR_HOOK_LAST as c_int;
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), last) };
 }

@@ -36,6 +36,11 @@ pub(crate) fn most_processes() -> i32 {
     query(ffi::AP_MPMQ_HARD_LIMIT_DAEMONS).max(1)
 }
 
+/// The most request threads that a process may ever have (`ThreadLimit`), at least 1.
+pub(crate) fn most_threads() -> i32 {
+    query(ffi::AP_MPMQ_HARD_LIMIT_THREADS).max(1)
+}
+
 /// How often the configuration has been read since httpd started.
 pub(crate) fn generation() -> i32 {
     query(ffi::AP_MPMQ_GENERATION)

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod modules;
 pub(crate) mod path;
 pub(crate) mod restrictions;
+pub(crate) mod server_metrics;
 pub(crate) mod streams;
 
 use crate::python::Attached;
@@ -23,6 +24,8 @@ pub(crate) struct Surroundings {
     pub(crate) server_description: String,
     pub(crate) server_built: String,
     pub(crate) mpm_name: String,
+    /// Where the configuration allows it.
+    pub(crate) read_scoreboard: Option<server_metrics::ReadScoreboard>,
     /// Writes a line that belongs to no request.
     pub(crate) log_error: fn(&str),
     /// Writes one that is of interest to those who look for it.

@@ -1,6 +1,6 @@
 //! The modules `mod_wsgi` and `apache`, built anew in each interpreter.
 
-use super::Surroundings;
+use super::{Surroundings, server_metrics};
 use crate::python::Attached;
 use crate::wsgi::Wsgi;
 use crate::wsgi::environ::API_LEVEL;
@@ -30,6 +30,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("FileWrapper", &wsgi.file_wrapper)?;
     module.setattr("RequestTimeout", &wsgi.request_timeout)?;
     super::events::install(&module, wsgi, surroundings)?;
+    module.setattr("server_metrics", server_metrics::function(py, surroundings.read_scoreboard)?)?;
     modules.set_item("mod_wsgi", module)?;
 
     let apache = PyModule::new(py, "apache")?;

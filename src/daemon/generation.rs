@@ -8,11 +8,12 @@
 use super::pass::Pass;
 use super::supervisor;
 use super::table::Table;
+use crate::apache::hook::BeforeChildrenHook;
 use crate::apache::log::{self, Level};
 use crate::apache::other_child;
 use crate::apache::pool::Pool;
 use crate::apache::server::Server;
-use crate::apache::{mpm, runtime};
+use crate::apache::{mpm, runtime, scoreboard};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::unix::fork;
 use crate::unix::shared::SharedWords;
@@ -133,7 +134,7 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
     }
 }
 
-/// Called when a configuration has been read, in the parent of httpd: starts the daemons that it asks for.
+/// Called when a configuration has been read, in the parent of httpd: has the daemons started that it asks for.
 ///
 /// # Errors
 /// What stops start-up, in words.
@@ -144,13 +145,33 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>)
     }
     let pipe = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("no pipe for the supervisor: {error}"))?;
     let mut kept = Kept { generation, watched: pipe.0, alive: pipe.1, supervisor: None, parent: std::process::id() };
-    kept.start_supervisor().map_err(|error| format!("the supervisor cannot be started: {error}"))?;
+    // The supervisor is to have the scoreboard, which httpd makes after its first reading of the configuration only.
+    if scoreboard::exists() {
+        kept.start()?;
+    }
     *KEPT.lock() = Some(kept);
     pool.on_clear(end);
     Ok(())
 }
 
+/// The hook that httpd calls when it has made its scoreboard, before its first child.
+pub(crate) struct BeforeChildren;
+
+impl BeforeChildrenHook for BeforeChildren {
+    fn run() -> Result<(), String> {
+        match &mut *KEPT.lock() {
+            Some(kept) if kept.supervisor.is_none() => kept.start(),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Kept {
+    /// Starts the first supervisor.
+    fn start(&mut self) -> Result<(), String> {
+        self.start_supervisor().map_err(|error| format!("the supervisor cannot be started: {error}"))
+    }
+
     fn start_supervisor(&mut self) -> nix::Result<()> {
         let watched = self.watched.try_clone().map_err(|_| Errno::EMFILE)?;
         let (generation, alive) = (self.generation.clone(), self.alive.as_fd());

@@ -6,7 +6,7 @@
 //! - The **parent** of httpd makes a [`generation`] whenever it has read a configuration: a table in shared memory for
 //!   each group, and one **supervisor**.
 //! - The [`supervisor`] forks the daemons, replaces them one by one, and says why one died. It runs no Python and
-//!   reads nothing that comes from a client. It leaves when the last process of httpd is gone that knows its generation.
+//!   looks into nothing that comes from a client; [`scores`] of httpd's scoreboard pass through it. It leaves when the last process of httpd is gone that knows its generation.
 //! - A **daemon** is a [`process`] with request threads ([`worker`]) and a main thread that minds its signals and
 //!   [`limits`], with an [`examiner`] to look into Python for it.
 //! - A **child** of httpd has the request. [`dispatch`] takes it to a daemon, [`relay`] its response to the client.
@@ -37,6 +37,7 @@ pub(crate) mod pass;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod request_head;
+pub(crate) mod scores;
 pub(crate) mod service;
 pub(crate) mod signal_events;
 pub(crate) mod stuck;

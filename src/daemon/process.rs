@@ -9,10 +9,12 @@ use super::identity;
 use super::isolation;
 use super::limits::Limits;
 use super::listener;
+use super::scores::{Asking, Scores};
 use super::service;
 use super::signal_events::SignalEvents;
 use super::worker::{self, Waiter};
 use crate::apache::log::{self, Level};
+use crate::apache::scoreboard::Scoreboard;
 use crate::apache::server::Server;
 use crate::apache::unixd;
 use crate::api::events;
@@ -50,6 +52,8 @@ pub(crate) struct Start<'s> {
     /// Its place in the table of the group.
     pub(crate) place: usize,
     pub(crate) line: Line,
+    /// For questions about the scoreboard, where they are allowed.
+    pub(crate) asking: Option<Asking>,
     pub(crate) supervisor: u32,
     /// What its predecessors have loaded.
     pub(crate) applications: &'s [Application],
@@ -60,6 +64,7 @@ pub(crate) struct Daemon {
     pub(crate) group: &'static Group,
     pub(crate) place: usize,
     pub(crate) line: Line,
+    scores: Option<Scores>,
     pub(crate) parked: Parked<Waiter>,
     /// When its replacement was asked for last, in milliseconds of `activity::now`; 0 if it was not.
     asked: AtomicU64,
@@ -98,6 +103,11 @@ pub(crate) fn log_without_request(entry: &Entry) {
     }
 }
 
+/// A copy of httpd's scoreboard, if this is a daemon that may have it. Blocks, and is to be called detached.
+pub(crate) fn read_scoreboard() -> Option<Scoreboard> {
+    DAEMON.get()?.scores.as_ref()?.read()
+}
+
 /// All that a daemon does. Returns its exit status.
 pub(crate) fn run(start: Start<'_>) -> i32 {
     let (group, main) = (start.group, start.main);
@@ -120,8 +130,8 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
 
 /// Everything up to the first request.
 fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
-    let Start { group, start_up, main, place, line, supervisor, applications } = start;
-    isolation::isolate(group, &line).map_err(StartError::Isolation)?;
+    let Start { group, start_up, main, place, line, asking, supervisor, applications } = start;
+    isolation::isolate(group, &line, asking.as_ref()).map_err(StartError::Isolation)?;
     let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
         log::server(Some(group.server), Level::Warning, &warning.to_string());
@@ -143,7 +153,8 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     if let Some(listener) = listener {
         parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
     }
-    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, parked, asked: AtomicU64::new(0) });
+    let scores = asking.map(Scores::new);
+    let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, scores, parked, asked: AtomicU64::new(0) });
     go_on(&signals)?;
     start_python(&group.config, start_up)?;
     go_on(&signals)?;

@@ -10,6 +10,7 @@ mod starting;
 use super::control::{Application, Heard, Line, Message, Reason};
 use super::generation::Generation;
 use super::process;
+use super::scores::Answering;
 use crate::apache::log::{self, Level};
 use crate::unix::signals::Signals;
 use core::time::Duration;
@@ -26,6 +27,8 @@ struct Member {
     place: usize,
     pid: Pid,
     line: Line,
+    /// Where it asks for httpd's scoreboard, if it may.
+    answering: Option<Answering>,
     started: Instant,
     /// The edition of the code that it has.
     edition: u32,
@@ -144,6 +147,7 @@ impl Supervisor {
             self.wait_for_news();
             self.heed_signals();
             self.hear_members();
+            self.answer_members();
             self.reap();
             self.kill_overdue();
             self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
@@ -158,6 +162,8 @@ impl Supervisor {
             PollFd::new(self.watched.as_fd(), if self.ending { PollFlags::empty() } else { PollFlags::POLLIN }),
         ];
         descriptors.extend(self.members.iter().map(|member| PollFd::new(member.line.as_fd(), PollFlags::POLLIN)));
+        let answering = self.members.iter().filter_map(|member| member.answering.as_ref());
+        descriptors.extend(answering.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
         if self.ending {
             descriptors.remove(1);
         }
@@ -240,6 +246,13 @@ impl Supervisor {
             while let Heard::Message(message) = self.members[number].line.hear() {
                 self.heed(number, message);
             }
+        }
+    }
+
+    /// Answers one question of each: a daemon that never stops asking keeps no one else waiting.
+    fn answer_members(&mut self) {
+        for member in &mut self.members {
+            member.answering.take_if(|line| !line.answer());
         }
     }
 

@@ -4,6 +4,7 @@
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
+#include "scoreboard.h"
 #include <stddef.h>
 
 const size_t mod_wsgi_layout[] = {
@@ -35,5 +36,15 @@ const size_t mod_wsgi_layout[] = {
     offsetof(conn_rec, bucket_alloc),
     sizeof(core_dir_config),
     offsetof(core_dir_config, cgi_var_rules),
+    sizeof(global_score),
+    offsetof(global_score, restart_time),
+    sizeof(process_score),
+    offsetof(process_score, quiescing),
+    sizeof(worker_score),
+    offsetof(worker_score, status),
+    offsetof(worker_score, bytes_served),
+    offsetof(worker_score, last_used),
+    offsetof(worker_score, request),
+    offsetof(worker_score, client64),
 };
 const size_t mod_wsgi_layout_entries = sizeof(mod_wsgi_layout) / sizeof(mod_wsgi_layout[0]);

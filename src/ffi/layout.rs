@@ -4,7 +4,7 @@ use super::*;
 use core::mem::{offset_of, size_of};
 
 unsafe extern "C" {
-    static mod_wsgi_layout: [usize; 28];
+    static mod_wsgi_layout: [usize; 38];
     static mod_wsgi_layout_entries: usize;
 }
 
@@ -39,6 +39,16 @@ fn structures_of_httpd_have_the_layout_that_c_gives_them() {
         offset_of!(conn_rec, bucket_alloc),
         size_of::<core_dir_config>(),
         offset_of!(core_dir_config, cgi_var_rules),
+        size_of::<global_score>(),
+        offset_of!(global_score, restart_time),
+        size_of::<process_score>(),
+        offset_of!(process_score, quiescing),
+        size_of::<worker_score>(),
+        offset_of!(worker_score, status),
+        offset_of!(worker_score, bytes_served),
+        offset_of!(worker_score, last_used),
+        offset_of!(worker_score, request),
+        offset_of!(worker_score, client64),
     ];
     // SAFETY: a constant of layout.c, which is linked into this test.
     let entries = unsafe { mod_wsgi_layout_entries };

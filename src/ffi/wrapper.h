@@ -12,6 +12,7 @@
 #include "util_filter.h"
 #include "ap_mpm.h"
 #include "mpm_common.h"
+#include "scoreboard.h"
 #include "ap_release.h"
 #include "ap_regex.h"
 #include "apr_buckets.h"

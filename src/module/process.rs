@@ -4,11 +4,12 @@ use super::new_interpreter;
 use super::start::IMPLEMENTATION;
 use crate::apache::log::{self, Level};
 use crate::apache::pool::PoolStr;
-use crate::apache::{mpm, server};
+use crate::apache::{mpm, scoreboard, server};
 use crate::api;
 use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::config::values;
+use crate::daemon;
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
 use crate::python::interpreter::{self, InterpreterError};
 use crate::wsgi::gateway::ProcessFacts;
@@ -60,7 +61,10 @@ impl Process {
             id: std::process::id().to_string(),
             group: EMBEDDED,
             facts,
-            surroundings: surroundings(EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process()),
+            surroundings: api::Surroundings {
+                read_scoreboard: start_up.telemetry.server_metrics.then_some(scoreboard::read),
+                ..surroundings(EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process())
+            },
             start_up,
             of_group: None,
         }
@@ -79,7 +83,10 @@ impl Process {
             id: std::process::id().to_string(),
             group: &group.name,
             facts,
-            surroundings: surroundings(&group.name, count(group.processes), count(group.threads)),
+            surroundings: api::Surroundings {
+                read_scoreboard: group.server_metrics.then_some(daemon::process::read_scoreboard),
+                ..surroundings(&group.name, count(group.processes), count(group.threads))
+            },
             start_up,
             of_group: Some(group),
         }
@@ -160,6 +167,7 @@ fn surroundings(group: &'static str, processes: i32, threads: i32) -> api::Surro
         server_description: text(server::description()),
         server_built: text(server::built()),
         mpm_name: text(mpm::name()),
+        read_scoreboard: None,
         log_error: |line| log::server(None, Level::Error, line),
         log_info: |line| log::server(None, Level::Info, line),
     }

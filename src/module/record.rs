@@ -7,6 +7,7 @@ use crate::apache::hook::{self, ModuleNames};
 use crate::apache::pool::Pool;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
+use crate::daemon::generation;
 use crate::ffi;
 use crate::module::{child, handler, start, translate};
 use crate::scripts::access::Access;
@@ -71,6 +72,7 @@ unsafe extern "C" fn register_hooks(pool: *mut ffi::apr_pool_t) {
     apache::boundary::guard((), || {
         apache::speak_for(&raw mut wsgi_module);
         hook::post_config::<start::Start>();
+        hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::handler::<handler::Handler>();

@@ -4,7 +4,6 @@ use super::process::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
-use crate::config::telemetry::Telemetry;
 use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
 use crate::python::config::FREE_THREADED_BUILD;
@@ -13,8 +12,8 @@ use std::ffi::CString;
 /// Our own name and version, beside the level of the interface (`mod_wsgi.version`).
 pub(crate) const IMPLEMENTATION: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
 
-const TELEMETRY: &str = "WSGI1011: WSGIServerMetrics, WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions are \
-                         accepted; the metrics and reports that they are for are not there yet";
+const TELEMETRY: &str = "WSGI1011: WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions are accepted; the \
+                         reports that they are for are not there yet";
 
 /// The hook that httpd calls when it has read its configuration.
 pub(crate) struct Start;
@@ -37,7 +36,7 @@ impl ConfigHook for Start {
         }
         let prefix = settings.start_up.socket_prefix;
         generation::begin(pool, server, prefix.as_deref())?;
-        if settings.start_up.telemetry != Telemetry::default() {
+        if settings.start_up.telemetry.asks_for_reports() {
             log::server(Some(server), Level::Warning, TELEMETRY);
         }
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {

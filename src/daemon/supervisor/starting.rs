@@ -8,6 +8,7 @@ use crate::config::WsgiConfiguration;
 use crate::daemon::control::Line;
 use crate::daemon::generation::Group;
 use crate::daemon::process;
+use crate::daemon::scores;
 use crate::daemon::table::State;
 use crate::unix::{fork, signals};
 use core::time::Duration;
@@ -58,6 +59,10 @@ impl Supervisor {
         let Some(place) = self.empty_place(group) else { return false };
         let Ok((line, theirs)) = Line::pair() else { return false };
         let running: &'static Group = &self.generation.groups[group];
+        let (asking, answering) = match running.config.server_metrics.then(scores::line).transpose() {
+            Ok(ends) => ends.unzip(),
+            Err(_) => return false,
+        };
         let edition = self.progress[group].edition;
         running.table.begin(place, edition);
         // Until the daemon minds its signals, the handlers that it has are those of this process.
@@ -73,6 +78,7 @@ impl Supervisor {
                 main: self.generation.main,
                 place,
                 line: theirs,
+                asking,
                 supervisor: nix::unistd::getppid().as_raw() as u32,
                 applications: &self.progress[group].applications,
             })
@@ -82,7 +88,8 @@ impl Supervisor {
             Ok(pid) => {
                 running.table.name_process(place, pid.as_raw() as u32);
                 let (started, phase) = (Instant::now(), Phase::Starting);
-                self.members.push(Member { group, place, pid, line, started, edition, successor, phase });
+                let member = Member { group, place, pid, line, answering, started, edition, successor, phase };
+                self.members.push(member);
                 true
             }
             Err(error) => {
