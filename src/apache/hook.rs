@@ -123,9 +123,10 @@ pub(crate) fn post_config<H: ConfigHook>() {
     unsafe { ffi::ap_hook_post_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
-/// Registers `H` for the moment before the first child: httpd's own function, which makes the scoreboard, goes first.
+/// Registers `H` for the moment before the first child: behind httpd's own function, which makes the scoreboard, and before
+/// those that tell others that httpd is ready.
 pub(crate) fn before_children<H: BeforeChildrenHook>() {
-    let last = ffi::APR_HOOK_LAST as c_int;
+    let next = MIDDLE + 1;
     // SAFETY: httpd calls this during registration.
-    unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), last) };
+    unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), next) };
 }

@@ -233,14 +233,15 @@ impl Builder {
             .spawn()
             .expect("httpd runs");
         let pid_file = self.root().join("httpd.pid");
-        // httpd writes the file once its sockets listen, and makes its children next.
+        // httpd writes the file once its sockets listen. It minds signals from then on, and makes its children next.
         let ended = wait_for("httpd to start", || {
             if let Some(status) = parent.try_wait().expect("httpd is our child") {
                 return Some(Some(status));
             }
             let pid = fs::read_to_string(&pid_file).unwrap_or_default();
             let listens = pid.trim() == parent.id().to_string();
-            (listens && !Process(parent.id()).children().is_empty()).then_some(None)
+            let process = Process(parent.id());
+            (listens && process.minds_usr1() && !process.children().is_empty()).then_some(None)
         });
         let Some(status) = ended else { return Ok(parent) };
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();

@@ -35,9 +35,20 @@ impl Process {
     }
 
     fn status_kib(self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        self.status_word(name).and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether it has a handler for SIGUSR1.
+    pub fn minds_usr1(self) -> bool {
+        let caught = self.status_word("SigCgt:").and_then(|word| u64::from_str_radix(&word, 16).ok());
+        caught.is_some_and(|signals| signals >> (10 - 1) & 1 == 1)
+    }
+
+    /// The first word behind a name in `/proc/<pid>/status`.
+    fn status_word(self, name: &str) -> Option<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_whitespace().next().map(str::to_owned)
     }
 
     /// Number of open file descriptors.
