@@ -25,6 +25,8 @@ mod http2;
 mod input;
 #[path = "iteration.rs"]
 mod iteration;
+#[path = "log_handler.rs"]
+mod log_handler;
 #[path = "start_response.rs"]
 mod start_response;
 #[path = "tls.rs"]

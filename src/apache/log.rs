@@ -15,17 +15,49 @@ pub(crate) enum Level {
     Warning = ffi::APLOG_WARNING as i32,
     Notice = ffi::APLOG_NOTICE as i32,
     Info = ffi::APLOG_INFO as i32,
+    Debug = ffi::APLOG_DEBUG as i32,
 }
 
 impl Level {
     /// The level of that number in syslog's order.
     pub(crate) fn of_number(number: u8) -> Option<Self> {
-        let all = [Self::Critical, Self::Error, Self::Warning, Self::Notice, Self::Info];
+        let all = [Self::Critical, Self::Error, Self::Warning, Self::Notice, Self::Info, Self::Debug];
         all.into_iter().find(|level| *level as i32 == i32::from(number))
+    }
+
+    /// Whether `LogLevel` lets it through where that is `allowed`, a number in syslog's order. Notices always pass.
+    pub(crate) fn passes(self, allowed: i32) -> bool {
+        self == Self::Notice || self as i32 <= allowed
     }
 }
 
-/// Shown by `%F` of ErrorLogFormat. Where in the Rust source a line comes from helps no operator.
+/// Where something was logged, shown by `%F` of ErrorLogFormat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    file: CString,
+    line: c_int,
+}
+
+impl Source {
+    pub(crate) fn new(file: &str, number: u32) -> Self {
+        Self { file: line(file), line: c_int::try_from(number).unwrap_or(0) }
+    }
+
+    pub(crate) fn file(&self) -> &[u8] {
+        self.file.to_bytes()
+    }
+
+    pub(crate) fn line(&self) -> u32 {
+        self.line.unsigned_abs()
+    }
+
+    /// What httpd is told of it.
+    fn parts(source: Option<&Self>) -> (&CStr, c_int) {
+        source.map_or((FILE, 0), |source| (&source.file, source.line))
+    }
+}
+
+/// Where this module logs something. Where in the Rust source a line comes from helps no operator.
 const FILE: &CStr = c"mod_wsgi";
 
 fn module_index() -> c_int {
@@ -39,31 +71,40 @@ fn line(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
+/// What `LogLevel` lets through for the request, in syslog's order.
+pub(crate) fn request_level(request: Request<'_>) -> i32 {
+    // SAFETY: REQUEST.
+    unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) }
+}
+
 /// Whether `LogLevel` lets a line of this level through for the request.
 pub(crate) fn request_logs(request: Request<'_>, level: Level) -> bool {
-    // SAFETY: REQUEST.
-    let allowed = unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) };
-    level as c_int <= allowed.max(ffi::APLOG_NOTICE as c_int)
+    level.passes(request_level(request))
 }
 
 /// Whether `LogLevel` lets a line of this level through for the server.
 fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
     // SAFETY: the caller passes a server that is alive.
     let allowed = unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) };
-    level as c_int <= allowed.max(ffi::APLOG_NOTICE as c_int)
+    level.passes(allowed)
 }
 
 /// One line about a request.
 pub(crate) fn request(request: Request<'_>, level: Level, text: &str) {
+    request_at(request, level, None, text);
+}
+
+/// One line about a request, logged at `source`.
+pub(crate) fn request_at(request: Request<'_>, level: Level, source: Option<&Source>, text: &str) {
     if !request_logs(request, level) {
         return;
     }
-    let line = line(text);
+    let (line, (file, number)) = (line(text), Source::parts(source));
     // SAFETY: REQUEST; the format takes exactly one string.
     unsafe {
         ffi::ap_log_rerror_(
-            FILE.as_ptr(),
-            0,
+            file.as_ptr(),
+            number,
             module_index(),
             level as c_int,
             0,
@@ -86,20 +127,44 @@ pub(crate) fn belong_to(owner: Server<'static>) {
     }
 }
 
+/// The server that lines about the whole process go to; null before there is one.
+fn owner() -> *mut ffi::server_rec {
+    let owner = OWNER.load(Ordering::Relaxed);
+    // SAFETY: httpd sets this before it starts children, and only then.
+    if owner.is_null() { unsafe { ffi::ap_server_conf } } else { owner }
+}
+
+/// Whether `LogLevel` lets a line of this level about the whole process through.
+pub(crate) fn process_logs(level: Level) -> bool {
+    let owner = owner();
+    !owner.is_null() && server_logs(owner, level)
+}
+
 /// One line about a server, or about the whole process (then in the log of the server that it belongs to) if `server` is
 /// none.
 pub(crate) fn server(server: Option<Server<'_>>, level: Level, text: &str) {
-    let owner = OWNER.load(Ordering::Relaxed);
-    // SAFETY: httpd sets this before it starts children, and only then.
-    let main = unsafe { ffi::ap_server_conf };
-    let raw = server.map_or(if owner.is_null() { main } else { owner }, Server::as_raw);
+    server_at(server, level, None, text);
+}
+
+/// One line as [`server`] writes it, logged at `source`.
+pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option<&Source>, text: &str) {
+    let raw = server.map_or_else(owner, Server::as_raw);
     if raw.is_null() || !server_logs(raw, level) {
         return;
     }
-    let line = line(text);
+    let (line, (file, number)) = (line(text), Source::parts(source));
     // SAFETY: the server is alive; the format takes exactly one string.
     unsafe {
-        ffi::ap_log_error_(FILE.as_ptr(), 0, module_index(), level as c_int, 0, raw, c"%s".as_ptr(), line.as_ptr());
+        ffi::ap_log_error_(
+            file.as_ptr(),
+            number,
+            module_index(),
+            level as c_int,
+            0,
+            raw,
+            c"%s".as_ptr(),
+            line.as_ptr(),
+        );
     }
 }
 

@@ -25,15 +25,3 @@ def subscribe_signals(callback, /):
         for line in "".join(traceback.format_stack(sys._getframe(1))).splitlines():
             log(line)
     return callback
-
-
-def __getattr__(name):
-    if name == "active_requests":
-        # Whoever asks for it once has it kept up to date.
-        module.active_requests = active_requests()
-        return module.active_requests
-    raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted({*vars(module), "active_requests"})

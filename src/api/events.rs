@@ -12,11 +12,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use std::ffi::CString;
 
-/// Puts the functions and lists into `module`.
+/// Puts the functions and lists into `module`. Returns the function that makes `active_requests`: whoever asks for it once
+/// has it kept up to date.
 ///
 /// # Errors
 /// What CPython raises.
-pub(super) fn install(module: &Bound<'_, PyModule>, wsgi: &Wsgi, surroundings: &Surroundings) -> PyResult<()> {
+pub(super) fn install<'py>(
+    module: &Bound<'py, PyModule>,
+    wsgi: &Wsgi,
+    surroundings: &Surroundings,
+) -> PyResult<Bound<'py, PyAny>> {
     const SOURCE: &str = include_str!("events.py");
     let py = module.py();
     let requests =
@@ -24,10 +29,8 @@ pub(super) fn install(module: &Bound<'_, PyModule>, wsgi: &Wsgi, surroundings: &
     let log = ClassType::<InfoLog>::new(py)?.instance(py, InfoLog(surroundings.log_info))?;
     let namespace = PyDict::new(py);
     namespace.set_item("__name__", "mod_wsgi")?;
-    namespace.set_item("module", module)?;
     namespace.set_item("log", log.bound_method(0)?)?;
     namespace.set_item("in_process_group", !surroundings.process_group.is_empty())?;
-    namespace.set_item("active_requests", requests.bound_method(ACTIVE_REQUESTS)?)?;
     let lists = [
         ("event_callbacks", &wsgi.events.all),
         ("shutdown_callbacks", &wsgi.events.stopping),
@@ -38,10 +41,11 @@ pub(super) fn install(module: &Bound<'_, PyModule>, wsgi: &Wsgi, surroundings: &
         module.setattr(name, list)?;
     }
     py.run(&CString::new(SOURCE)?, Some(&namespace), None)?;
-    for name in ["subscribe_events", "subscribe_shutdown", "subscribe_signals", "__getattr__", "__dir__"] {
+    for name in ["subscribe_events", "subscribe_shutdown", "subscribe_signals"] {
         module.setattr(name, namespace.as_any().get_item(name)?)?;
     }
-    module.setattr("request_data", requests.bound_method(REQUEST_DATA)?)
+    module.setattr("request_data", requests.bound_method(REQUEST_DATA)?)?;
+    requests.bound_method(ACTIVE_REQUESTS)
 }
 
 /// Tells the subscribers of all interpreters of an event of the process, on this thread, which is detached.

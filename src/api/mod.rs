@@ -3,6 +3,8 @@
 //! and `apache`, the standard streams, `sys.argv` and `sys.path`.
 
 pub(crate) mod events;
+mod late;
+pub(crate) mod log_handler;
 pub(crate) mod modules;
 pub(crate) mod path;
 pub(crate) mod restrictions;
@@ -30,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) log_error: fn(&str),
     /// Writes one that is of interest to those who look for it.
     pub(crate) log_info: fn(&str),
+    /// For what an application logs without a request.
+    pub(crate) server_log: log_handler::ServerLog,
 }
 
 /// Sets up the interpreter attached to.

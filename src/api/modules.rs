@@ -1,6 +1,6 @@
 //! The modules `mod_wsgi` and `apache`, built anew in each interpreter.
 
-use super::{Surroundings, server_metrics};
+use super::{Surroundings, events, late, log_handler, server_metrics};
 use crate::python::Attached;
 use crate::wsgi::Wsgi;
 use crate::wsgi::environ::API_LEVEL;
@@ -29,8 +29,10 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("threads_per_process", surroundings.threads_per_process)?;
     module.setattr("FileWrapper", &wsgi.file_wrapper)?;
     module.setattr("RequestTimeout", &wsgi.request_timeout)?;
-    super::events::install(&module, wsgi, surroundings)?;
+    let active_requests = events::install(&module, wsgi, surroundings)?;
     module.setattr("server_metrics", server_metrics::function(py, surroundings.read_scoreboard)?)?;
+    let log_handler = log_handler::maker(py, surroundings)?;
+    late::install(&module, &[("active_requests", active_requests), ("LogHandler", log_handler)])?;
     modules.set_item("mod_wsgi", module)?;
 
     let apache = PyModule::new(py, "apache")?;

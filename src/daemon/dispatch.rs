@@ -9,6 +9,7 @@ use super::jail::{self, Jailed};
 use super::relay::{End, Relay};
 use super::request_head::{Options, RequestHead, Tries};
 use super::table::{Refusal, Reservation, Seat};
+use crate::apache::log;
 use crate::apache::status::Status;
 use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
@@ -193,6 +194,7 @@ impl Errand<'_> {
             seat,
             timeout: self.timeout(),
             tries,
+            log_level: u8::try_from(log::request_level(request)).unwrap_or(0),
             options: Options {
                 reloading: self.facts.settings.script_reloading,
                 head_only: request.is_head(),

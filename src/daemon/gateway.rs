@@ -5,11 +5,12 @@ use super::channel::{Channel, ChannelError};
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
 use super::frame::{self, Kind, PIECE};
 use super::request_head::{RequestHead, Variables};
-use crate::apache::log::Level;
+use crate::apache::log::{Level, Source};
 use crate::module::log_entry::{Entry, Speaker};
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
-    BodyError, ErrorLog, FileRange, QueueTimes, Raised, RequestBody, RequestFacts, ResponseSink, SinkError,
+    BodyError, ErrorLog, FileRange, QueueTimes, Raised, Record, RequestBody, RequestFacts, ResponseSink, Severity,
+    SinkError,
 };
 use crate::wsgi::response::ResponseHead;
 use parking_lot::Mutex;
@@ -49,11 +50,13 @@ impl RequestFacts for DaemonFacts<'_> {
 pub(crate) struct Conversation<'c> {
     channel: Mutex<Channel<'c>>,
     activity: Activity,
+    /// What `LogLevel` lets through for the request, in syslog's order.
+    log_level: u8,
 }
 
 impl<'c> Conversation<'c> {
-    pub(crate) fn new(channel: Channel<'c>, activity: Activity) -> Self {
-        Self { channel: Mutex::new(channel), activity }
+    pub(crate) fn new(channel: Channel<'c>, activity: Activity, log_level: u8) -> Self {
+        Self { channel: Mutex::new(channel), activity, log_level }
     }
 
     /// Whether the connection is good for another request.
@@ -83,10 +86,15 @@ impl<'c> Conversation<'c> {
 
     /// Has the child write `entry`; without a child it is this process that does.
     pub(crate) fn log(&self, entry: &Entry) {
+        self.log_all(core::slice::from_ref(entry));
+    }
+
+    /// Has the child write them all; without a child it is this process that does.
+    fn log_all(&self, entries: &[Entry]) {
         let mut channel = self.channel.lock();
-        Self::put_entry(&mut channel, entry);
+        entries.iter().for_each(|entry| Self::put_entry(&mut channel, entry));
         if channel.send().is_err() {
-            super::process::log_without_request(entry);
+            entries.iter().for_each(super::process::log_without_request);
         }
     }
 }
@@ -94,9 +102,11 @@ impl<'c> Conversation<'c> {
 /// The payload of a log frame.
 pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
     out.extend_from_slice(&[entry.level as u8, u8::from(entry.speaker == Speaker::Module)]);
-    put_line(out, &entry.text);
+    put_line(out, entry.source.as_ref().map_or(b"", Source::file));
+    put_u32(out, entry.source.as_ref().map_or(0, Source::line));
+    put_line(out, entry.text.as_bytes());
     for line in entry.details.iter().take(MOST_DETAILS) {
-        put_line(out, line);
+        put_line(out, line.as_bytes());
     }
 }
 
@@ -104,8 +114,8 @@ pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
 const LONGEST_LINE: usize = 16 << 10;
 const MOST_DETAILS: usize = 1000;
 
-fn put_line(out: &mut Vec<u8>, line: &str) {
-    put_bytes(out, &line.as_bytes()[..line.len().min(LONGEST_LINE)]);
+fn put_line(out: &mut Vec<u8>, line: &[u8]) {
+    put_bytes(out, &line[..line.len().min(LONGEST_LINE)]);
 }
 
 /// The entry in the payload of a log frame; `None` if there is none.
@@ -114,7 +124,9 @@ pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
     let level = Level::of_number(fields.u8()?)?;
     let speaker = if fields.u8()? == 1 { Speaker::Module } else { Speaker::Application };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut entry = Entry { level, speaker, text: text(fields.bytes()?), details: Vec::new() };
+    let (file, line) = (text(fields.bytes()?), fields.u32()?);
+    let source = (!file.is_empty()).then(|| Source::new(&file, line));
+    let mut entry = Entry { level, speaker, text: text(fields.bytes()?), details: Vec::new(), source };
     while !fields.is_empty() {
         entry.details.push(text(fields.bytes()?));
     }
@@ -257,6 +269,14 @@ impl ResponseSink for DaemonSink<'_, '_> {
 pub(crate) struct DaemonLog<'a, 'c>(pub(crate) &'a Conversation<'c>);
 
 impl ErrorLog for DaemonLog<'_, '_> {
+    fn takes(&self, severity: Severity) -> bool {
+        Level::from(severity).passes(self.0.log_level.into())
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.log_all(&Entry::of_record(record).collect::<Vec<_>>());
+    }
+
     fn line(&mut self, text: &str) {
         self.0.log(&Entry::line(text));
     }
@@ -282,12 +302,13 @@ mod tests {
         }
 
         #[test]
-        fn an_entry_is_read_as_it_was_written(text: String, details: Vec<String>, by_module: bool) {
+        fn an_entry_is_read_as_it_was_written(text: String, details: Vec<String>, by_module: bool, line in 0..=i32::MAX as u32) {
             let speaker = if by_module { Speaker::Module } else { Speaker::Application };
+            let source = (!by_module).then(|| Source::new("/srv/app.py", line));
+            let entry = Entry { level: Level::Debug, speaker, text, details, source };
             let mut payload = Vec::new();
-            write_entry(&Entry { level: Level::Error, speaker, text: text.clone(), details: details.clone() }, &mut payload);
-            let read = read_entry(&payload).expect("an entry");
-            prop_assert_eq!((read.text, read.details, read.speaker == speaker), (text, details, true));
+            write_entry(&entry, &mut payload);
+            prop_assert_eq!(read_entry(&payload), Some(entry));
         }
     }
 }

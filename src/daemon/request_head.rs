@@ -30,6 +30,8 @@ pub(crate) struct RequestHead<'a> {
     /// How long the child waits for each read and write, in whole milliseconds; zero is without limit.
     pub(crate) timeout: Duration,
     pub(crate) tries: Tries,
+    /// What `LogLevel` lets through, in syslog's order.
+    pub(crate) log_level: u8,
     pub(crate) options: Options,
 }
 
@@ -73,7 +75,7 @@ impl<'a> RequestHead<'a> {
     pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.pass.to_le_bytes());
         out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
-        out.extend_from_slice(&[self.tries.connects, self.tries.restarts]);
+        out.extend_from_slice(&[self.tries.connects, self.tries.restarts, self.log_level]);
         for number in [self.modified, self.request_start, self.queue_start] {
             put_u64(out, number as u64);
         }
@@ -108,6 +110,7 @@ impl<'a> RequestHead<'a> {
         let options = Options::of_bits(fields.u8()?);
         let origin = if fields.u8()? == 0 { Origin::Configuration } else { Origin::Client };
         let tries = Tries { connects: fields.u8()?, restarts: fields.u8()? };
+        let log_level = fields.u8()?;
         let (modified, request_start, queue_start) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let head = Self {
             pass,
@@ -122,6 +125,7 @@ impl<'a> RequestHead<'a> {
             application_group: fields.text()?,
             origin,
             tries,
+            log_level,
             options,
         };
         Some((head, Variables::check(fields)?))
@@ -206,6 +210,7 @@ mod tests {
             seat: Seat { number: 14, ticket: 1 << 20 },
             timeout: Duration::from_millis(1500),
             tries: Tries { connects: 2, restarts: 1 },
+            log_level: 6,
             options: Options { reloading: true, head_only: true, ..Options::default() },
         }
     }

@@ -133,7 +133,7 @@ impl Worker {
         let worker = &activity::workers()[self.number];
         let activity = Activity { counts: !head.options.ignore_activity };
         let busy = worker.begin(self.request.clone(), activity);
-        let conversation = Conversation::new(channel, activity);
+        let conversation = Conversation::new(channel, activity, head.log_level);
         let facts = DaemonFacts { head, variables, daemon_start: microseconds() };
         let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
         let answered = request.answer(sitting);

@@ -3,7 +3,7 @@
 //! Everything below returns `Result`; a line of the log and a status come from
 //! here, once. Codes are those of mod_wsgi where it has the same condition.
 
-use super::log_entry::{Entry, Speaker};
+use super::log_entry::Entry;
 use super::script_owner::NotOwned;
 use crate::apache::log::Level;
 use crate::apache::request::Request;
@@ -166,7 +166,7 @@ impl Fault {
             Owner::Module => Level::Critical,
         };
         let details = if let Self::Traced(_, lines) = self { lines.clone() } else { Vec::new() };
-        (status, Entry { level, speaker: Speaker::Module, text: format!("{code}: {self}"), details })
+        (status, Entry { details, ..Entry::of_module(level, format!("{code}: {self}")) })
     }
 
     /// Logs the fault, once, and returns the status for the client.

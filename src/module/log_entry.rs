@@ -4,10 +4,10 @@
 //! request, so that both modes write the same lines.
 
 use super::target;
-use crate::apache::log::{self, Level};
+use crate::apache::log::{self, Level, Source};
 use crate::apache::request::Request;
 use crate::python::script::Event;
-use crate::wsgi::gateway::{ErrorLog, Raised};
+use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) text: String,
     /// A traceback, a record per line.
     pub(crate) details: Vec<String>,
+    /// Where the application logged it, if that is known.
+    pub(crate) source: Option<Source>,
 }
 
 /// Who says it.
@@ -31,12 +33,22 @@ pub(crate) enum Speaker {
 impl Entry {
     /// A line of this module, without details.
     pub(crate) fn of_module(level: Level, text: String) -> Self {
-        Self { level, speaker: Speaker::Module, text, details: Vec::new() }
+        Self { level, speaker: Speaker::Module, text, details: Vec::new(), source: None }
     }
 
     /// A line that the application wrote.
     pub(crate) fn line(text: &str) -> Self {
-        Self { level: Level::Error, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new() }
+        Self::of_application(Level::Error, text, None)
+    }
+
+    fn of_application(level: Level, text: &str, source: Option<Source>) -> Self {
+        Self { level, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new(), source }
+    }
+
+    /// What the application logged by `logging`: an entry for each line of it.
+    pub(crate) fn of_record(record: &Record<'_>) -> impl Iterator<Item = Self> {
+        let (level, source) = (record.severity.into(), source_of(record));
+        record.lines().map(move |line| Self::of_application(level, line, source.clone()))
     }
 
     /// An exception that the application let through.
@@ -51,7 +63,7 @@ impl Entry {
             }
         };
         let text = format!("{code}: {text}");
-        Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
+        Self { details: traceback.to_vec(), ..Self::of_module(Level::Error, text) }
     }
 
     /// What happens to a script, where that is of interest.
@@ -64,7 +76,7 @@ impl Entry {
             Event::Loaded => return None,
             Event::ReloadRequiredRaised(traceback) => {
                 let text = "WSGI1005: reload_required() of the script raised an exception".to_owned();
-                Self { level: Level::Error, speaker: Speaker::Module, text, details: traceback.to_vec() }
+                Self { details: traceback.to_vec(), ..Self::of_module(Level::Error, text) }
             }
         })
     }
@@ -87,17 +99,47 @@ impl Entry {
                 format!("{} [script {script}] [request {id}]", self.text)
             }
         };
-        log::request(request, self.level, &line);
+        log::request_at(request, self.level, self.source.as_ref(), &line);
         for line in &self.details {
             log::request(request, self.level, line);
         }
     }
 }
 
+impl From<Severity> for Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::Critical,
+            Severity::Error => Self::Error,
+            Severity::Warning => Self::Warning,
+            Severity::Info => Self::Info,
+            Severity::Debug => Self::Debug,
+        }
+    }
+}
+
+fn source_of(record: &Record<'_>) -> Option<Source> {
+    record.source.map(|source| Source::new(source.file, source.line))
+}
+
+/// Writes a record that belongs to no request.
+pub(crate) fn write_without_request(record: &Record<'_>) {
+    let source = source_of(record);
+    record.lines().for_each(|line| log::server_at(None, record.severity.into(), source.as_ref(), line));
+}
+
 /// The log of an embedded request.
 pub(crate) struct EmbeddedLog<'r>(pub(crate) Request<'r>);
 
 impl ErrorLog for EmbeddedLog<'_> {
+    fn takes(&self, severity: Severity) -> bool {
+        log::request_logs(self.0, severity.into())
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        Entry::of_record(record).for_each(|entry| entry.write(self.0));
+    }
+
     fn line(&mut self, text: &str) {
         Entry::line(text).write(self.0);
     }

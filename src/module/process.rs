@@ -1,11 +1,11 @@
 //! This process: which process group it belongs to, and what its interpreters are set up with.
 
-use super::new_interpreter;
 use super::start::IMPLEMENTATION;
+use super::{log_entry, new_interpreter};
 use crate::apache::log::{self, Level};
 use crate::apache::pool::PoolStr;
 use crate::apache::{mpm, scoreboard, server};
-use crate::api;
+use crate::api::{self, log_handler::ServerLog};
 use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::config::values;
@@ -170,5 +170,9 @@ fn surroundings(group: &'static str, processes: i32, threads: i32) -> api::Surro
         read_scoreboard: None,
         log_error: |line| log::server(None, Level::Error, line),
         log_info: |line| log::server(None, Level::Info, line),
+        server_log: ServerLog {
+            takes: |severity| log::process_logs(severity.into()),
+            write: log_entry::write_without_request,
+        },
     }
 }

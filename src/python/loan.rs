@@ -62,9 +62,16 @@ impl<K: Lendable> Loan<K> {
 
     /// Whether the request still runs. Waits, detached, for a thread that is using what is lent.
     pub(crate) fn is_lent(&self, py: Python<'_>) -> bool {
+        self.look(py, |_| ()).is_some()
+    }
+
+    /// Uses what is lent for a moment, without detaching unless another thread is using it; `None` if the request is over.
+    pub(crate) fn look<R: Send>(&self, py: Python<'_>, body: impl FnOnce(&mut K::At<'_>) -> R + Send) -> Option<R> {
+        // SAFETY: as in `with`.
+        let look = |pointer: &mut Pointer<K>| body(unsafe { pointer.0.as_mut() });
         match self.lent.try_lock() {
-            Some(lent) => lent.is_some(),
-            None => py.detach(|| self.lent.lock().is_some()),
+            Some(mut lent) => lent.as_mut().map(look),
+            None => py.detach(|| self.lent.lock().as_mut().map(look)),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! A question to a script: its interpreter and function are found, it is called, and what goes wrong is logged once.
 
 use crate::apache::boundary::caught;
-use crate::apache::log::Level;
+use crate::apache::log::{self, Level};
 use crate::apache::request::Request;
 use crate::config::control_script::ControlScript;
 use crate::config::settings::Settings;
 use crate::module::call;
 use crate::module::fault::Fault;
-use crate::module::log_entry::{Entry, Speaker};
+use crate::module::log_entry::Entry;
 use crate::module::{group, script_path};
 use crate::python::interpreter;
 use crate::python::script::{Event, Known, Reloading, Script};
 use crate::python::{Attached, text, traceback};
 use crate::wsgi::application;
 use crate::wsgi::environ::{lend_record, of_variables};
-use crate::wsgi::gateway::{ErrorLog, Raised, RequestFacts};
+use crate::wsgi::gateway::{ErrorLog, Raised, Record, RequestFacts, Severity};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
@@ -120,7 +120,7 @@ impl Failure {
             Self::Raised { class, is_exit, traceback } => {
                 let code = if is_exit { "WSGI0175" } else { "WSGI0174" };
                 let text = format!("{code}: {name}() raised {class}");
-                Entry { level: Level::Error, speaker: Speaker::Module, text, details: traceback }
+                Entry { details: traceback, ..Entry::of_module(Level::Error, text) }
             }
             Self::Answer(code, text) => Entry::of_module(Level::Error, format!("{code}: {name}() returned {text}")),
         }
@@ -193,6 +193,14 @@ struct ScriptLog<'r> {
 }
 
 impl ErrorLog for ScriptLog<'_> {
+    fn takes(&self, severity: Severity) -> bool {
+        log::request_logs(self.request, severity.into())
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        Entry::of_record(record).for_each(|entry| entry.write_about(self.request, self.path));
+    }
+
     fn line(&mut self, text: &str) {
         Entry::line(text).write_about(self.request, self.path);
     }

@@ -1,7 +1,7 @@
 //! `wsgi.errors`, and what `sys.stderr` and `sys.stdout` do during a request: text
 //! becomes lines of the log (PEP 3333, "Input and Error Streams").
 
-use super::gateway::{LogLoan, Raised};
+use super::gateway::{LogLoan, Raised, Record, Severity};
 use crate::python::class::{Arguments, Attribute, Class, Method, Object, Returns, none, text};
 use crate::python::loan::Loan;
 use crate::python::traceback;
@@ -79,6 +79,17 @@ impl RequestErrors {
             py.detach(|| self.log.with(|log| lines.iter().for_each(|line| log.line(line))));
         }
     }
+}
+
+/// Whether the log of the request that this thread runs takes records of that severity; `None` if it runs none.
+pub(crate) fn takes(py: Python<'_>, severity: Severity) -> Option<bool> {
+    CURRENT.with_borrow(Clone::clone)?.log.look(py, |log| log.takes(severity))
+}
+
+/// Logs a record in the name of the request that this thread runs; `None` if it runs none.
+pub(crate) fn record(py: Python<'_>, record: &Record<'_>) -> Option<()> {
+    let request = CURRENT.with_borrow(Clone::clone)?;
+    py.detach(|| request.log.with(|log| log.record(record)))
 }
 
 /// Adds `data` to what was left of a line; returns the lines that are complete now.

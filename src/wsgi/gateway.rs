@@ -108,8 +108,45 @@ pub(crate) enum Raised {
     ExitOfSubscriber,
 }
 
+/// How grave it is what an application logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Critical,
+    Error,
+    Warning,
+    Info,
+    Debug,
+}
+
+/// Where in the application's source something was logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: u32,
+}
+
+/// What an application logs by `logging`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) severity: Severity,
+    /// One line or more.
+    pub(crate) text: &'a str,
+    pub(crate) source: Option<Source<'a>>,
+}
+
+impl<'a> Record<'a> {
+    /// The lines of the text: a newline at its end begins no further one.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a str> {
+        self.text.split_terminator('\n')
+    }
+}
+
 /// The log, in the name of the request.
 pub(crate) trait ErrorLog: Send {
+    /// Whether a record of that severity would be written. Does not block.
+    fn takes(&self, severity: Severity) -> bool;
+    /// A record of the application.
+    fn record(&mut self, record: &Record<'_>);
     /// One line that the application wrote.
     fn line(&mut self, text: &str);
     /// An exception that the application let through.

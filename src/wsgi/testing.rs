@@ -8,8 +8,8 @@ use super::application::{self, Kept};
 use super::environ::{Key, Variable};
 use super::errors::LogStream;
 use super::gateway::{
-    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink,
-    SinkError,
+    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, Record, RequestBody, RequestFacts,
+    ResponseSink, Severity, SinkError,
 };
 use super::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
 use super::response::ResponseHead;
@@ -609,6 +609,14 @@ impl ResponseSink for RecordedSink {
 struct RecordedLog(Record);
 
 impl ErrorLog for RecordedLog {
+    fn takes(&self, severity: Severity) -> bool {
+        severity != Severity::Debug
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        record.lines().for_each(|line| self.0.add(Event::Line(format!("{:?}: {line}", record.severity))));
+    }
+
     fn line(&mut self, text: &str) {
         self.0.add(Event::Line(text.to_owned()));
     }
