@@ -170,6 +170,17 @@ fn it_is_a_handler_that_may_be_derived_from() {
     httpd.finish(&["derived", "loaded"]);
 }
 
+#[test]
+fn a_configuration_may_name_the_class() {
+    let httpd = logging("").start();
+    let settings = "{'version': 1, 'handlers': {'httpd': {'class': 'mod_wsgi.LogHandler'}}, \
+                    'root': {'handlers': ['httpd'], 'level': 'DEBUG'}}";
+    let configure = format!("__import__('logging.config').config.dictConfig({settings})");
+    python(&httpd, "/", &format!("[{configure}, logging.getLogger('app').warning('configured')]"));
+    assert_eq!(entries(&httpd, "configured")[0].0, "warn");
+    httpd.finish(&["configured", "loaded"]);
+}
+
 /// The interpreter is set up without `logging`, and finds the class all the same.
 #[test]
 fn logging_is_imported_when_it_is_wanted() {

@@ -55,6 +55,13 @@ def text_of(value):
     return value.strip()
 
 
+def pin(value):
+    text = text_of(value)
+    number = board.pin(text)
+    app.logger.info("note %d is pinned", number)
+    return number, text
+
+
 @app.get("/")
 def page():
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -63,7 +70,7 @@ def page():
 
 @app.post("/")
 def pin_from_form():
-    board.pin(text_of(request.form.get("text")))
+    pin(request.form.get("text"))
     return redirect(url_for("page"), 303)
 
 
@@ -83,12 +90,13 @@ def pin_from_json():
     document = request.get_json()
     if not isinstance(document, dict):
         abort(400, 'expected {"text": "..."}')
-    text = text_of(document.get("text"))
-    return jsonify(number=board.pin(text), text=text), 201
+    number, text = pin(document.get("text"))
+    return jsonify(number=number, text=text), 201
 
 
 @app.delete("/api/notes/<int:number>")
 def unpin(number):
     if board.unpin(number) is None:
+        app.logger.warning("there is no note %d", number)
         abort(404)
     return "", 204

@@ -59,6 +59,30 @@ impl Question {
     }
 }
 
+/// Where the records come from.
+trait Records {
+    fn server(&self) -> Option<ServerScore>;
+    fn process(&self, number: u32) -> Option<ProcessScore>;
+    fn worker(&self, process: u32, thread: u32) -> Option<WorkerScore>;
+}
+
+/// The scoreboard of this process.
+struct OfHttpd;
+
+impl Records for OfHttpd {
+    fn server(&self) -> Option<ServerScore> {
+        scoreboard::server()
+    }
+
+    fn process(&self, number: u32) -> Option<ProcessScore> {
+        scoreboard::process(number)
+    }
+
+    fn worker(&self, process: u32, thread: u32) -> Option<WorkerScore> {
+        scoreboard::worker(process, thread)
+    }
+}
+
 /// The supervisor's end.
 pub(crate) struct Answering(OwnedFd);
 
@@ -71,11 +95,15 @@ impl AsFd for Answering {
 impl Answering {
     /// Answers the next question, if there is one; `false` if there will be none.
     pub(crate) fn answer(&self) -> bool {
+        self.answer_from(&OfHttpd)
+    }
+
+    fn answer_from(&self, records: &impl Records) -> bool {
         let mut packet = [0; 64];
         match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => false,
             Ok(length) => {
-                if let Some(answer) = Question::read(&packet[..length]).and_then(answer) {
+                if let Some(answer) = Question::read(&packet[..length]).and_then(|question| answer(question, records)) {
                     // A daemon that has not read what it asked for before gets nothing.
                     let _ = send(self.0.as_raw_fd(), &answer, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
                 }
@@ -87,8 +115,8 @@ impl Answering {
     }
 }
 
-fn answer(question: Question) -> Option<Vec<u8>> {
-    let server = scoreboard::server()?;
+fn answer(question: Question, records: &impl Records) -> Option<Vec<u8>> {
+    let server = records.server()?;
     let mut out = Vec::new();
     put_u64(&mut out, question.number);
     put_server(&mut out, server);
@@ -96,9 +124,9 @@ fn answer(question: Question) -> Option<Vec<u8>> {
     for number in (question.from..all).take(MOST_WORKERS) {
         let (process, thread) = (number / server.thread_limit, number % server.thread_limit);
         if thread == 0 {
-            put_process(&mut out, scoreboard::process(process)?);
+            put_process(&mut out, records.process(process)?);
         }
-        put_worker(&mut out, &scoreboard::worker(process, thread)?);
+        put_worker(&mut out, &records.worker(process, thread)?);
         if out.len() >= FULL {
             break;
         }
@@ -339,6 +367,47 @@ mod tests {
         }
     }
 
+    /// A scoreboard of so many records, of which every third has been used.
+    struct Made(ServerScore);
+
+    impl Records for Made {
+        fn server(&self) -> Option<ServerScore> {
+            Some(self.0)
+        }
+
+        fn process(&self, number: u32) -> Option<ProcessScore> {
+            (number < self.0.server_limit).then(|| process(number as i32))
+        }
+
+        fn worker(&self, process: u32, thread: u32) -> Option<WorkerScore> {
+            let number = process * self.0.thread_limit + thread;
+            (thread < self.0.thread_limit).then(|| match number % 3 {
+                0 => used(number as i32),
+                _ => WorkerScore::default(),
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_there_is() {
+        for (server_limit, thread_limit) in [(1, 1), (2, 3), (100, 100), (1, 9000), (9000, 1)] {
+            let made = Made(ServerScore { server_limit, thread_limit, ..SERVER });
+            let (asking, answering) = line().expect("a line");
+            let read = std::thread::scope(|scope| {
+                scope.spawn(|| while answering.answer_from(&made) {});
+                let scores = Scores::new(asking);
+                scores.0.lock().read(Instant::now() + PATIENCE)
+            });
+            let read = read.expect("a scoreboard");
+            assert_eq!(read.processes.len(), server_limit as usize);
+            for (number, (process, workers)) in (0..).zip(read.processes) {
+                assert_eq!(Some(process), made.process(number));
+                let expected: Vec<_> = (0..thread_limit).filter_map(|thread| made.worker(number, thread)).collect();
+                assert_eq!(workers, expected);
+            }
+        }
+    }
+
     #[test]
     fn an_answer_without_records_ends_the_gathering() {
         assert!(Gathering::new(SERVER).take(Fields(&[])).is_none());
@@ -349,9 +418,9 @@ mod tests {
     #[test]
     fn a_side_that_is_gone_is_noticed() {
         let (asking, answering) = line().expect("a line");
-        assert!(answering.answer(), "no question is no end");
+        assert!(answering.answer_from(&Made(SERVER)), "no question is no end");
         drop(asking);
-        assert!(!answering.answer());
+        assert!(!answering.answer_from(&Made(SERVER)));
         let (asking, answering) = line().expect("a line");
         drop(answering);
         assert_eq!(Scores::new(asking).0.lock().read(Instant::now() + PATIENCE), None);

@@ -198,3 +198,15 @@ pub(crate) struct Gateway<'a> {
     pub(crate) sink: &'a mut dyn ResponseSink,
     pub(crate) log: &'a mut dyn ErrorLog,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newline_at_the_end_of_a_record_begins_no_line() {
+        let lines = |text| Record { severity: Severity::Info, text, source: None }.lines().collect::<Vec<_>>();
+        assert_eq!(lines("one\n\ntwo\n"), ["one", "", "two"]);
+        assert_eq!((lines("\n"), lines("")), (vec![""], vec![]));
+    }
+}

@@ -8,8 +8,8 @@ use super::application::{self, Kept};
 use super::environ::{Key, Variable};
 use super::errors::LogStream;
 use super::gateway::{
-    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, Record, RequestBody, RequestFacts,
-    ResponseSink, Severity, SinkError,
+    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink,
+    Severity, SinkError,
 };
 use super::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
 use super::response::ResponseHead;
@@ -613,7 +613,7 @@ impl ErrorLog for RecordedLog {
         severity != Severity::Debug
     }
 
-    fn record(&mut self, record: &Record<'_>) {
+    fn record(&mut self, record: &super::gateway::Record<'_>) {
         record.lines().for_each(|line| self.0.add(Event::Line(format!("{:?}: {line}", record.severity))));
     }
 
