@@ -38,6 +38,10 @@ fn a_group_that_may_is_told_what_httpd_itself_is() {
             httpd.finish(&[]);
         });
     }
+    let httpd = measured("", "WSGIServerMetrics On\n").gil_build().start();
+    assert_eq!(ask(&httpd, "/on?shape"), ask(&httpd, "/here?shape"));
+    assert_eq!(ask(&httpd, "/on?many"), "dict\n80\n");
+    httpd.finish(&[]);
 }
 
 #[test]

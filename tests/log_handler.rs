@@ -155,7 +155,13 @@ fn an_error_of_formatting_is_told() {
 
 #[test]
 fn it_is_a_handler_that_may_be_derived_from() {
-    let httpd = logging("").start();
+    for builder in [logging(""), logging("").gil_build()] {
+        check_class(builder.start());
+    }
+}
+
+#[track_caller]
+fn check_class(httpd: Httpd) {
     let class = "(lambda c: (c.__name__, c.__qualname__, c.__module__, c.__mro__[1] is logging.Handler, repr(c()), \
                  repr(c(logging.ERROR)), sorted(k for k in vars(c) if not k.startswith('__'))))(mod_wsgi.LogHandler)";
     let expected =
@@ -177,7 +183,7 @@ fn a_configuration_may_name_the_class() {
                     'root': {'handlers': ['httpd'], 'level': 'DEBUG'}}";
     let configure = format!("__import__('logging.config').config.dictConfig({settings})");
     python(&httpd, "/", &format!("[{configure}, logging.getLogger('app').warning('configured')]"));
-    assert_eq!(entries(&httpd, "configured")[0].0, "warn");
+    assert_eq!(entries(&httpd, "] configured")[0].0, "warn");
     httpd.finish(&["configured", "loaded"]);
 }
 

@@ -38,6 +38,9 @@ fn the_scoreboard_is_told_by_its_keys_under_every_mpm() {
             httpd.finish(&[]);
         });
     }
+    let httpd = measured("").gil_build().start();
+    assert_eq!(ask(&httpd, "shape"), SHAPE);
+    httpd.finish(&[]);
 }
 
 #[test]
