@@ -150,7 +150,7 @@ fn programs_and_scripts_that_are_loaded_beforehand_are_told() {
 }
 
 #[test]
-fn a_daemon_that_never_stops_asking_keeps_no_one_waiting() {
+fn a_daemon_that_never_stops_talking_keeps_no_one_waiting() {
     let conf = "WSGIDaemonProcess busy threads=2 server-metrics=On\n\
                 WSGIScriptAlias /busy {app} process-group=busy application-group=%{GLOBAL}\n";
     let httpd = measured("", conf).start();

@@ -97,6 +97,8 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_secs(1);
 /// How much longer than its own limit a daemon may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
+/// How many messages of a daemon are heard before others are.
+const MESSAGES_AT_ONCE: usize = 64;
 /// The longest that daemons may take to end when httpd ends: httpd waits for them.
 const END_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -241,9 +243,11 @@ impl Supervisor {
         let _ = kill(member.pid, Signal::SIGTERM);
     }
 
+    /// Hears each of them out, unless it never stops: the others have their turn, and it has its next one.
     fn hear_members(&mut self) {
         for number in 0..self.members.len() {
-            while let Heard::Message(message) = self.members[number].line.hear() {
+            for _ in 0..MESSAGES_AT_ONCE {
+                let Heard::Message(message) = self.members[number].line.hear() else { break };
                 self.heed(number, message);
             }
         }

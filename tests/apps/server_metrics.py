@@ -3,7 +3,7 @@
 shape: keys and types; busy: the threads that serve a request; leaving: those of children
 that end; sums: what must agree; many: from several threads at once;
 hold: reads the body of the request first; is_none: whether it says nothing; fork: whether it does in a forked process;
-flood: asks for ever, over the line itself, and reads no answer.
+flood: talks for ever to the supervisor, and reads no answer.
 """
 
 import mod_wsgi
@@ -92,19 +92,20 @@ def process(environ):
 
 def flood(environ):
     lines = []
-    for name in os.listdir("/proc/self/fd"):
+    for name in sorted(map(int, os.listdir("/proc/self/fd"))):
         try:
-            line = socket.socket(fileno=os.dup(int(name)))
+            line = socket.socket(fileno=os.dup(name))
         except OSError:
             continue
         if line.type == socket.SOCK_SEQPACKET:
             lines.append(line)
 
     def ask():
+        # Made first, the line for messages has the lower number: it says again and again that the process is ready.
         while True:
-            for line in lines:
+            for line, packet in zip(lines, [b"\x01", bytes(12)]):
                 try:
-                    line.send(bytes(12))
+                    line.send(packet)
                 except OSError:
                     time.sleep(0.0001)
 
