@@ -177,6 +177,18 @@ fn check_class(httpd: Httpd) {
 }
 
 #[test]
+fn a_script_that_decides_about_a_request_logs_in_its_name() {
+    let script = "import logging, mod_wsgi\nlog = logging.Logger('access', 1)\nlog.addHandler(mod_wsgi.LogHandler())\n\
+                  def allow_access(environ, host):\n    log.info('asked')\n    log.warning('from %s', host)\n    return True\n";
+    let conf = "<Location />\nWSGIAccessScript {root}/access.py\n</Location>\n";
+    let httpd = logging(conf).file("access.py", script).start();
+    python(&httpd, "/", "1");
+    let message = format!("[script {}/access.py] from 127.0.0.1", httpd.root().display());
+    assert_eq!(entries(&httpd, "] from"), [("warn".to_owned(), true, message)]);
+    httpd.finish(&["] from", "loaded"]);
+}
+
+#[test]
 fn a_configuration_may_name_the_class() {
     let httpd = logging("").start();
     let settings = "{'version': 1, 'handlers': {'httpd': {'class': 'mod_wsgi.LogHandler'}}, \
