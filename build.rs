@@ -19,7 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
     "apr_table_(get|addn|unset|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
-    "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap)",
+    "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap|file_set_buf_size)",
     "apr_(stat|os_file_(put|get)|strerror|hash_get|proc_other_child_(register|unregister))",
     "ap_runtime_dir_relative",
     "ap_(exists_scoreboard_image|get_scoreboard_(global|process|worker_from_indexes))",

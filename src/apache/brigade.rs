@@ -25,7 +25,12 @@ pub(crate) struct FilePart {
     pub(crate) length: u64,
     /// `WSGIEnableSendfile`.
     pub(crate) sendfile: bool,
+    /// Whether httpd may map it: this process ends if such a file becomes shorter meanwhile.
+    pub(crate) mmap: bool,
 }
+
+/// How much of a file that is not mapped is read at once.
+const READ_AT_ONCE: ffi::apr_size_t = 64 << 10;
 
 /// The output side of a request.
 pub(crate) struct Output<'r> {
@@ -120,9 +125,11 @@ impl<'r> Output<'r> {
         let bucket = unsafe {
             ffi::apr_brigade_insert_file(self.brigade, file, part.offset as i64, part.length as i64, pool.as_raw())
         };
-        if !self.request.mmap_allowed() {
+        if !(part.mmap && self.request.mmap_allowed()) {
             // SAFETY: the bucket just made is a file bucket.
             unsafe { ffi::apr_bucket_file_enable_mmap(bucket, 0) };
+            // SAFETY: as above.
+            unsafe { ffi::apr_bucket_file_set_buf_size(bucket, READ_AT_ONCE) };
         }
         self.append_tail(tail);
         self.pass()

@@ -1,10 +1,10 @@
 //! Frames over a connection: what a thread has received and not looked at yet, and what it has not sent yet.
 
 use super::frame::{self, FrameError, Kind, Parsed};
+use crate::unix::socket::Control;
 use crate::unix::{fork, socket};
 use core::ops::Range;
 use core::time::Duration;
-use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -34,7 +34,7 @@ pub(crate) struct Buffers {
     /// What is received and not looked at yet.
     unread: Range<usize>,
     out: Vec<u8>,
-    control: Vec<u8>,
+    control: Control,
     descriptors: Vec<OwnedFd>,
 }
 
@@ -47,13 +47,13 @@ impl Buffers {
             input: vec![0; ROOM],
             unread: 0..0,
             out: Vec::with_capacity(4096),
-            control: cmsg_space!(std::os::fd::RawFd),
+            control: Control::default(),
             descriptors: Vec::new(),
         }
     }
 
-    /// Forgets what an earlier conversation left, and gives back memory that only a large one needs.
-    fn clear(&mut self) {
+    /// Forgets what a conversation left, and gives back memory that only a large one needs.
+    pub(crate) fn clear(&mut self) {
         self.unread = 0..0;
         self.out.clear();
         self.descriptors.clear();
@@ -176,7 +176,13 @@ impl<'c> Channel<'c> {
         check_ours()?;
         self.make_room()?;
         let Buffers { input, unread, control, descriptors, .. } = &mut *self.buffers;
-        match socket::receive(self.stream, &mut input[unread.end..], control, descriptors, flags).map_err(failure)? {
+        let received = socket::receive(self.stream, &mut input[unread.end..], control, descriptors, flags);
+        if descriptors.len() > 1 {
+            // One comes with its frame, and is taken before the next. A peer that sends more would use up this process's.
+            descriptors.clear();
+            return Err(FrameError::Descriptors.into());
+        }
+        match received.map_err(failure)? {
             0 => Err(ChannelError::Closed),
             length => {
                 unread.end += length;

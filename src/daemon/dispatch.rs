@@ -166,6 +166,7 @@ impl Errand<'_> {
             Err(ChannelError::Closed | ChannelError::Reset) => Ok(End::Unread),
             Err(error) => Err(Fault::SendRequest(self.name(), error)),
         };
+        buffers.clear();
         BUFFERS.with_borrow_mut(|kept| kept.push(buffers));
         end
     }

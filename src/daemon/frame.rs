@@ -85,6 +85,8 @@ pub(crate) enum FrameError {
     Unexpected(Kind),
     #[error("a frame of kind {0:?} with a payload that cannot be read")]
     Payload(Kind),
+    #[error("more descriptors than belong to its frames")]
+    Descriptors,
 }
 
 /// What stands at the beginning of the bytes received so far.

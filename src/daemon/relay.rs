@@ -18,6 +18,8 @@ use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
 use core::ops::Range;
 use core::sync::atomic::AtomicBool;
+use nix::sys::stat::{SFlag, fstat};
+use std::os::fd::OwnedFd;
 
 /// How a conversation ended.
 pub(crate) enum End {
@@ -110,6 +112,16 @@ fn values<'h>(head: &'h ResponseHead, wanted: &'static str) -> impl Iterator<Ite
     head.headers().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).map(|(_, value)| value)
 }
 
+/// Whether this is a regular file that has such a part. Others may keep whoever reads them waiting for ever. Of what is
+/// beyond the end there is nothing left, wherever it begins.
+fn holds(descriptor: &OwnedFd, offset: u64, length: u64) -> bool {
+    fstat(descriptor).is_ok_and(|file| {
+        let end = offset.checked_add(length).and_then(|end| i64::try_from(end).ok());
+        SFlag::from_bits_truncate(file.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG
+            && end.is_some_and(|end| length == 0 || end <= file.st_size)
+    })
+}
+
 impl<'r, 'c> Relay<'r, 'c> {
     /// `answered` is set when httpd has answered in the daemon's place.
     pub(crate) fn new(
@@ -127,7 +139,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             group,
             process: group.table.process(reservation.place),
             channel,
-            sink: EmbeddedSink::new(request, settings.enable_sendfile, answered),
+            sink: EmbeddedSink::new(request, settings.enable_sendfile, answered).never_map(),
             body: EmbeddedBody::new(request, answered),
             heard: false,
             response: Response::None,
@@ -303,6 +315,9 @@ impl<'r, 'c> Relay<'r, 'c> {
         let (offset, length) = (fields.u64().ok_or(broken)?, fields.u64().ok_or(broken)?);
         let complete = fields.u8().ok_or(broken)? == 1;
         let descriptor = self.channel.take_descriptor().ok_or(broken)?;
+        if !holds(&descriptor, offset, length) {
+            return Err(broken.into());
+        }
         match self.response {
             Response::None => return Err(FrameError::Unexpected(Kind::File).into()),
             Response::Replaced(_) => return Ok(()),

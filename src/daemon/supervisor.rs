@@ -99,6 +99,8 @@ const TICK: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(1);
 /// How many messages of a daemon are heard before others are.
 const MESSAGES_AT_ONCE: usize = 64;
+/// How many applications of a group its new daemons load beforehand: what a daemon tells takes no more memory.
+const APPLICATIONS: usize = 1000;
 /// The longest that daemons may take to end when httpd ends: httpd waits for them.
 const END_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -272,7 +274,7 @@ impl Supervisor {
             }
             Message::Loaded(application) => {
                 let applications = &mut self.progress[group].applications;
-                if !applications.contains(&application) {
+                if applications.len() < APPLICATIONS && !applications.contains(&application) {
                     applications.push(application);
                 }
             }

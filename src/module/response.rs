@@ -20,13 +20,22 @@ pub(crate) struct EmbeddedSink<'r> {
     /// Whether the end of the response has been passed as well.
     ended: bool,
     sendfile: bool,
+    mmap: bool,
     answered: &'r AtomicBool,
 }
 
 impl<'r> EmbeddedSink<'r> {
     pub(crate) fn new(request: Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
         let output = Output::new(request);
-        Self { request, output, kept: Vec::new(), has_length: false, passed: false, ended: false, sendfile, answered }
+        let kept = Vec::new();
+        let mmap = true;
+        Self { request, output, kept, has_length: false, passed: false, ended: false, sendfile, mmap, answered }
+    }
+
+    /// For the files of another process, which may be of another user: what becomes of them must not end this one.
+    pub(crate) fn never_map(mut self) -> Self {
+        self.mmap = false;
+        self
     }
 
     /// Whether nothing of the response has left this module, so that an error page can take its place.
@@ -146,8 +155,8 @@ impl ResponseSink for EmbeddedSink<'_> {
         self.passed = true;
         self.ended = complete;
         let tail = if complete { Tail::End } else { Tail::Flush };
-        let part =
-            FilePart { descriptor: file.descriptor, offset: file.offset, length: file.length, sendfile: self.sendfile };
+        let FileRange { descriptor, offset, length } = file;
+        let part = FilePart { descriptor, offset, length, sendfile: self.sendfile, mmap: self.mmap };
         self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }
 }

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
-use std::io::{IoSlice, IoSliceMut};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -30,34 +30,62 @@ impl TimeLimits {
     }
 }
 
-/// Receives what is there into `room`, and the descriptors that come with it into `descriptors`.
-/// `control` is memory for the latter (`cmsg_space!`). 0 is the end.
+/// Memory for what comes with a message: one descriptor. What has no room in it the kernel does not hand out.
+#[derive(Default)]
+pub(crate) struct Control([u64; 3]);
+
+/// Receives what is there into `room`, and the descriptors that come with it into `descriptors`. 0 is the end.
 ///
 /// # Errors
 /// What the system says; an interruption by a signal is none.
 pub(crate) fn receive(
     socket: impl AsFd,
     room: &mut [u8],
-    control: &mut [u8],
+    control: &mut Control,
     descriptors: &mut Vec<OwnedFd>,
     flags: MsgFlags,
 ) -> nix::Result<usize> {
     let socket = socket.as_fd().as_raw_fd();
-    let mut room = [IoSliceMut::new(room)];
-    let message = loop {
-        match recvmsg::<UnixAddr>(socket, &mut room, Some(control), flags | MsgFlags::MSG_CMSG_CLOEXEC) {
+    let flags = (flags | MsgFlags::MSG_CMSG_CLOEXEC).bits();
+    let mut part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+    // SAFETY: zeroes are a header of a message with nothing in it.
+    let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control.0);
+    let length = loop {
+        // SAFETY: the header names memory that is lent to this function.
+        match Errno::result(unsafe { libc::recvmsg(socket, &raw mut message, flags) }) {
             Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
-            Ok(message) => break (message.bytes, message.cmsgs()?.collect::<Vec<_>>()),
+            received => break received?,
         }
     };
-    for control in message.1 {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            // SAFETY: the kernel has just made them for this process.
-            descriptors.extend(received.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
+    take_descriptors(&message, descriptors);
+    Ok(length.unsigned_abs())
+}
+
+/// Owns the descriptors of a message. Of one that was cut there may be some all the same, and no one else knows them.
+fn take_descriptors(message: &libc::msghdr, into: &mut Vec<OwnedFd>) {
+    // SAFETY: the kernel has filled in the header, whose memory is alive and aligned.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: null, or a part of that memory.
+    while let Some(header) = unsafe { next.as_ref() } {
+        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: only computes an address.
+            let first = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
+            // SAFETY: only computes a number.
+            let bytes = header.cmsg_len.saturating_sub(unsafe { libc::CMSG_LEN(0) } as usize);
+            for number in 0..bytes / size_of::<RawFd>() {
+                // SAFETY: the length in the header says that it is there.
+                let descriptor = unsafe { first.wrapping_add(number).read_unaligned() };
+                // SAFETY: the kernel has just made it for this process.
+                into.push(unsafe { OwnedFd::from_raw_fd(descriptor) });
+            }
         }
+        // SAFETY: as for the first.
+        next = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
-    Ok(message.0)
 }
 
 /// Closes the descriptor of that number if it is a socket that someone listens on.

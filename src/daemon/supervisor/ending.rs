@@ -8,6 +8,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::time::Instant;
 
+/// More than the line holds.
+const HEARD_AT_LAST: usize = 4096;
+
 impl Supervisor {
     pub(super) fn reap(&mut self) {
         loop {
@@ -23,8 +26,9 @@ impl Supervisor {
     }
 
     pub(super) fn bury(&mut self, number: usize, status: WaitStatus) {
-        // What it said last is not lost with it.
-        while let Heard::Message(message) = self.members[number].line.hear() {
+        // What it said last is not lost with it. A process that it has forked may still speak.
+        for _ in 0..HEARD_AT_LAST {
+            let Heard::Message(message) = self.members[number].line.hear() else { break };
             self.heed(number, message);
         }
         let member = self.members.remove(number);

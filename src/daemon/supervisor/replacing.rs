@@ -10,7 +10,7 @@ impl Supervisor {
     /// A script has changed: every daemon of the group is to be replaced.
     pub(super) fn begin_edition(&mut self, group: usize, change: u64) {
         let progress = &mut self.progress[group];
-        progress.edition += 1;
+        progress.edition = progress.edition.wrapping_add(1);
         progress.change = Some(change);
         progress.replacing = true;
         progress.no_successor_before = None;
@@ -111,7 +111,7 @@ impl Supervisor {
     pub(super) fn give_up_edition(&mut self, group: usize) {
         let progress = &mut self.progress[group];
         if let Some(change) = progress.change.take() {
-            progress.edition -= 1;
+            progress.edition = progress.edition.wrapping_sub(1);
             progress.replacing = false;
             progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
             self.generation.groups[group].table.edition_failed(change);

@@ -1,0 +1,122 @@
+"""Turns against the server that runs it, as the path says; `/` only names the process."""
+
+import array
+import ctypes
+import os
+import socket
+import struct
+
+HEAD, DATA, FILE, END = 17, 18, 19, 22
+LOADED = 2
+
+
+def sockets(kind):
+    """Those of that kind over which somebody listens to this process."""
+    for number in sorted(map(int, os.listdir("/proc/self/fd"))):
+        try:
+            copy = os.dup(number)
+        except OSError:
+            continue
+        try:
+            found = socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)
+            continue
+        with found:
+            if found.type == kind and not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                yield found
+
+
+def text(data):
+    return struct.pack("<I", len(data)) + data
+
+
+def frame(kind, payload=b""):
+    return struct.pack("<BxxxI", kind, len(payload)) + payload
+
+
+def say(data, descriptors=()):
+    """Says it to every child of httpd that is connected."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+    for child in sockets(socket.SOCK_STREAM):
+        try:
+            child.sendmsg([data], [rights] if descriptors else [])
+        except OSError:
+            pass  # It has heard enough.
+
+
+def begin():
+    say(frame(HEAD, struct.pack("<Q", 2**64 - 1) + text(b"200 OK")))
+
+
+def announce_file(descriptor, length):
+    begin()
+    say(frame(FILE, struct.pack("<QQB", 0, length, 1)), [descriptor])
+    say(frame(END))
+
+
+def overwrite(fill):
+    """Writes over all memory that this process shares with others."""
+    with open("/proc/self/maps") as maps:
+        shared = [line.split()[0] for line in maps if line.split()[1] == "rw-s"]
+    for area in shared:
+        start, end = (int(address, 16) for address in area.split("-"))
+        data = fill(end - start)
+        ctypes.memmove(start, data, len(data))
+
+
+def noise():
+    overwrite(os.urandom)
+
+
+def ones():
+    overwrite(lambda length: b"\xff" * length)
+
+
+def zeroes():
+    overwrite(bytes)
+
+
+def many_descriptors():
+    """More with one message than its reader has room for, none of them announced."""
+    null = os.open("/dev/null", os.O_RDONLY)
+    begin()
+    for _ in range(3):
+        say(frame(DATA, b"x"), [null] * 50)
+    os.close(null)
+
+
+def descriptor_after_descriptor():
+    null = os.open("/dev/null", os.O_RDONLY)
+    begin()
+    for _ in range(50):
+        say(frame(DATA, b"x"), [null])
+    os.close(null)
+
+
+def beyond_the_end():
+    with open(__file__, "rb") as file:
+        announce_file(file.fileno(), 1 << 30)
+
+
+def no_file():
+    here, there = socket.socketpair()
+    with here, there:
+        announce_file(here.fileno(), 100)
+
+
+def endless_talk():
+    """Tells the supervisor of a hundred megabytes of applications."""
+    for line in sockets(socket.SOCK_SEQPACKET):
+        line.setblocking(True)
+        for number in range(12_500):
+            line.send(bytes([LOADED]) + text(b"%d" % number) + text(b"/" * 8000))
+
+
+def application(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if name:
+        globals()[name]()
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]

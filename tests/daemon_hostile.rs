@@ -1,0 +1,123 @@
+//! A daemon that turns against the server: httpd, the supervisor and other groups suffer no harm.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use support::{Builder, Httpd, Process, in_both_modes, wait_for};
+
+/// A group that is hostile, and one that is not.
+const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=2\n\
+                      WSGIDaemonProcess other threads=2\n\
+                      WSGIApplicationGroup %{GLOBAL}\n\
+                      WSGIScriptAlias /hostile {app} process-group=hostile\n\
+                      WSGIScriptAlias /other {app} process-group=other\n";
+
+fn serving(conf: &str) -> Builder {
+    Httpd::with(&format!("{GROUPS}{conf}"), "hostile.py")
+}
+
+/// The process of a group.
+#[track_caller]
+fn process(httpd: &Httpd, group: &str) -> Process {
+    let response = httpd.get(group);
+    assert_eq!(response.status, 200, "{response:?}");
+    Process(response.text().parse().expect("a number"))
+}
+
+/// Kills the process of a group, and waits for another one.
+#[track_caller]
+fn replace(httpd: &Httpd, group: &str, before: Process) {
+    before.signal("KILL");
+    wait_for("a successor", || {
+        let response = httpd.get(group);
+        (response.status == 200 && response.text() != before.0.to_string()).then_some(())
+    });
+}
+
+#[test]
+fn nonsense_in_the_table_of_a_group_harms_no_one_else() {
+    in_both_modes(|mode| {
+        for damage in ["noise", "ones", "zeroes"] {
+            let httpd = serving("").gil_mode(mode).start();
+            let (hostile, other) = (process(&httpd, "/hostile"), process(&httpd, "/other"));
+            let servers = (httpd.children(), other.parent());
+            // Whatever becomes of that request.
+            httpd.get(&format!("/hostile/{damage}"));
+            assert_eq!(process(&httpd, "/other"), other, "{damage}");
+            // The supervisor still minds both groups.
+            replace(&httpd, "/other", other);
+            replace(&httpd, "/hostile", hostile);
+            assert_eq!((httpd.children(), process(&httpd, "/other").parent()), servers, "{damage}");
+            httpd.finish(&["WSGI1023: process * was killed by signal 9"]);
+        }
+    });
+}
+
+#[test]
+fn descriptors_that_belong_to_no_frame_are_closed() {
+    let httpd = serving("").start();
+    let child = httpd.children()[0];
+    process(&httpd, "/hostile");
+    let before = child.descriptors();
+    for _ in 0..8 {
+        for attack in ["many_descriptors", "descriptor_after_descriptor"] {
+            httpd.get(&format!("/hostile/{attack}"));
+        }
+    }
+    process(&httpd, "/other");
+    // Connections to daemons come and go.
+    wait_for("the descriptors to be closed", || (child.descriptors() <= before + 8).then_some(()));
+    httpd.finish(&["sent more descriptors than belong to its frames", "WSGI0148"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused() {
+    let httpd = serving("").start();
+    process(&httpd, "/hostile");
+    let children = httpd.children();
+    for attack in ["beyond_the_end", "no_file"] {
+        httpd.get(&format!("/hostile/{attack}")).assert_error_page(500);
+    }
+    assert_eq!(httpd.children(), children);
+    httpd.finish(&["sent a frame of kind File with a payload that cannot be read"]);
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_sent_does_not_end_the_child_of_httpd() {
+    // A filter that looks at the file, as TLS does.
+    let conf = "WSGIDaemonProcess group\nWSGIScriptAlias / {app} process-group=group\nSetOutputFilter DEFLATE";
+    let builder = Httpd::with(conf, "file_wrapper.py").modules(&["filter", "deflate"]);
+    let path = builder.root().join("data");
+    let mut file = fs::File::create(&path).expect("our own folder");
+    let mut random = fs::File::open("/dev/urandom").expect("random numbers");
+    std::io::copy(&mut std::io::Read::take(&mut random, 32 << 20), &mut file).expect("room for 32 MiB");
+    file.flush().expect("written");
+    let httpd = builder.start();
+    let children = httpd.children();
+    let mut connection = httpd.connect();
+    connection.send("GET /whole HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(connection.head().status, 200);
+    file.set_len(0).expect("our own file");
+    let received = connection.rest();
+    assert!(received.len() < 32 << 20, "{} bytes", received.len());
+    assert!(!received.ends_with(b"0\r\n\r\n"), "it looks complete");
+    httpd.get("/empty").assert(200, "");
+    assert_eq!(httpd.children(), children);
+    httpd.finish(&["failed reading from HEAP bucket"]);
+}
+
+#[test]
+fn a_daemon_that_does_not_stop_talking_costs_the_supervisor_little() {
+    let httpd = serving("").start();
+    let (hostile, other) = (process(&httpd, "/hostile"), process(&httpd, "/other"));
+    let supervisor = other.parent().expect("a daemon has a parent");
+    process(&httpd, "/hostile/endless_talk");
+    replace(&httpd, "/other", other);
+    let memory = supervisor.peak_kib();
+    assert!(memory < 64 << 10, "{memory} KiB");
+    assert_eq!(process(&httpd, "/hostile"), hostile);
+    httpd.finish(&["WSGI1023: process * was killed by signal 9*"]);
+}
