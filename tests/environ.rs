@@ -159,6 +159,7 @@ fn wsgi_and_mod_wsgi_keys_have_their_types_and_values() {
             ("mod_wsgi.handler_script", "''"),
             ("mod_wsgi.script_name", "''"),
             ("mod_wsgi.path_info", "'/path'"),
+            ("mod_wsgi.listener_host", "'127.0.0.1'"),
             ("mod_wsgi.listener_port", &format!("'{}'", httpd.port)),
         ] {
             // The version of httpd is the machine's.
@@ -169,7 +170,6 @@ fn wsgi_and_mod_wsgi_keys_have_their_types_and_values() {
         assert!(environ.repr("apache.version").starts_with("(2, 4, "), "{}", environ.repr("apache.version"));
         assert!(environ.repr("wsgi.input").starts_with("<mod_wsgi.Input object"), "{}", environ.repr("wsgi.input"));
         assert!(environ.repr("wsgi.errors").starts_with("<_io.TextIOWrapper name='<wsgi.errors>'"));
-        assert!(environ.repr("mod_wsgi.listener_host").starts_with('\''));
         assert!(environ.repr("mod_wsgi.application_group").ends_with("|'"));
         assert!(environ.number("mod_wsgi.thread_id") >= 1.0);
 

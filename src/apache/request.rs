@@ -369,10 +369,12 @@ impl<'r> Request<'r> {
         unsafe { (*address).port }
     }
 
-    /// The host name of the local address, if httpd has looked it up.
-    pub(crate) fn local_host(self) -> &'r [u8] {
+    /// The host of the `Listen` line that the connection came by, as it stands there; empty if it names none.
+    pub(crate) fn listener_host(self) -> &'r [u8] {
         // SAFETY: REQUEST: the connection outlives the request.
-        self.text(unsafe { (*self.connection()).local_host })
+        let address = unsafe { (*self.connection()).local_addr };
+        // SAFETY: the local address of a connection is set.
+        self.text(unsafe { (*address).hostname })
     }
 
     pub(crate) fn connection_log_id(self) -> Option<&'r [u8]> {

@@ -209,7 +209,7 @@ impl<'r> EmbeddedFacts<'r> {
         visit(Variable::Known(Key::RequestHandler), request.handler());
         visit(Variable::Known(Key::OriginalScriptName), &self.mount.script_name);
         visit(Variable::Known(Key::OriginalPathInfo), &self.mount.path_info);
-        visit(Variable::Known(Key::ListenerHost), request.local_host());
+        visit(Variable::Known(Key::ListenerHost), request.listener_host());
         visit(Variable::Known(Key::ListenerPort), Decimal::new(request.local_port().into()).bytes());
         visit(Variable::Known(Key::ServerPid), super::process::process_id().as_bytes());
         if let Some(id) = request.log_id() {
