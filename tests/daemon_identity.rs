@@ -407,7 +407,7 @@ fn a_jailed_process_sees_files_by_their_names_inside() {
         "WSGI0081: '*/apps/evaluate.py' is outside of '*/jail', the root of the process group",
         "Python 3.* started",
         "loading '/www/early.py' in interpreter 'other' beforehand",
-        "loading '/www/evaluate.py' in interpreter '' beforehand",
+        "loading '/www/evaluate.py' in the main interpreter beforehand",
         "process group 'first'",
     ]);
 }

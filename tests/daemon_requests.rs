@@ -236,7 +236,7 @@ fn an_environ_may_not_be_larger_than_that() {
     let cookie = "c=".to_owned() + &"x".repeat(17_000_000);
     httpd.request("GET", "/describe").header("Cookie", &cookie).send().assert_error_page(502);
     httpd.get("/describe").assert(200, "GET  None None None []");
-    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading '*' in interpreter '' beforehand"]);
+    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading '*' in the main interpreter beforehand"]);
 }
 
 #[test]

@@ -79,28 +79,54 @@ impl Generation {
     }
 
     fn new(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<Self, String> {
-        let prefix = match prefix {
-            Some(prefix) => prefix.to_owned(),
-            None => runtime::file(pool, c"wsgi").ok_or("the runtime folder of httpd has no usable name")?,
-        };
-        let prefix = format!("{prefix}.{}.{}", std::process::id(), mpm::generation());
+        let prefix = full_prefix(pool, prefix)?;
         let declared = process_group::all(main);
         let groups = declared.iter().map(|declared| Group::new(declared.group, declared.server, &prefix));
         Ok(Self { groups: groups.collect::<Result<_, _>>()?, main })
     }
 }
 
+/// How the sockets of this reading of the configuration begin.
+fn full_prefix(pool: Pool<'_>, prefix: Option<&str>) -> Result<String, String> {
+    let prefix = match prefix {
+        Some(prefix) => prefix.to_owned(),
+        None => runtime::file(pool, c"wsgi").ok_or("the runtime folder of httpd has no usable name")?,
+    };
+    Ok(format!("{prefix}.{}.{}", std::process::id(), mpm::generation()))
+}
+
+/// How many processes of a group there may be at once: a successor runs beside its predecessor, and predecessors may
+/// take long to finish.
+fn places(config: &ProcessGroup) -> usize {
+    config.processes as usize + (config.processes as usize).max(2)
+}
+
+fn socket(prefix: &str, config: &ProcessGroup, place: usize) -> PathBuf {
+    PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id))
+}
+
+/// Whether the sockets can be made. To be called before httpd has let go of its terminal, for whoever starts it to see.
+///
+/// # Errors
+/// What stops start-up, in words.
+pub(crate) fn check(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<(), String> {
+    let declared = process_group::all(main);
+    if declared.is_empty() {
+        return Ok(());
+    }
+    let prefix = full_prefix(pool, prefix)?;
+    declared.iter().try_for_each(|declared| check_socket(&socket(&prefix, declared.group, places(declared.group))))
+}
+
 impl Group {
     fn new(config: &ProcessGroup, server: Server<'static>, prefix: &str) -> Result<Self, String> {
-        // A successor runs beside its predecessor, and predecessors may take long to finish.
-        let places = config.processes as usize + (config.processes as usize).max(2);
+        let places = places(config);
         // Children of httpd that are gone stay in the table for a moment.
         let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
         let table = Table::new(places, tenants, config.threads, config.listen_backlog)
             .map_err(|error| format!("no shared memory for process group '{}': {error}", config.name))?;
         let pass = Pass::new().map_err(|error| format!("no pass for process group '{}': {error}", config.name))?;
-        let socket = |place| PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id));
-        let sockets: Vec<_> = (1..=places).map(socket).collect();
+        let sockets: Vec<_> = (1..=places).map(|place| socket(prefix, config, place)).collect();
         if let Some(last) = sockets.last() {
             check_socket(last)?;
         }

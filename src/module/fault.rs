@@ -25,6 +25,11 @@ enum Owner {
     Module,
 }
 
+/// Where a process group serves; the empty name stands for embedded mode.
+fn place_in_words(group: &str) -> String {
+    if group.is_empty() { "httpd's own processes".to_owned() } else { format!("process group '{group}'") }
+}
+
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -44,7 +49,7 @@ pub(crate) enum Fault {
     ContentLength(String),
     #[error("the request body of {0} bytes is larger than LimitRequestBody {1} allows")]
     TooLarge(u64, i64),
-    #[error("process group '{0}' may not be used here: WSGIRestrictProcess")]
+    #[error("{} may not be used here: WSGIRestrictProcess", place_in_words(.0))]
     ProcessGroupRefused(String),
     #[error("process group '{0}' is not defined, and no other one is")]
     NoProcessGroup(String),

@@ -21,6 +21,15 @@ pub(crate) struct Entry {
     pub(crate) source: Option<Source>,
 }
 
+/// The interpreter of an application group; the empty name is that of the main one.
+pub(crate) fn interpreter_in_words(application_group: &str) -> String {
+    if application_group.is_empty() {
+        "the main interpreter".to_owned()
+    } else {
+        format!("interpreter '{application_group}'")
+    }
+}
+
 /// Who says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speaker {
@@ -71,7 +80,7 @@ impl Entry {
         Some(match event {
             Event::Loading { again } => {
                 let verb = if *again { "reloading" } else { "loading" };
-                Self::of_module(Level::Info, format!("{verb} the script in interpreter '{interpreter}'"))
+                Self::of_module(Level::Info, format!("{verb} the script in {}", interpreter_in_words(interpreter)))
             }
             Event::Loaded => return None,
             Event::ReloadRequiredRaised(traceback) => {

@@ -1,6 +1,7 @@
 //! Scripts that are loaded when a process starts.
 
 use super::fault::Fault;
+use super::log_entry::interpreter_in_words;
 use super::process::{Process, process};
 use super::script_path;
 use crate::apache::directive::settings_of_all;
@@ -89,7 +90,7 @@ fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool,
         };
         let announce = |event: Event<'_>| {
             if let Event::Loading { .. } = event {
-                let text = format!("loading '{name}' in interpreter '{application_group}' beforehand");
+                let text = format!("loading '{name}' in {} beforehand", interpreter_in_words(application_group));
                 log::server(None, Level::Info, &text);
             }
         };

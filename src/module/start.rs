@@ -27,10 +27,10 @@ impl ConfigHook for Start {
         let inert = inert::take_notice();
         control_script::take_seen();
         // httpd reads the configuration twice when it starts, and says so.
-        if mpm::is_first_reading() {
-            return Ok(());
-        }
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
+        if mpm::is_first_reading() {
+            return generation::check(pool, server, settings.start_up.socket_prefix.as_deref());
+        }
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }
