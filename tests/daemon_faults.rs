@@ -373,3 +373,23 @@ fn what_a_killed_child_of_httpd_had_in_flight_is_taken_back() {
         httpd.finish(&[]);
     });
 }
+
+#[test]
+fn a_process_without_descriptors_says_so_and_takes_connections_when_it_has_some() {
+    in_both_modes(|mode| {
+        let httpd = serving("threads=3", "").gil_mode(mode).start();
+        answering(&httpd);
+        thread::scope(|scope| {
+            let hoarding = scope.spawn(|| httpd.get("/hoard"));
+            wait_for_notes(&httpd, "hoard", 1);
+            // The connection that there was is in use.
+            let waiting = scope.spawn(|| httpd.get("/pid"));
+            httpd.wait_for_log("WSGI1061: process group 'group': process * cannot accept connections");
+            release(&httpd);
+            hoarding.join().expect("a response").assert(200, "done");
+            assert_eq!(waiting.join().expect("a response").status, 200);
+        });
+        assert_eq!(httpd.error_log().count("WSGI1061"), 1);
+        httpd.finish(&["WSGI1061"]);
+    });
+}

@@ -6,7 +6,7 @@ use crate::config::process_group::ProcessGroup;
 use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -49,8 +49,16 @@ fn set_buffers(stream: &UnixStream, config: &ProcessGroup) {
 }
 
 /// A connection that was waiting to be accepted, if there is one.
-pub(crate) fn accept(listener: &UnixListener, config: &ProcessGroup) -> Option<UnixStream> {
-    let (stream, _) = listener.accept().ok()?;
-    set_buffers(&stream, config);
-    Some(stream)
+///
+/// # Errors
+/// There is one, and the system or this process has no descriptor or no memory left for it.
+pub(crate) fn accept(listener: &UnixListener, config: &ProcessGroup) -> io::Result<Option<UnixStream>> {
+    match listener.accept() {
+        Ok((stream, _)) => {
+            set_buffers(&stream, config);
+            Ok(Some(stream))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

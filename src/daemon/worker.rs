@@ -22,6 +22,8 @@ use crate::python::thread_state;
 use crate::unix::fork::Private;
 use crate::unix::socket::TimeLimits;
 use crate::wsgi::gateway::{Gateway, Outcome};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
 use nix::sys::eventfd::EventFd;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -83,10 +85,39 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
 }
 
 fn accept(daemon: &Daemon, listener: &UnixListener) {
-    while let Some(stream) = listener::accept(listener, &daemon.group.config) {
-        let _ = daemon
-            .parked
-            .add(Box::new(Waiter::Connection { stream: Private::new(stream), limits: TimeLimits::default() }));
+    loop {
+        match listener::accept(listener, &daemon.group.config) {
+            Ok(Some(stream)) => {
+                let connection = Waiter::Connection { stream: Private::new(stream), limits: TimeLimits::default() };
+                let _ = daemon.parked.add(Box::new(connection));
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tell_of_failure(daemon, &error);
+                // The connection still waits, and so does the next look at it: other threads serve meanwhile.
+                std::thread::sleep(ACCEPT_AGAIN);
+                return;
+            }
+        }
+    }
+}
+
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Milliseconds before the log says again that connections cannot be accepted.
+const TOLD_EVERY: u64 = 60_000;
+
+/// Requests of connections that no one accepts end in 504, far from here: the log has to name the cause.
+fn tell_of_failure(daemon: &Daemon, error: &std::io::Error) {
+    static TOLD: AtomicU64 = AtomicU64::new(0);
+    let (now, before) = (activity::now(), TOLD.load(Relaxed));
+    if before == 0 || now.saturating_sub(before) >= TOLD_EVERY {
+        TOLD.store(now, Relaxed);
+        let (name, process) = (&daemon.group.config.name, std::process::id());
+        let text = format!(
+            "WSGI1061: process group '{name}': process {process} cannot accept connections: {error}; \
+             does the application leave files open?"
+        );
+        log::server(Some(daemon.group.server), Level::Error, &text);
     }
 }
 

@@ -1,6 +1,7 @@
 """Does what the path says. What it waits for and what it has begun are files in the folder NOTES."""
 
 import os
+import resource
 import sys
 import time
 
@@ -106,6 +107,25 @@ def endless(environ, start_response):
     note("endless")
     start_response("200 OK", [TEXT])
     return Endless()
+
+
+def hoard(environ, start_response):
+    """Leaves this process no descriptor until it is released."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = []
+    with open(os.path.join(os.environ["NOTES"], f"hoard.{os.getpid()}"), "a") as notes:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        try:
+            while True:
+                files.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            notes.write("x")
+            notes.flush()
+        wait()
+    for file in files:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    return answer(start_response, b"done")
 
 
 def peak(environ, start_response):
