@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::faults::{
     answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
 };
-use support::{Builder, Httpd, Process, in_both_modes, wait_for};
+use support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
 
 /// What is logged when a daemon was killed with one request under way.
 const KILLED_WITH_ONE: &str = "WSGI1023: process * was killed by signal 9 (SIGKILL), with 1 request under way";
@@ -391,5 +391,23 @@ fn a_process_without_descriptors_says_so_and_takes_connections_when_it_has_some(
         });
         assert_eq!(httpd.error_log().count("WSGI1061"), 1);
         httpd.finish(&["WSGI1061"]);
+    });
+}
+
+#[test]
+fn connections_of_many_children_do_not_use_up_the_descriptors_of_a_process() {
+    let size = "StartServers 24\nServerLimit 24\nMaxRequestWorkers 24\nMinSpareServers 1\nMaxSpareServers 24\n";
+    in_both_modes(|mode| {
+        let builder = serving("threads=2 socket-timeout=3", "").gil_mode(mode).mpm(Mpm::Prefork).size(size);
+        let httpd = builder.start();
+        httpd.get("/frugal").assert(200, "done");
+        // Each client has a child of its own, which keeps its connection to the daemon.
+        let mut clients: Vec<_> = (0..23).map(|_| httpd.connect()).collect();
+        for round in 0..3 {
+            for client in &mut clients {
+                assert_eq!(client.get("/pid").status, 200, "round {round}");
+            }
+        }
+        httpd.finish(&[]);
     });
 }

@@ -25,19 +25,20 @@ use crate::wsgi::gateway::{Gateway, Outcome};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::sys::eventfd::EventFd;
+use nix::sys::resource::{Resource, getrlimit};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What request threads wait for.
 pub(crate) enum Waiter {
     /// New connections.
     Listener(Private<UnixListener>),
-    /// A connection, for its next request; the limits are those of the last one.
-    Connection { stream: Private<UnixStream>, limits: TimeLimits },
+    /// A connection, for its next request.
+    Connection(Connection),
     /// The end, which every thread passes on to the next.
     Stop(EventFd),
 }
@@ -46,10 +47,41 @@ impl AsFd for Waiter {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Listener(listener) => listener.as_fd(),
-            Self::Connection { stream, .. } => stream.as_fd(),
+            Self::Connection(connection) => connection.stream.as_fd(),
             Self::Stop(event) => event.as_fd(),
         }
     }
+}
+
+/// A connection of a child of httpd.
+pub(crate) struct Connection {
+    stream: Private<UnixStream>,
+    /// Those of the last request.
+    limits: TimeLimits,
+}
+
+/// How many there are.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        CONNECTIONS.fetch_add(1, Relaxed);
+        Self { stream: Private::new(stream), limits: TimeLimits::default() }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        CONNECTIONS.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Whether there are more connections than this process should keep: each child of httpd keeps its own, and with very many
+/// children they would take the descriptors that the application needs.
+fn are_too_many() -> bool {
+    static MOST: OnceLock<u64> = OnceLock::new();
+    let most = MOST.get_or_init(|| getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft / 2));
+    CONNECTIONS.load(Relaxed) > *most
 }
 
 /// Has all request threads end when they have no request any more.
@@ -76,7 +108,10 @@ pub(crate) fn run(daemon: &'static Daemon, number: usize) {
                 accept(daemon, listener);
                 Some(waiter)
             }
-            Waiter::Connection { ref stream, ref mut limits } => thread.serve(stream, limits).is_ok().then_some(waiter),
+            // A child that finds its connection closed makes another one.
+            Waiter::Connection(Connection { ref stream, ref mut limits }) => {
+                (thread.serve(stream, limits).is_ok() && !are_too_many()).then_some(waiter)
+            }
         };
         if let Some(waiter) = waiter {
             let _ = daemon.parked.park_again(waiter);
@@ -88,8 +123,7 @@ fn accept(daemon: &Daemon, listener: &UnixListener) {
     loop {
         match listener::accept(listener, &daemon.group.config) {
             Ok(Some(stream)) => {
-                let connection = Waiter::Connection { stream: Private::new(stream), limits: TimeLimits::default() };
-                let _ = daemon.parked.add(Box::new(connection));
+                let _ = daemon.parked.add(Box::new(Waiter::Connection(Connection::new(stream))));
             }
             Ok(None) => return,
             Err(error) => {
