@@ -34,7 +34,7 @@ fn give_to_children(config: &ProcessGroup, path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let owner = config.socket_user.unwrap_or_else(unixd::user_id);
-    std::os::unix::fs::chown(path, Some(owner), None)
+    std::os::unix::fs::lchown(path, Some(owner), None)
 }
 
 /// `send-buffer-size` and `receive-buffer-size`. Linux does not hand them on from the socket that connections come by.
