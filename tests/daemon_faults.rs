@@ -228,6 +228,16 @@ fn a_process_that_is_killed_before_it_answers_is_a_bad_gateway() {
 }
 
 #[test]
+fn a_process_that_an_application_ends_takes_its_requests_along_and_the_log_says_so() {
+    in_both_modes(|mode| {
+        let httpd = serving("processes=1 threads=2", "").gil_mode(mode).start();
+        httpd.get("/leave").assert_error_page(502);
+        httpd.get("/plain").assert(200, "done");
+        httpd.finish(&["WSGI1023: process * ended with exit status 0, with 1 request under way; another one", LOST]);
+    });
+}
+
+#[test]
 fn a_process_that_is_killed_in_the_middle_of_an_upload_is_a_bad_gateway() {
     in_both_modes(|mode| {
         let httpd = serving("processes=1 threads=2", "").gil_mode(mode).start();

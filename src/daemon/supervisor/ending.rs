@@ -54,7 +54,7 @@ impl Supervisor {
         let pid = member.pid;
         let told = matches!(member.phase, Phase::Leaving { .. });
         let how = match status {
-            WaitStatus::Exited(_, 0) => {
+            WaitStatus::Exited(_, 0) if under_way == 0 => {
                 return self.log(member.group, Level::Info, &format!("process {pid} has ended"));
             }
             // It was told before it had begun.
