@@ -231,12 +231,12 @@ fn an_environ_may_be_large() {
 
 #[test]
 fn an_environ_may_not_be_larger_than_that() {
-    let conf = "LimitRequestFieldSize 20000000\nLogLevel wsgi:info";
+    let conf = "LimitRequestFieldSize 20000000";
     let httpd = group("", conf).start();
     let cookie = "c=".to_owned() + &"x".repeat(17_000_000);
     httpd.request("GET", "/describe").header("Cookie", &cookie).send().assert_error_page(502);
     httpd.get("/describe").assert(200, "GET  None None None []");
-    httpd.finish(&["WSGI0080", "Python 3", "process group 'group'", "loading '*' in the main interpreter beforehand"]);
+    httpd.finish(&["WSGI0080"]);
 }
 
 #[test]

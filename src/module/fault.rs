@@ -133,7 +133,7 @@ impl Fault {
             Self::QueueFull(..) => ("WSGI0116", Status::SERVICE_UNAVAILABLE, Owner::Host),
             Self::QueueTimeout(..) => ("WSGI0084", Status::GATEWAY_TIMEOUT, Owner::Host),
             Self::NoProcess(_) | Self::Connect(..) => ("WSGI0117", Status::SERVICE_UNAVAILABLE, Owner::Host),
-            Self::RequestTooLarge(..) => ("WSGI0080", Status::BAD_GATEWAY, Owner::Client),
+            Self::RequestTooLarge(..) => ("WSGI0080", Status::BAD_GATEWAY, Owner::Configuration),
             Self::SendRequest(..) => ("WSGI0121", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::HeaderTooLong(..) => ("WSGI0144", Status::INTERNAL_SERVER_ERROR, Owner::Application),
             Self::NoProcessInTime(..) | Self::Daemon { error: ChannelError::TimedOut, .. } => {
