@@ -147,7 +147,7 @@ fn a_request_to_a_service_waits_in_vain() {
                    WSGIScriptAlias / {app} process-group=service application-group=%{RESOURCE}\n";
     let httpd = Httpd::with(service, "hello.py").start();
     assert_eq!(httpd.get("/").status, 504);
-    httpd.finish(&["WSGI0145: no process of group 'service' took the request within 1s (socket-timeout)"]);
+    httpd.finish(&["WSGI0145: no process of group 'service' took the request within 1s (socket-timeout"]);
 }
 
 /// Answers once a file is there.

@@ -57,7 +57,7 @@ impl Errand<'_> {
     }
 
     fn timeout(&self) -> Duration {
-        self.mine.group.config.socket_timeout.unwrap_or_else(|| self.facts.request.server().timeout())
+        self.mine.group.patience(self.facts.request)
     }
 
     /// What this side waits for each read and write.

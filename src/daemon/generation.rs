@@ -12,6 +12,7 @@ use crate::apache::hook::BeforeChildrenHook;
 use crate::apache::log::{self, Level};
 use crate::apache::other_child;
 use crate::apache::pool::Pool;
+use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::{mpm, runtime, scoreboard};
 use crate::config::process_group::{self, ProcessGroup};
@@ -135,6 +136,11 @@ impl Group {
 }
 
 impl Group {
+    /// How long a child of httpd that has this request waits for the other side: `socket-timeout`, else `Timeout`.
+    pub(crate) fn patience(&self, request: Request<'_>) -> Duration {
+        self.config.socket_timeout.unwrap_or_else(|| request.server().timeout())
+    }
+
     /// All memory that its processes share with httpd's children. No other memory of the kind is left in a daemon.
     pub(crate) fn memory(&self) -> [&SharedWords; 2] {
         [self.table.memory(), self.pass.memory()]

@@ -168,11 +168,13 @@ impl<'r, 'c> Relay<'r, 'c> {
             Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),
             Stop::Channel(ChannelError::Closed) if self.is_unheeded() => Ok(End::NotBegun),
             Stop::Channel(error) => {
-                if error == ChannelError::TimedOut {
-                    self.reservation.abandon();
+                let (group, process) = (self.group.config.name.to_string(), self.process);
+                if error != ChannelError::TimedOut {
+                    return self.fail(Fault::Daemon { group, process, error });
                 }
-                let fault = Fault::Daemon { group: self.group.config.name.to_string(), process: self.process, error };
-                self.fail(fault)
+                self.reservation.abandon();
+                let limit = self.group.patience(self.request);
+                self.fail(Fault::Silent { group, process, limit })
             }
             Stop::Fault(fault) => self.fail(fault),
         }

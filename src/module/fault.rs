@@ -65,7 +65,9 @@ pub(crate) enum Fault {
     QueueFull(String, u32),
     #[error("no process of group '{0}' had a thread to spare within {1:?} (queue-timeout)")]
     QueueTimeout(String, Duration),
-    #[error("no process of group '{0}' took the request within {1:?} (socket-timeout)")]
+    #[error(
+        "no process of group '{0}' took the request within {1:?} (socket-timeout, or Timeout where that is not set)"
+    )]
     NoProcessInTime(String, Duration),
     #[error("no process of group '{0}' takes the request")]
     NoProcess(String),
@@ -77,6 +79,11 @@ pub(crate) enum Fault {
     SendRequest(String, ChannelError),
     #[error("process {process} of group '{group}' has failed while it had this request: {error}")]
     Daemon { group: String, process: u32, error: ChannelError },
+    #[error(
+        "process {process} of group '{group}' was silent for {limit:?} while it had this request \
+         (socket-timeout, or Timeout where that is not set)"
+    )]
+    Silent { group: String, process: u32, limit: Duration },
     #[error("response header '{0}' is longer than the {1} bytes that header-buffer-size allows")]
     HeaderTooLong(String, usize),
     #[error("WSGIRestrictEmbedded is on, and no process group is chosen")]
@@ -136,9 +143,7 @@ impl Fault {
             Self::RequestTooLarge(..) => ("WSGI0080", Status::BAD_GATEWAY, Owner::Configuration),
             Self::SendRequest(..) => ("WSGI0121", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::HeaderTooLong(..) => ("WSGI0144", Status::INTERNAL_SERVER_ERROR, Owner::Application),
-            Self::NoProcessInTime(..) | Self::Daemon { error: ChannelError::TimedOut, .. } => {
-                ("WSGI0145", Status::GATEWAY_TIMEOUT, Owner::Host)
-            }
+            Self::NoProcessInTime(..) | Self::Silent { .. } => ("WSGI0145", Status::GATEWAY_TIMEOUT, Owner::Host),
             Self::Daemon { error: ChannelError::Closed, .. } => ("WSGI0146", Status::BAD_GATEWAY, Owner::Host),
             Self::Daemon { error: ChannelError::Frame(_), .. } => {
                 ("WSGI0148", Status::INTERNAL_SERVER_ERROR, Owner::Module)
