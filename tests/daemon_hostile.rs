@@ -9,7 +9,7 @@ use std::io::Write;
 use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// A group that is hostile, and one that is not.
-const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=2\n\
+const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=2 shutdown-timeout=1\n\
                       WSGIDaemonProcess other threads=2\n\
                       WSGIApplicationGroup %{GLOBAL}\n\
                       WSGIScriptAlias /hostile {app} process-group=hostile\n\
@@ -120,4 +120,18 @@ fn a_daemon_that_does_not_stop_talking_costs_the_supervisor_little() {
     assert!(memory < 64 << 10, "{memory} KiB");
     assert_eq!(process(&httpd, "/hostile"), hostile);
     httpd.finish(&["WSGI1023: process * was killed by signal 9*"]);
+}
+
+#[test]
+fn a_daemon_that_closes_its_line_to_the_supervisor_is_replaced() {
+    let httpd = serving("").start();
+    let hostile = process(&httpd, "/hostile");
+    let supervisor = hostile.parent().expect("a daemon has a parent");
+    httpd.get("/hostile/hang_up");
+    wait_for("its end", || (!hostile.is_alive()).then_some(()));
+    assert_ne!(process(&httpd, "/hostile"), hostile);
+    // It has waited for news, not asked for it all the time.
+    assert!(supervisor.cpu_ticks() < 100, "{} ticks", supervisor.cpu_ticks());
+    httpd
+        .finish(&["WSGI1024: process * has closed its line", "WSGI1023: process * did not end in time and was killed"]);
 }

@@ -26,7 +26,7 @@ struct Member {
     group: usize,
     place: usize,
     pid: Pid,
-    line: Line,
+    line: Called,
     /// Where it asks for httpd's scoreboard, if it may.
     answering: Option<Answering>,
     started: Instant,
@@ -35,6 +35,29 @@ struct Member {
     /// Whether it is there to take another one's place.
     successor: bool,
     phase: Phase,
+}
+
+/// The line to a daemon.
+enum Called {
+    Line(Line),
+    /// The other end is closed since then.
+    Closed(Instant),
+}
+
+impl Called {
+    fn line(&self) -> Option<&Line> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Closed(_) => None,
+        }
+    }
+
+    /// Says something to a daemon that listens.
+    fn say(&self, message: &Message) {
+        if let Some(line) = self.line() {
+            line.say(message);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +176,7 @@ impl Supervisor {
             self.hear_members();
             self.answer_members();
             self.reap();
+            self.end_those_without_line();
             self.kill_overdue();
             self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
             (0..self.generation.groups.len()).for_each(|group| self.check_replacing(group));
@@ -165,7 +189,8 @@ impl Supervisor {
             // Once it has been noticed that the other end is gone, there is no more news from there.
             PollFd::new(self.watched.as_fd(), if self.ending { PollFlags::empty() } else { PollFlags::POLLIN }),
         ];
-        descriptors.extend(self.members.iter().map(|member| PollFd::new(member.line.as_fd(), PollFlags::POLLIN)));
+        let lines = self.members.iter().filter_map(|member| member.line.line());
+        descriptors.extend(lines.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
         let answering = self.members.iter().filter_map(|member| member.answering.as_ref());
         descriptors.extend(answering.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
         if self.ending {
@@ -248,9 +273,33 @@ impl Supervisor {
     /// Hears each of them out, unless it never stops: the others have their turn, and it has its next one.
     fn hear_members(&mut self) {
         for number in 0..self.members.len() {
-            for _ in 0..MESSAGES_AT_ONCE {
-                let Heard::Message(message) = self.members[number].line.hear() else { break };
-                self.heed(number, message);
+            self.hear(number, MESSAGES_AT_ONCE);
+        }
+    }
+
+    /// Minds what a daemon has said, up to so many messages.
+    fn hear(&mut self, number: usize, at_most: usize) {
+        for _ in 0..at_most {
+            match self.members[number].line.line().map(Line::hear) {
+                Some(Heard::Message(message)) => self.heed(number, message),
+                Some(Heard::Gone) => self.members[number].line = Called::Closed(Instant::now()),
+                Some(Heard::Silence) | None => return,
+            }
+        }
+    }
+
+    /// The line of a daemon that ends is closed a moment before. One that does not end, and to whom no one can tell
+    /// anything any more, is made to end.
+    fn end_those_without_line(&mut self) {
+        for number in 0..self.members.len() {
+            let Member { group, pid, ref line, phase, .. } = self.members[number];
+            let is_closed = matches!(line, Called::Closed(since) if since.elapsed() > TICK);
+            if is_closed && !matches!(phase, Phase::Leaving { .. }) {
+                let text = format!(
+                    "WSGI1024: process {pid} has closed its line to the supervisor; another one takes its place"
+                );
+                self.log(group, Level::Error, &text);
+                self.end_member(number, Reason::ShutdownSignal);
             }
         }
     }

@@ -1,8 +1,10 @@
 """Turns against the server that runs it, as the path says; `/` only names the process."""
 
 import array
+import contextlib
 import ctypes
 import os
+import signal
 import socket
 import struct
 
@@ -111,6 +113,15 @@ def endless_talk():
         line.setblocking(True)
         for number in range(12_500):
             line.send(bytes([LOADED]) + text(b"%d" % number) + text(b"/" * 8000))
+
+
+def hang_up():
+    """Closes the line to the supervisor, and minds nothing any more."""
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(number))) as found:
+            if found.type == socket.SOCK_SEQPACKET:
+                os.close(int(number))
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def application(environ, start_response):

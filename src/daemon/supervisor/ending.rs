@@ -2,7 +2,7 @@
 
 use super::{Member, Phase, Supervisor};
 use crate::apache::log::Level;
-use crate::daemon::control::{Heard, Reason};
+use crate::daemon::control::Reason;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -27,10 +27,7 @@ impl Supervisor {
 
     pub(super) fn bury(&mut self, number: usize, status: WaitStatus) {
         // What it said last is not lost with it. A process that it has forked may still speak.
-        for _ in 0..HEARD_AT_LAST {
-            let Heard::Message(message) = self.members[number].line.hear() else { break };
-            self.heed(number, message);
-        }
+        self.hear(number, HEARD_AT_LAST);
         let member = self.members.remove(number);
         let group = member.group;
         let table = &self.generation.groups[group].table;

@@ -1,7 +1,7 @@
 //! How daemons are started: those that a group lacks at once, successors one at a time, and ones that keep
 //! failing ever more slowly.
 
-use super::{Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
+use super::{Called, Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
 use crate::apache::directive::server_settings;
 use crate::apache::log::Level;
 use crate::config::WsgiConfiguration;
@@ -86,6 +86,7 @@ impl Supervisor {
         drop(held);
         match forked {
             Ok(pid) => {
+                let line = Called::Line(line);
                 running.table.name_process(place, pid.as_raw() as u32);
                 let (started, phase) = (Instant::now(), Phase::Starting);
                 let member = Member { group, place, pid, line, answering, started, edition, successor, phase };
