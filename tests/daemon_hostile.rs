@@ -86,6 +86,19 @@ fn a_file_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn an_interim_response_is_refused() {
+    let httpd = serving("").start();
+    process(&httpd, "/hostile");
+    for attack in ["interim", "interim_abort"] {
+        let response = httpd.get(&format!("/hostile/{attack}"));
+        response.assert_error_page(500);
+        assert!(response.interim.is_empty(), "{response:?}");
+    }
+    let refused = "with a payload that cannot be read";
+    httpd.finish(&[&format!("a frame of kind Head {refused}"), &format!("a frame of kind Abort {refused}")]);
+}
+
+#[test]
 fn a_file_that_is_cut_while_it_is_sent_does_not_end_the_child_of_httpd() {
     // A filter that looks at the file, as TLS does.
     let conf = "WSGIDaemonProcess group\nWSGIScriptAlias / {app} process-group=group\nSetOutputFilter DEFLATE";

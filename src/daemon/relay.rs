@@ -248,6 +248,8 @@ impl<'r, 'c> Relay<'r, 'c> {
         let length = fields.u64().ok_or(broken)?;
         let status = fields.bytes().ok_or(broken)?;
         let mut head = ResponseHead::new(status).map_err(|_| broken)?;
+        // The client would take what follows for the response to its next request.
+        head.check_final().map_err(|_| broken)?;
         let longest = self.group.config.header_buffer_size - 2;
         if status.len() > longest {
             return Err(Stop::Fault(Fault::HeaderTooLong("status line".into(), longest)));
@@ -372,7 +374,11 @@ impl<'r, 'c> Relay<'r, 'c> {
 
     /// The response will not be complete.
     fn abort(&mut self, range: Range<usize>) -> Result<End, Stop> {
-        let code = Fields(self.channel.payload(range)).u16().ok_or(FrameError::Payload(Kind::Abort))?;
+        let broken = FrameError::Payload(Kind::Abort);
+        let code = Fields(self.channel.payload(range)).u16().ok_or(broken)?;
+        if code != 0 && !(400..600).contains(&code) {
+            return Err(broken.into());
+        }
         if self.sink.was_answered() {
             return Ok(End::Served(EmbeddedSink::ANSWERED));
         }

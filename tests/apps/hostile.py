@@ -8,7 +8,7 @@ import signal
 import socket
 import struct
 
-HEAD, DATA, FILE, END = 17, 18, 19, 22
+HEAD, DATA, FILE, END, ABORT = 17, 18, 19, 22, 23
 LOADED = 2
 
 
@@ -105,6 +105,17 @@ def no_file():
     here, there = socket.socketpair()
     with here, there:
         announce_file(here.fileno(), 100)
+
+
+def interim():
+    """What follows an interim response would be taken for the response to the next request."""
+    say(frame(HEAD, struct.pack("<Q", 2**64 - 1) + text(b"100 Continue")))
+    say(frame(DATA, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"))
+    say(frame(END))
+
+
+def interim_abort():
+    say(frame(ABORT, struct.pack("<H", 100)))
 
 
 def endless_talk():
