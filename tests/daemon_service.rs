@@ -14,8 +14,8 @@ const SAY: &str = "import atexit, os, signal, sys, threading, time\n\
                    def say(text):\n    with open(folder + 'said', 'a') as file:\n        file.write(f'{text}\\n')\n";
 
 /// A program that goes on until it is told to end.
-const FOREVER: &str = "atexit.register(say, 'atexit')\nsay(f'begin {os.getpid()}')\n\
-                       try:\n    while True:\n        time.sleep(60)\n\
+const FOREVER: &str = "atexit.register(say, 'atexit')\n\
+                       try:\n    say(f'begin {os.getpid()}')\n    while True:\n        time.sleep(60)\n\
                        except SystemExit:\n    say('end')\n    raise\n";
 
 /// A server whose group `service` runs these programs, in their order.
