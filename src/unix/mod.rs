@@ -13,4 +13,5 @@ pub(crate) mod priority;
 pub(crate) mod process_title;
 pub(crate) mod shared;
 pub(crate) mod signals;
+pub(crate) mod slices;
 pub(crate) mod socket;
