@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, put_bytes, put_u64};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -166,9 +167,18 @@ impl Line {
         Ok((Self(one), Self(other)))
     }
 
-    /// Says something. A side that does not listen any more is about to be ended by other means.
+    /// Says something. A side that does not listen any more is about to be ended by other means. It is lost if the other
+    /// side is behind with some hundreds: the system keeps no more.
     pub(crate) fn say(&self, message: &Message) {
         let _ = send(self.0.as_raw_fd(), &message.write(), MsgFlags::MSG_NOSIGNAL);
+    }
+
+    /// Says something that must not be lost: waits until the other side has room for it, or is gone.
+    pub(crate) fn insist(&self, message: &Message) {
+        let packet = message.write();
+        while let Err(Errno::EAGAIN | Errno::EINTR) = send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
+            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
+        }
     }
 
     /// The next message. One that cannot be read counts as silence.
@@ -212,6 +222,26 @@ mod tests {
         assert_eq!(there.hear(), Heard::Silence);
         drop(here);
         assert_eq!(there.hear(), Heard::Gone);
+    }
+
+    #[test]
+    fn what_is_insisted_on_waits_for_a_side_that_is_behind() {
+        const MANY: u64 = 2000;
+        let drain = |milliseconds| Message::Drain { reason: Reason::ShutdownSignal, milliseconds };
+        let (here, there) = Line::pair().expect("a pair");
+        std::thread::scope(|scope| {
+            scope.spawn(move || (0..MANY).for_each(|number| here.insist(&drain(number))));
+            let heard = core::iter::repeat_with(|| there.hear()).filter(|heard| *heard != Heard::Silence);
+            let heard: Vec<_> = heard.take_while(|heard| *heard != Heard::Gone).collect();
+            assert_eq!(heard, (0..MANY).map(|number| Heard::Message(drain(number))).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn nobody_insists_when_the_other_side_is_gone() {
+        let (here, there) = Line::pair().expect("a pair");
+        drop(there);
+        here.insist(&Message::Ready);
     }
 
     #[test]

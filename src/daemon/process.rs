@@ -131,6 +131,7 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
 /// Everything up to the first request.
 fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     let Start { group, start_up, main, place, line, asking, supervisor, applications } = start;
+    check_supervisor(supervisor)?;
     isolation::isolate(group, &line, asking.as_ref()).map_err(StartError::Isolation)?;
     let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
@@ -140,13 +141,12 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
         &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGXCPU],
         &[Signal::SIGPIPE],
     )?;
-    // The supervisor ignores it, and a program that an application starts would inherit that.
-    signals::reset(&[Signal::SIGWINCH]);
+    // The supervisor ignores the one, and a program that an application starts would inherit that. It minds the other, and
+    // a copy that an application makes, and that has children, would end with the first of them.
+    signals::reset(&[Signal::SIGWINCH, Signal::SIGCHLD]);
     // After the change of identity, which would undo it.
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
-    if nix::unistd::getppid().as_raw() as u32 != supervisor {
-        return Err(StartError::System(nix::Error::ESRCH));
-    }
+    check_supervisor(supervisor)?;
     activity::prepare(group.config.threads as usize);
     fork::mark_copies()?;
     let parked = Parked::new()?;
@@ -168,6 +168,11 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     daemon.load_beforehand(applications);
     set_switch_interval();
     Ok((daemon, signals))
+}
+
+/// A supervisor that has died has a successor, which may have given the place to another process.
+fn check_supervisor(supervisor: u32) -> Result<(), StartError> {
+    if nix::unistd::getppid().as_raw() as u32 == supervisor { Ok(()) } else { Err(StartError::ToldToEnd) }
 }
 
 /// Whether the processes of the group run programs, and take no requests.
@@ -219,9 +224,9 @@ impl Daemon {
         let application = Application { application_group: application_group.to_owned(), script: script.to_vec() };
         if loaded {
             activity::note_loaded();
-            self.line.say(&Message::Loaded(application));
+            self.line.insist(&Message::Loaded(application));
         } else {
-            self.line.say(&Message::LoadFailed(application));
+            self.line.insist(&Message::LoadFailed(application));
         }
     }
 
@@ -235,8 +240,7 @@ impl Daemon {
         }
     }
 
-    /// Asks to be replaced, as often as there is a reason: new code that does not load may have undone an earlier plan.
-    /// The supervisor minds the first reason only, and is not told more than it needs.
+    /// Asks to be replaced, as often as there is a reason, but the supervisor is not told more than it needs.
     pub(crate) fn ask_to_be_replaced(&self, reason: Reason, change: u64) {
         let now = activity::now();
         let before = self.asked.load(Relaxed);
@@ -277,8 +281,10 @@ fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i
         Ok(limits) => limits,
         Err(error) => return cannot_start(daemon, &StartError::Thread(error)),
     };
+    // From here on the line tells of the supervisor's end, and requests may be under way then.
+    let _ = nix::sys::prctl::set_pdeathsig(None);
     // It is the supervisor that lets requests come: a successor may have to be given up.
-    daemon.line.say(&Message::Ready);
+    daemon.line.insist(&Message::Ready);
     let mut signal_events = SignalEvents::new(daemon);
     let cause = watch(daemon, signals, &mut limits, &mut signal_events);
     let until = begin_end(daemon, &cause);
@@ -323,11 +329,24 @@ const LOOK: Duration = Duration::from_millis(10);
 const END_OF_DEADLOCK: Duration = Duration::from_secs(5);
 
 impl Drain {
+    /// The supervisor is gone. Requests end as they do after a graceful restart.
+    fn without_supervisor(daemon: &Daemon) -> Self {
+        let config = daemon.config();
+        let limit = config.graceful_timeout.filter(|_| config.graceful_timeout_given);
+        Self { reason: Reason::ShutdownSignal, until: limit.map(|limit| Instant::now() + limit) }
+    }
+
     /// Whether there is nothing left to wait for: requests that are given up do not count.
     fn is_over(&self, daemon: &Daemon, limits: &Limits) -> bool {
         let left = daemon.group.table.in_flight(daemon.place) as usize;
         left <= limits.given_up() || self.until.is_some_and(|until| until <= Instant::now())
     }
+}
+
+/// Whether any child of httpd is left that may wait for this process: without a supervisor no one else tells.
+fn is_forsaken(daemon: &Daemon) -> bool {
+    daemon.group.table.forget_dead_tenants();
+    !daemon.group.table.has_tenants()
 }
 
 /// Why a daemon ends.
@@ -365,9 +384,10 @@ impl Cause {
 /// The main thread while requests are served. Returns why the daemon is to end.
 fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events: &mut SignalEvents) -> Cause {
     let mut draining: Option<Drain> = None;
+    let mut supervised = true;
     loop {
         let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
-        wait_for_news(signals, &daemon.line, wait);
+        wait_for_news(signals, supervised.then_some(&daemon.line), wait);
         while let Some(signal) = signals.next() {
             if heed(daemon, signal, signal_events) {
                 return Cause::of_signal(&daemon.line, draining.as_ref());
@@ -381,11 +401,16 @@ fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events:
             }
             // The signal that follows changes nothing any more.
             Heard::Message(Message::End { reason }) => return Cause::told(reason, draining.as_ref()),
-            // Without a supervisor no one replaces this process, or ends it.
-            Heard::Gone => return Cause::new(Reason::ShutdownSignal, draining.as_ref()),
-            Heard::Message(_) | Heard::Silence => {}
+            // Without a supervisor no one replaces this process, or ends it. The next supervisor starts others.
+            Heard::Gone if supervised => {
+                supervised = false;
+                daemon.group.table.drain(daemon.place);
+                draining.get_or_insert_with(|| Drain::without_supervisor(daemon));
+            }
+            Heard::Message(_) | Heard::Silence | Heard::Gone => {}
         }
-        if let Some(drain) = draining.as_ref().filter(|drain| drain.is_over(daemon, limits)) {
+        let is_over = |drain: &&Drain| drain.is_over(daemon, limits) || !supervised && is_forsaken(daemon);
+        if let Some(drain) = draining.as_ref().filter(is_over) {
             return Cause::new(drain.reason, None);
         }
         if let Some(reason) = limits.check() {
@@ -396,9 +421,10 @@ fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events:
     }
 }
 
-fn wait_for_news(signals: &Signals, line: &Line, at_most: Option<Duration>) {
-    let mut descriptors =
-        [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+/// Waits for a signal, or for a word of the supervisor if there is one.
+fn wait_for_news(signals: &Signals, line: Option<&Line>, at_most: Option<Duration>) {
+    let mut descriptors = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    descriptors.extend(line.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
     let timeout = at_most.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX));
     let _ = poll(&mut descriptors, timeout);
 }
@@ -410,7 +436,8 @@ fn heed(daemon: &Daemon, signal: Signal, signal_events: &mut SignalEvents) -> bo
         Signal::SIGUSR1 => {
             let eviction = daemon.config().eviction_timeout.is_some();
             let reason = if eviction { Reason::EvictionSignal } else { Reason::GracefulSignal };
-            daemon.ask_to_be_replaced(reason, 0);
+            // It comes once, so it is not held back like what is said again.
+            daemon.line.insist(&Message::Replace { reason, change: 0 });
         }
         Signal::SIGXCPU => daemon.ask_to_be_replaced(Reason::CpuTimeLimit, 0),
         // Of interest to those who subscribe to signals only.

@@ -4,6 +4,8 @@
 //! runs no Python and listens to no one but the parent of httpd and its own daemons.
 
 mod ending;
+mod lateness;
+mod plan;
 mod replacing;
 mod starting;
 
@@ -14,9 +16,11 @@ use super::scores::Answering;
 use crate::apache::log::{self, Level};
 use crate::unix::signals::Signals;
 use core::time::Duration;
+use lateness::Lack;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use plan::Plan;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,6 +39,8 @@ struct Member {
     /// Whether it is there to take another one's place.
     successor: bool,
     phase: Phase,
+    /// How often the log has said that it takes long to start.
+    lateness: u32,
 }
 
 /// The line to a daemon.
@@ -79,11 +85,15 @@ struct Progress {
     /// The edition of the code that new daemons have.
     edition: u32,
     /// Daemons that wait for their successor, in order.
-    to_replace: Vec<(Pid, Reason)>,
+    to_replace: Plan,
     /// Whether daemons with older code are being replaced.
     replacing: bool,
     /// The change that the newest edition is for, until a daemon is ready with it.
     change: Option<u64>,
+    /// The same, and it stays.
+    latest_change: u64,
+    /// Since when there is no place for the next daemon.
+    without_place: Option<Lack>,
     /// Since when the table says that a new edition is under way, and none is.
     lost_since: Option<Instant>,
     /// Daemons that ended soon after their start, in a row.
@@ -173,11 +183,13 @@ impl Supervisor {
             }
             self.wait_for_news();
             self.heed_signals();
+            // First, so that no one is replaced by a successor that is dead.
+            self.reap();
             self.hear_members();
             self.answer_members();
-            self.reap();
             self.end_those_without_line();
             self.kill_overdue();
+            self.mind_lateness();
             self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
             (0..self.generation.groups.len()).for_each(|group| self.check_replacing(group));
         }
@@ -264,7 +276,12 @@ impl Supervisor {
         let group = &self.generation.groups[member.group];
         group.table.drain(member.place);
         let limit = group.config.shutdown_timeout.map(|limit| limit + GRACE);
-        let limit = if self.ending { Some(limit.unwrap_or(END_AT_MOST).min(END_AT_MOST)) } else { limit };
+        // One that has not started has nothing to finish, and may not heed signals.
+        let limit = if self.ending || member.phase == Phase::Starting {
+            Some(limit.unwrap_or(END_AT_MOST).min(END_AT_MOST))
+        } else {
+            limit
+        };
         member.phase = Phase::Leaving { reason, until: limit.map(|limit| Instant::now() + limit) };
         member.line.say(&Message::End { reason });
         let _ = kill(member.pid, Signal::SIGTERM);
@@ -273,15 +290,16 @@ impl Supervisor {
     /// Hears each of them out, unless it never stops: the others have their turn, and it has its next one.
     fn hear_members(&mut self) {
         for number in 0..self.members.len() {
-            self.hear(number, MESSAGES_AT_ONCE);
+            self.hear(number, MESSAGES_AT_ONCE, |_| true);
         }
     }
 
-    /// Minds what a daemon has said, up to so many messages.
-    fn hear(&mut self, number: usize, at_most: usize) {
+    /// Minds what a daemon has said, up to so many messages, as far as it still counts.
+    fn hear(&mut self, number: usize, at_most: usize, counts: fn(&Message) -> bool) {
         for _ in 0..at_most {
             match self.members[number].line.line().map(Line::hear) {
-                Some(Heard::Message(message)) => self.heed(number, message),
+                Some(Heard::Message(message)) if counts(&message) => self.heed(number, message),
+                Some(Heard::Message(_)) => {}
                 Some(Heard::Gone) => self.members[number].line = Called::Closed(Instant::now()),
                 Some(Heard::Silence) | None => return,
             }

@@ -310,12 +310,19 @@ impl Table {
         self.tell_of_edition();
     }
 
-    /// The new edition did not load.
+    /// The new edition did not load, or takes too long: who waits for it goes on with the old one.
     pub(crate) fn edition_failed(&self, change: u64) {
         self.head(Head::FailedLow).store(change as u32, SeqCst);
         self.head(Head::FailedHigh).store((change >> 32) as u32, SeqCst);
         self.head(Head::Failures).fetch_add(1, SeqCst);
         self.end_replacing();
+    }
+
+    /// The new edition has loaded, however late, and is being brought in: no change counts as failed any more.
+    pub(crate) fn edition_loaded(&self) {
+        self.head(Head::FailedLow).store(0, SeqCst);
+        self.head(Head::FailedHigh).store(0, SeqCst);
+        self.head(Head::Replacing).store(1, SeqCst);
     }
 
     /// What a supervisor that has died left undone is ended. Returns the newest edition that there is.
@@ -355,6 +362,11 @@ impl Table {
                 self.forget(tenant);
             }
         }
+    }
+
+    /// Whether any child of httpd may have a request here.
+    pub(crate) fn has_tenants(&self) -> bool {
+        (0..self.tenants).any(|tenant| self.of_tenant(tenant, Tenant::Process).load(SeqCst) != 0)
     }
 
     fn forget(&self, tenant: usize) {

@@ -2,7 +2,7 @@
 
 use super::{Member, Phase, Supervisor};
 use crate::apache::log::Level;
-use crate::daemon::control::Reason;
+use crate::daemon::control::{Message, Reason};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -26,15 +26,16 @@ impl Supervisor {
     }
 
     pub(super) fn bury(&mut self, number: usize, status: WaitStatus) {
-        // What it said last is not lost with it. A process that it has forked may still speak.
-        self.hear(number, HEARD_AT_LAST);
+        // What it said last is not lost with it, but it takes no requests any more. A process that it has forked may
+        // still speak.
+        self.hear(number, HEARD_AT_LAST, |message| *message != Message::Ready);
         let member = self.members.remove(number);
         let group = member.group;
         let table = &self.generation.groups[group].table;
         let under_way = table.being_served(member.place);
         table.clear(member.place);
         self.tell_end(&member, status, under_way);
-        self.progress[group].to_replace.retain(|(pid, _)| *pid != member.pid);
+        self.progress[group].to_replace.forget(member.pid);
         if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {
             self.slow_down(&member, status);
         }
@@ -86,7 +87,7 @@ impl Supervisor {
                 reason == Reason::CpuTimeLimit && until.is_none_or(|until| until > Instant::now())
             }
             Phase::Starting | Phase::Ready => {
-                self.progress[member.group].to_replace.contains(&(member.pid, Reason::CpuTimeLimit))
+                self.progress[member.group].to_replace.has(member.pid, Reason::CpuTimeLimit)
             }
         }
     }

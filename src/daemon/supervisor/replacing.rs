@@ -12,8 +12,12 @@ impl Supervisor {
         let progress = &mut self.progress[group];
         progress.edition = progress.edition.wrapping_add(1);
         progress.change = Some(change);
+        progress.latest_change = change;
         progress.replacing = true;
+        // What has failed so far says nothing about this code.
         progress.no_successor_before = None;
+        progress.not_before = None;
+        self.give_up_late(group);
         let members = self.members.iter().filter(|member| member.group == group && member.phase == Phase::Ready);
         let pids: Vec<_> = members.map(|member| member.pid).collect();
         for pid in pids {
@@ -23,10 +27,7 @@ impl Supervisor {
     }
 
     pub(super) fn plan(&mut self, group: usize, pid: Pid, reason: Reason) {
-        let to_replace = &mut self.progress[group].to_replace;
-        if !to_replace.iter().any(|(other, _)| *other == pid) {
-            to_replace.push((pid, reason));
-        }
+        self.progress[group].to_replace.add(pid, reason);
     }
 
     /// A daemon takes requests.
@@ -36,8 +37,8 @@ impl Supervisor {
         if edition < progress.edition {
             // It was on its way when the code changed.
             self.plan(group, pid, Reason::ScriptReload);
-        } else {
-            progress.change = None;
+        } else if progress.change.take().is_some() {
+            self.generation.groups[group].table.edition_loaded();
         }
         if successor {
             self.replace_next(group);
@@ -46,9 +47,7 @@ impl Supervisor {
 
     /// A successor takes requests: its predecessor takes no further ones.
     pub(super) fn replace_next(&mut self, group: usize) {
-        let progress = &mut self.progress[group];
-        if !progress.to_replace.is_empty() {
-            let (pid, reason) = progress.to_replace.remove(0);
+        if let Some((pid, reason)) = self.progress[group].to_replace.next() {
             self.drain_member(pid, reason);
         }
         self.end_edition_if_done(group);
@@ -56,8 +55,7 @@ impl Supervisor {
 
     pub(super) fn end_edition_if_done(&mut self, group: usize) {
         let progress = &mut self.progress[group];
-        let done = !progress.to_replace.iter().any(|(_, reason)| *reason == Reason::ScriptReload);
-        if progress.replacing && done {
+        if progress.replacing && !progress.to_replace.has_any(Reason::ScriptReload) {
             progress.replacing = false;
             progress.change = None;
             self.generation.groups[group].table.end_replacing();
@@ -113,7 +111,7 @@ impl Supervisor {
         if let Some(change) = progress.change.take() {
             progress.edition = progress.edition.wrapping_sub(1);
             progress.replacing = false;
-            progress.to_replace.retain(|(_, reason)| *reason != Reason::ScriptReload);
+            progress.to_replace.drop_reason(Reason::ScriptReload);
             self.generation.groups[group].table.edition_failed(change);
         }
     }

@@ -1,6 +1,7 @@
 //! How daemons are started: those that a group lacks at once, successors one at a time, and ones that keep
 //! failing ever more slowly.
 
+use super::lateness::Lack;
 use super::{Called, Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
 use crate::apache::directive::server_settings;
 use crate::apache::log::Level;
@@ -37,6 +38,7 @@ impl Supervisor {
         let may_replace = self.progress[group].no_successor_before.is_none_or(|time| now >= time);
         let wants_replacing = !self.progress[group].to_replace.is_empty() && starting == 0 && ready >= wanted;
         let successor = usize::from(may_replace && wants_replacing);
+        self.progress[group].without_place.take_if(|_| lacking.max(successor) == 0);
         for _ in 0..lacking.max(successor) {
             if !self.start(group, lacking == 0) {
                 break;
@@ -50,13 +52,18 @@ impl Supervisor {
         (0..table.places()).find(|place| {
             let taken = self.members.iter().any(|member| member.group == group && member.place == *place);
             // A daemon of an earlier supervisor may still finish its requests.
-            let process = Pid::from_raw(table.process(*place) as i32);
-            !taken && (table.state(*place) == State::Empty || kill(process, None).is_err())
+            let process = table.process(*place) as i32;
+            let is_gone = || process == 0 || kill(Pid::from_raw(process), None).is_err();
+            !taken && (table.state(*place) == State::Empty || is_gone())
         })
     }
 
     pub(super) fn start(&mut self, group: usize, successor: bool) -> bool {
-        let Some(place) = self.empty_place(group) else { return false };
+        let Some(place) = self.empty_place(group) else {
+            self.progress[group].without_place.get_or_insert_with(Lack::new);
+            return false;
+        };
+        self.progress[group].without_place = None;
         let Ok((line, theirs)) = Line::pair() else { return false };
         let running: &'static Group = &self.generation.groups[group];
         let (asking, answering) = match running.config.server_metrics.then(scores::line).transpose() {
@@ -65,6 +72,7 @@ impl Supervisor {
         };
         let edition = self.progress[group].edition;
         running.table.begin(place, edition);
+        let supervisor = std::process::id();
         // Until the daemon minds its signals, the handlers that it has are those of this process.
         let held = signals::Held::new();
         let forked = fork::fork(|| {
@@ -79,7 +87,7 @@ impl Supervisor {
                 place,
                 line: theirs,
                 asking,
-                supervisor: nix::unistd::getppid().as_raw() as u32,
+                supervisor,
                 applications: &self.progress[group].applications,
             })
         });
@@ -89,7 +97,9 @@ impl Supervisor {
                 let line = Called::Line(line);
                 running.table.name_process(place, pid.as_raw() as u32);
                 let (started, phase) = (Instant::now(), Phase::Starting);
-                let member = Member { group, place, pid, line, answering, started, edition, successor, phase };
+                let lateness = 0;
+                let member =
+                    Member { group, place, pid, line, answering, started, edition, successor, phase, lateness };
                 self.members.push(member);
                 true
             }
