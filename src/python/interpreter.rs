@@ -6,8 +6,8 @@
 
 use super::config::{self, GilMode, Options, StartError};
 use super::script::Scripts;
+use super::slices_for_loading;
 use super::thread_state::{self, Attached, attach};
-use crate::unix::slices::ShortSlices;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use parking_lot::Mutex;
@@ -58,10 +58,6 @@ pub(crate) enum Origin {
     Client,
 }
 
-/// Whether this Python gives the processor away forty times (sched_yield(2)) when a thread takes a critical section that it
-/// is in already. The start of an interpreter does so often that it takes a hundred times as long on a busy machine.
-const YIELDS: bool = cfg!(all(Py_GIL_DISABLED, not(Py_3_14)));
-
 /// As many interpreters of one process may have names that clients had a say in.
 const BY_CLIENTS_AT_MOST: usize = 64;
 
@@ -94,7 +90,7 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
         return Err(InterpreterError::StartedBefore);
     }
     thread_state::number();
-    let _slices = YIELDS.then(ShortSlices::new);
+    let _slices = slices_for_loading();
     // SAFETY: says the caller.
     unsafe { config::initialize(options) }?;
     let runtime = RUNTIME.get_or_init(|| Runtime {
@@ -188,7 +184,7 @@ impl Interpreter {
         main: &'static Interpreter,
         runtime: &Runtime,
     ) -> Result<&'static Self, String> {
-        let _slices = YIELDS.then(ShortSlices::new);
+        let _slices = slices_for_loading();
         let _inside = thread_state::Inside::new();
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };

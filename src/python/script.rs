@@ -5,7 +5,7 @@
 //! number; the table of scripts is locked only when that number has moved.
 
 use super::thread_state::Attached;
-use super::{generation, text, traceback};
+use super::{generation, slices_for_loading, text, traceback};
 use core::cell::RefCell;
 use md5::{Digest, Md5};
 use parking_lot::{Condvar, Mutex};
@@ -145,7 +145,9 @@ impl Applications {
             Some(_) => Reload::Wanted,
             None => Reload::Ask,
         };
+        let slices = slices_for_loading();
         let module = attached.interpreter.scripts.module(attached, script, reload, announce)?;
+        drop(slices);
         let globals = module.dict();
         let callable = || globals.get_item(script.callable).ok().flatten().ok_or(LoadError::NoCallable);
         // Only names that exist are minded: a client may have a say in the name. Read again, now that a change would tell.
