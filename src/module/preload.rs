@@ -76,7 +76,7 @@ pub(crate) fn load_application(application_group: &str, path: &[u8]) -> bool {
 fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool, InterpreterError> {
     let interpreter = interpreter::named(application_group, Origin::Configuration)?;
     // A program is not loaded before it has come to its end.
-    let _slices = if exit == Exit::Logged { python::slices_for_loading() } else { None };
+    let _slices = if exit == Exit::Logged { python::short_slices() } else { None };
     let root = process().and_then(Process::root);
     let path = root.and_then(|root| jail::inside(root, path)).unwrap_or(path);
     let name = String::from_utf8_lossy(path);

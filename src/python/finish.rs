@@ -31,6 +31,7 @@ pub(crate) fn finish(keep: bool) {
         set_alarm(Duration::ZERO);
         return;
     }
+    let _slices = super::short_slices();
     let mut clean = true;
     for interpreter in interpreter::all().into_iter().rev() {
         attach(interpreter, run_exit_work);

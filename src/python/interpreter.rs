@@ -6,7 +6,7 @@
 
 use super::config::{self, GilMode, Options, StartError};
 use super::script::Scripts;
-use super::slices_for_loading;
+use super::short_slices;
 use super::thread_state::{self, Attached, attach};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -90,7 +90,7 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
         return Err(InterpreterError::StartedBefore);
     }
     thread_state::number();
-    let _slices = slices_for_loading();
+    let _slices = short_slices();
     // SAFETY: says the caller.
     unsafe { config::initialize(options) }?;
     let runtime = RUNTIME.get_or_init(|| Runtime {
@@ -184,7 +184,7 @@ impl Interpreter {
         main: &'static Interpreter,
         runtime: &Runtime,
     ) -> Result<&'static Self, String> {
-        let _slices = slices_for_loading();
+        let _slices = short_slices();
         let _inside = thread_state::Inside::new();
         // SAFETY: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };

@@ -5,7 +5,7 @@
 //! number; the table of scripts is locked only when that number has moved.
 
 use super::thread_state::Attached;
-use super::{generation, slices_for_loading, text, traceback};
+use super::{generation, short_slices, text, traceback};
 use core::cell::RefCell;
 use md5::{Digest, Md5};
 use parking_lot::{Condvar, Mutex};
@@ -145,7 +145,7 @@ impl Applications {
             Some(_) => Reload::Wanted,
             None => Reload::Ask,
         };
-        let slices = slices_for_loading();
+        let slices = short_slices();
         let module = attached.interpreter.scripts.module(attached, script, reload, announce)?;
         drop(slices);
         let globals = module.dict();
