@@ -314,7 +314,7 @@ impl Builder {
             writeln!(conf, "User {USER}\nGroup {USER}").expect("a string grows");
         }
         conf += self.size.as_deref().unwrap_or(self.mpm.size());
-        conf += "\nTimeout 10\nKeepAliveTimeout 5\nGracefulShutdownTimeout 10\n\
+        conf += "\nTimeout 30\nKeepAliveTimeout 5\nGracefulShutdownTimeout 10\n\
                  LogFormat \"%>s %X %B %L %r\" test\nCustomLog {root}/access.log test\n";
         writeln!(conf, "LoadModule wsgi_module {}", variable(self.module_variable)).expect("a string grows");
         if let Some(mode) = self.gil_mode {
@@ -429,7 +429,7 @@ impl Httpd {
 
     /// Runs curl; `{url}` in an argument is where the server listens, and
     /// `{tls}` the same for a server that speaks TLS. Not to take longer than
-    /// ten seconds.
+    /// thirty seconds.
     pub fn curl(&self, arguments: &[&str]) -> Output {
         self.curl_command(arguments).output().expect("curl runs")
     }
@@ -442,7 +442,7 @@ impl Httpd {
         };
         let mut command = Command::new("curl");
         command
-            .args(["--silent", "--show-error", "--noproxy", "*", "--insecure", "--max-time", "10"])
+            .args(["--silent", "--show-error", "--noproxy", "*", "--insecure", "--max-time", "30"])
             .args(arguments.iter().map(fill_in));
         command
     }

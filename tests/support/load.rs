@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How long a client waits for bytes before its request counts as lost: ample, as
 /// httpd takes seconds to start processes again after a restart.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What clients have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
