@@ -59,11 +59,13 @@ enum Head {
     Replacing,
     /// How many new editions failed to load.
     Failures,
-    /// The change that failed last, hashed: it is not tried again.
-    FailedLow,
-    FailedHigh,
     Length,
 }
+
+/// So many changes that failed are known, each hashed into two words behind the head: they are not tried again.
+const FAILED_AT_MOST: usize = 8;
+/// Where the places begin.
+const PLACES_START: usize = Head::Length as usize + 2 * FAILED_AT_MOST;
 
 /// Words of one process, before its seats.
 #[repr(usize)]
@@ -164,7 +166,7 @@ impl Table {
     pub(crate) fn new(places: usize, tenants: usize, threads: u32, backlog: u32) -> nix::Result<Self> {
         let tenants = tenants.min(NO_TENANT as usize);
         let of_places = places * (Place::Length as usize + threads as usize);
-        let words = Head::Length as usize + of_places + tenants * Tenant::Length as usize;
+        let words = PLACES_START + of_places + tenants * Tenant::Length as usize;
         Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
     }
 
@@ -178,7 +180,7 @@ impl Table {
     }
 
     fn place_start(&self, place: usize) -> usize {
-        Head::Length as usize + place * (Place::Length as usize + self.threads as usize)
+        PLACES_START + place * (Place::Length as usize + self.threads as usize)
     }
 
     fn of_place(&self, place: usize, word: Place) -> &AtomicU32 {
@@ -292,11 +294,16 @@ impl Table {
         self.set_state(place, State::Empty);
     }
 
+    /// The changes that failed.
+    fn failed(&self) -> &[[AtomicU32; 2]] {
+        self.words[Head::Length as usize..PLACES_START].as_chunks().0
+    }
+
     /// Asks for a new edition on account of a change; `false` if one is under way, or if this change failed before.
     pub(crate) fn ask_for_new_edition(&self, change: u64) -> bool {
-        let failed = u64::from(self.head(Head::FailedLow).load(SeqCst))
-            | u64::from(self.head(Head::FailedHigh).load(SeqCst)) << 32;
-        change != failed && self.head(Head::Replacing).compare_exchange(0, 1, SeqCst, SeqCst).is_ok()
+        let is_it =
+            |[low, high]: &[AtomicU32; 2]| change == u64::from(low.load(SeqCst)) | u64::from(high.load(SeqCst)) << 32;
+        !self.failed().iter().any(is_it) && self.head(Head::Replacing).compare_exchange(0, 1, SeqCst, SeqCst).is_ok()
     }
 
     /// Whether a new edition has been asked for and is not in place yet.
@@ -312,16 +319,17 @@ impl Table {
 
     /// The new edition did not load, or takes too long: who waits for it goes on with the old one.
     pub(crate) fn edition_failed(&self, change: u64) {
-        self.head(Head::FailedLow).store(change as u32, SeqCst);
-        self.head(Head::FailedHigh).store((change >> 32) as u32, SeqCst);
+        let number = self.head(Head::Failures).load(SeqCst) as usize;
+        let [low, high] = &self.failed()[number % FAILED_AT_MOST];
+        low.store(change as u32, SeqCst);
+        high.store((change >> 32) as u32, SeqCst);
         self.head(Head::Failures).fetch_add(1, SeqCst);
         self.end_replacing();
     }
 
     /// The new edition has loaded, however late, and is being brought in: no change counts as failed any more.
     pub(crate) fn edition_loaded(&self) {
-        self.head(Head::FailedLow).store(0, SeqCst);
-        self.head(Head::FailedHigh).store(0, SeqCst);
+        self.failed().iter().flatten().for_each(|word| word.store(0, SeqCst));
         self.head(Head::Replacing).store(1, SeqCst);
     }
 

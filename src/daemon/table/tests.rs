@@ -212,6 +212,23 @@ fn a_change_that_a_dead_supervisor_left_half_done_does_not_bar_the_next() {
     assert!(table.ask_for_new_edition(2));
 }
 
+#[test]
+fn changes_that_failed_are_not_tried_again_until_another_has_loaded() {
+    let table = table(1, 1, 10);
+    start(&table, 0, 3);
+    for change in [1 << 40, 2] {
+        assert!(table.ask_for_new_edition(change));
+        table.edition_failed(change);
+    }
+    assert!(!table.ask_for_new_edition(1 << 40));
+    assert!(!table.ask_for_new_edition(2));
+    assert!(table.ask_for_new_edition(3));
+    table.edition_loaded();
+    assert!(table.is_replacing());
+    table.end_replacing();
+    assert!(table.ask_for_new_edition(2));
+}
+
 /// Children that reserve, threads that serve, and processes that are replaced, all at once.
 #[test]
 fn under_stress_none_is_lost_and_no_process_has_more_than_it_can() {
