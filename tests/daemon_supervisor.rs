@@ -164,8 +164,10 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
         let httpd = running(options, &text(1)).gil_mode(mode).start();
         let mut long = Vec::new();
         // A group of one has three places; a process that has a request to finish keeps its own.
+        let wait_for_version =
+            |version: u32| wait_for("the code", || (httpd.get("/").text() == version.to_string()).then_some(()));
         for version in 1..=2 {
-            httpd.get("/").assert(200, &version.to_string());
+            wait_for_version(version);
             let mut connection = httpd.connect();
             connection.send_get("/?wait");
             long.push((connection, version));
@@ -173,7 +175,7 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
             wait_for("the request to begin", || (noted(&httpd, "blocked").len() == count).then_some(()));
             rewrite(&httpd, &text(version + 1));
         }
-        httpd.get("/").assert(200, "3");
+        wait_for_version(3);
         rewrite(&httpd, &text(4));
         httpd.get("/").assert(200, "3");
         httpd.wait_for_log("WSGI1024: the next process is started when one of those has ended");
@@ -182,7 +184,7 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
         for (mut connection, version) in long {
             connection.response().assert(200, &version.to_string());
         }
-        wait_for("the newest code", || (httpd.get("/").text() == "4").then_some(()));
+        wait_for_version(4);
         httpd.finish(&["WSGI1024: the next process is started when"]);
     });
 }
@@ -190,7 +192,7 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
 #[test]
 fn requests_of_a_killed_supervisors_processes_end_however_long_they_take() {
     in_both_modes(|mode| {
-        let httpd = serving("processes=1 threads=2 shutdown-timeout=1", "").gil_mode(mode).start();
+        let httpd = serving("processes=1 threads=2 shutdown-timeout=3", "").gil_mode(mode).start();
         let mut long = httpd.connect();
         long.send_get("/blocked");
         let old = wait_for_note(&httpd, "blocked");
@@ -198,7 +200,7 @@ fn requests_of_a_killed_supervisors_processes_end_however_long_they_take() {
         httpd.wait_for_log("WSGI1020: the supervisor of the process groups");
         wait_for("another process", || (daemons(&httpd, 1) != [old]).then_some(()));
         // Beyond what `shutdown-timeout` would give it.
-        thread::sleep(Duration::from_millis(1500));
+        thread::sleep(Duration::from_millis(3500));
         assert!(old.is_alive());
         release(&httpd);
         long.response().assert(200, "done");
