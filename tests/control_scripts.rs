@@ -453,8 +453,8 @@ fn a_dispatch_script_chooses_who_answers() {
         httpd.finish(&[
             "WSGI0089: the script has no 'missing'",
             "WSGI0151: process group 'three' is not defined",
-            "WSGI1061: process_group() returned int; expected str (latin-1), bytes or None [script */control.py]",
-            "WSGI1061: process_group() returned str; expected str (latin-1), bytes or None",
+            "WSGI1064: process_group() returned int; expected str (latin-1), bytes or None [script */control.py]",
+            "WSGI1064: process_group() returned str; expected str (latin-1), bytes or None",
             "WSGI0174: process_group() raised ZeroDivisionError",
             "ZeroDivisionError*",
             "WSGI0175: process_group() raised SystemExit",

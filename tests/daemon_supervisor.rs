@@ -121,7 +121,7 @@ fn code_that_hangs_while_it_is_loaded_holds_up_neither_requests_nor_the_next_cha
         }
         let hanging = wait_for_note(&httpd, "hanging");
         httpd.wait_for_log(&format!(
-            "WSGI1024: process {} has been starting for * s, and what it loads beforehand is not there yet; \
+            "WSGI1025: process {} has been starting for * s, and what it loads beforehand is not there yet; \
              2 other processes take requests",
             hanging.0
         ));
@@ -129,7 +129,7 @@ fn code_that_hangs_while_it_is_loaded_holds_up_neither_requests_nor_the_next_cha
         rewrite(&httpd, &answering("2"));
         wait_for("the repaired code", || (httpd.get("/").text() == "2").then_some(()));
         wait_for_end(hanging);
-        httpd.finish(&["WSGI1024: process", "WSGI1023: process * did not end in time and was killed"]);
+        httpd.finish(&["WSGI1025: process", "WSGI1023: process * did not end in time and was killed"]);
     });
 }
 
@@ -147,13 +147,13 @@ fn code_that_is_late_is_used_when_it_is_there_and_may_change_again() {
         allow(&httpd, "one");
         httpd.get("/").assert(200, "0");
         wait_for_note(&httpd, "late");
-        httpd.wait_for_log("WSGI1024: process");
+        httpd.wait_for_log("WSGI1025: process");
         httpd.get("/").assert(200, "0");
         allow(&httpd, "go");
         wait_for("the new code", || (httpd.get("/").text() == "1").then_some(()));
         allow(&httpd, "two");
         wait_for("the next code", || (httpd.get("/").text() == "2").then_some(()));
-        httpd.finish(&["WSGI1024: process * has been starting for * s"]);
+        httpd.finish(&["WSGI1025: process * has been starting for * s"]);
     });
 }
 
@@ -182,14 +182,14 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
         wait_for_version(3);
         rewrite(&httpd, &text(4));
         httpd.get("/").assert(200, "3");
-        httpd.wait_for_log("WSGI1024: the next process is started when one of those has ended");
+        httpd.wait_for_log("WSGI1025: the next process is started when one of those has ended");
         httpd.get("/").assert(200, "3");
         allow(&httpd, "release");
         for (mut connection, version) in long {
             connection.response().assert(200, &version.to_string());
         }
         wait_for_version(4);
-        httpd.finish(&["WSGI1024"]);
+        httpd.finish(&["WSGI1025"]);
     });
 }
 

@@ -101,7 +101,7 @@ fn name_of(answer: &Bound<'_, PyAny>) -> Result<Option<String>, Failure> {
         Some(name) => Ok(Some(name.to_owned())),
         None => {
             let text = format!("{}; expected str (latin-1), bytes or None", type_of(answer));
-            Err(Failure::Answer("WSGI1061", text))
+            Err(Failure::Answer("WSGI1064", text))
         }
     }
 }

@@ -62,7 +62,7 @@ impl Supervisor {
             number => format!("{number} other processes take requests"),
         };
         let text = format!(
-            "WSGI1024: process {pid} has been starting for {seconds} s, and what it loads beforehand is not there yet; {others}"
+            "WSGI1025: process {pid} has been starting for {seconds} s, and what it loads beforehand is not there yet; {others}"
         );
         self.log(group, Level::Warning, &text);
         self.let_requests_go_on(group);
@@ -77,7 +77,7 @@ impl Supervisor {
         let leaving = leaving.filter(|member| matches!(member.phase, Phase::Leaving { .. }));
         let pids: Vec<_> = leaving.map(|member| member.pid.to_string()).collect();
         let text = format!(
-            "WSGI1024: the next process is started when one of those has ended that still finish requests (process {})",
+            "WSGI1025: the next process is started when one of those has ended that still finish requests (process {})",
             pids.join(", ")
         );
         self.log(group, Level::Warning, &text);
