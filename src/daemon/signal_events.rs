@@ -40,7 +40,7 @@ impl SignalEvents {
             match Thread::start(self.daemon) {
                 Ok(thread) => self.thread = Some(thread),
                 Err(error) => {
-                    let text = format!("WSGI1070: {signal} is not passed on: a thread cannot be made: {error}");
+                    let text = format!("WSGI1071: {signal} is not passed on: a thread cannot be made: {error}");
                     log::server(Some(self.daemon.group.server), Level::Error, &text);
                 }
             }
