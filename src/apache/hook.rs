@@ -30,6 +30,18 @@ pub(crate) trait BeforeChildrenHook {
     fn run() -> Result<(), String>;
 }
 
+/// What a module registers when httpd loads it.
+pub(crate) trait Registration {
+    /// `pool` is that of the configuration.
+    fn run(pool: Pool<'_>);
+}
+
+/// `register_hooks` of the module record. httpd calls it whenever it loads the module: at start (twice) and at every restart.
+pub(crate) unsafe extern "C" fn register_hooks<R: Registration>(pool: *mut ffi::apr_pool_t) {
+    // SAFETY: POOL: the pool of the configuration that is about to be read.
+    guard((), || R::run(unsafe { Pool::from_raw(pool) }));
+}
+
 unsafe extern "C" fn request_hook<H: RequestHook>(raw: *mut ffi::request_rec) -> c_int {
     guard(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the hook returns.

@@ -3,7 +3,7 @@
 use crate::apache;
 use crate::apache::auth::{self, PasswordRecord, RequireRecord};
 use crate::apache::directive::{self, END, command};
-use crate::apache::hook::{self, ModuleNames};
+use crate::apache::hook::{self, ModuleNames, Registration};
 use crate::apache::pool::Pool;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
@@ -49,7 +49,7 @@ pub static mut wsgi_module: ffi::module = ffi::module {
     create_server_config: Some(directive::create_server::<WsgiConfiguration>),
     merge_server_config: Some(directive::merge_server::<WsgiConfiguration>),
     cmds: COMMANDS.0.as_ptr(),
-    register_hooks: Some(register_hooks),
+    register_hooks: Some(hook::register_hooks::<Hooks>),
     flags: 0,
 };
 
@@ -67,19 +67,18 @@ static ACCESS_BEFORE: ModuleNames<2> = ModuleNames([c"mod_authz_host.c".as_ptr()
 static PASSWORDS: PasswordRecord = PasswordRecord::of::<UserScript>();
 static GROUPS: RequireRecord = RequireRecord::of::<GroupScript>();
 
-/// Called by httpd whenever it loads the module: at start (twice) and at every restart.
-unsafe extern "C" fn register_hooks(pool: *mut ffi::apr_pool_t) {
-    apache::boundary::guard((), || {
+struct Hooks;
+
+impl Registration for Hooks {
+    fn run(pool: Pool<'_>) {
         apache::speak_for(&raw mut wsgi_module);
         hook::post_config::<start::Start>();
         hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
-        hook::handler::<handler::Handler>();
         hook::access_checker::<Access>(&ACCESS_AFTER, &ACCESS_BEFORE);
-        // SAFETY: POOL: the pool of the configuration that is about to be read.
-        let pool = unsafe { Pool::from_raw(pool) };
+        hook::handler::<handler::Handler>();
         auth::provide_passwords(pool, c"wsgi", &PASSWORDS);
         auth::provide_requirement(pool, c"wsgi-group", &GROUPS);
-    });
+    }
 }
