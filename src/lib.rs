@@ -16,7 +16,7 @@
 //!    where a reverse proxy is trusted).
 //! 9. `wsgi/application`: the call; `wsgi/start_response` takes status and headers,
 //!    `wsgi/input` reads the body on demand through `module/body`. `wsgi/request_events` tells those who have subscribed,
-//!    and `wsgi/presence` keeps what belongs to the request.
+//!    and `wsgi/presence` keeps what belongs to the request. What it took is entered in `metrics`, where that is asked for.
 //! 10. `wsgi/iteration`: the result goes to `module/response`, and `close()` is called.
 //! 11. `module/handler`: the thread is detached, the response is ended (or cut, where it is not
 //!     whole), and `module/fault` has written what went wrong, once.
@@ -33,14 +33,15 @@
 //!
 //! `module`, `daemon` and `scripts` know all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
 //! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
-//! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix` knows
-//! none of them. What `unsafe` relies on stands in `SAFETY.md`.
+//! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix` and
+//! `metrics` know none of them. What `unsafe` relies on stands in `SAFETY.md`.
 
 mod apache;
 mod api;
 mod config;
 mod daemon;
 mod ffi;
+mod metrics;
 mod module;
 mod python;
 mod scripts;

@@ -5,6 +5,7 @@
 pub(crate) mod events;
 mod late;
 pub(crate) mod log_handler;
+pub(crate) mod metrics;
 pub(crate) mod modules;
 pub(crate) mod path;
 pub(crate) mod restrictions;
@@ -28,6 +29,10 @@ pub(crate) struct Surroundings {
     pub(crate) mpm_name: String,
     /// Where the configuration allows it.
     pub(crate) read_scoreboard: Option<server_metrics::ReadScoreboard>,
+    /// When this process started, in seconds since the epoch.
+    pub(crate) process_start: f64,
+    /// Whether `WSGITelemetryService` says who is told of metrics.
+    pub(crate) is_telemetry_configured: bool,
     /// Writes a line that belongs to no request.
     pub(crate) log_error: fn(&str),
     /// Writes one that is of interest to those who look for it.

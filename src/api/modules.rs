@@ -1,6 +1,6 @@
 //! The modules `mod_wsgi` and `apache`, built anew in each interpreter.
 
-use super::{Surroundings, events, late, log_handler, server_metrics};
+use super::{Surroundings, events, late, log_handler, metrics, server_metrics};
 use crate::python::Attached;
 use crate::wsgi::Wsgi;
 use crate::wsgi::environ::API_LEVEL;
@@ -33,6 +33,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("server_metrics", server_metrics::function(py, surroundings.read_scoreboard)?)?;
     let log_handler = log_handler::maker(py, surroundings)?;
     late::install(&module, &[("active_requests", active_requests), ("LogHandler", log_handler)])?;
+    metrics::add_to(&module, surroundings)?;
     modules.set_item("mod_wsgi", module)?;
 
     let apache = PyModule::new(py, "apache")?;

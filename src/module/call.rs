@@ -4,7 +4,7 @@
 
 use super::fault::Fault;
 use crate::python::Attached;
-use crate::python::script::{Announce, Applications, Known, Script};
+use crate::python::script::{Announce, Applications, Known, LoadError, Script};
 use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Gateway, Outcome};
@@ -65,6 +65,9 @@ pub(crate) fn call(
     let running = kept_wsgi.begin(py, gateway.facts);
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
     let known = kept.applications.find(attached, script, announce).map_err(|error| {
+        if matches!(error, LoadError::Changed) {
+            running.withdraw();
+        }
         let timed_out = error.exception().is_some_and(timed_out);
         if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
     })?;

@@ -14,6 +14,7 @@ use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
 use crate::python::interpreter::{self, InterpreterError};
 use crate::wsgi::gateway::ProcessFacts;
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of the process group that httpd's own children belong to.
 pub(crate) const EMBEDDED: &str = "";
@@ -63,7 +64,7 @@ impl Process {
             facts,
             surroundings: api::Surroundings {
                 read_scoreboard: start_up.telemetry.server_metrics.then_some(scoreboard::read),
-                ..surroundings(EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process())
+                ..surroundings(start_up, EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process())
             },
             start_up,
             of_group: None,
@@ -85,7 +86,7 @@ impl Process {
             facts,
             surroundings: api::Surroundings {
                 read_scoreboard: group.server_metrics.then_some(daemon::process::read_scoreboard),
-                ..surroundings(&group.name, count(group.processes), count(group.threads))
+                ..surroundings(start_up, &group.name, count(group.processes), count(group.threads))
             },
             start_up,
             of_group: Some(group),
@@ -156,7 +157,7 @@ impl Process {
     }
 }
 
-fn surroundings(group: &'static str, processes: i32, threads: i32) -> api::Surroundings {
+fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads: i32) -> api::Surroundings {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     api::Surroundings {
         implementation: IMPLEMENTATION,
@@ -168,6 +169,8 @@ fn surroundings(group: &'static str, processes: i32, threads: i32) -> api::Surro
         server_built: text(server::built()),
         mpm_name: text(mpm::name()),
         read_scoreboard: None,
+        process_start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        is_telemetry_configured: start_up.telemetry.service.is_some(),
         log_error: |line| log::server(None, Level::Error, line),
         log_info: |line| log::server(None, Level::Info, line),
         server_log: ServerLog {

@@ -9,7 +9,9 @@ use super::iteration;
 use super::meter::Meter;
 use super::presence::{Place, Running};
 use super::request_events::{Ending, Story};
+use super::request_metrics;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
+use crate::metrics;
 use crate::python::Attached;
 use crate::python::class::Object;
 use core::cell::RefCell;
@@ -117,7 +119,8 @@ pub(crate) fn run(
 ) -> PyResult<Outcome> {
     let py = attached.py;
     let ticket = running.ticket();
-    let meter = ticket.has_subscribers(py).then(Meter::start);
+    let recorded = running.recorded();
+    let meter = (recorded.is_some() || ticket.has_subscribers(py)).then(Meter::start);
     let stream = kept.take_errors(py, wsgi)?;
     let errors = &stream.errors;
     let input = wsgi.input.instance(py, Input::new(meter.clone()))?;
@@ -126,7 +129,7 @@ pub(crate) fn run(
         kept.environ.build(py, wsgi, gateway.facts, input.as_any(), stream.stream.bind(py))?;
     let _record = environ::lend_record(wsgi, gateway.facts, &environ)?;
     let story = Story { ticket, errors, facts: gateway.facts, application_start };
-    let call = Call { wsgi, story, adapter: &adapter, input: &input, meter: meter.as_deref() };
+    let call = Call { wsgi, story, adapter: &adapter, input: &input, meter: meter.as_deref(), recorded };
     let outcome = errors.log.lend(py, gateway.log, || {
         errors.during(py, || {
             input.body.lend(py, gateway.body, || adapter.sink.lend(py, gateway.sink, || call.run(application, environ)))
@@ -142,8 +145,9 @@ struct Call<'a, 'py> {
     story: Story<'a>,
     adapter: &'a Object<'py, Adapter>,
     input: &'a Object<'py, Input>,
-    /// Where someone was subscribed to events when the request began.
+    /// Where the request is recorded, or someone was subscribed to events when it began.
     meter: Option<&'a Meter>,
+    recorded: Option<&'a metrics::Request>,
 }
 
 impl<'py> Call<'_, 'py> {
@@ -213,23 +217,34 @@ impl<'py> Call<'_, 'py> {
 
     fn tell_end(&self, sent: Outcome) {
         let py = self.adapter.py();
-        self.story.finished(py, self.meter, || {
-            let (input_reads, input_length) = self.input.counts(py);
-            Ending {
-                status: if sent == Outcome::TimedOut {
-                    GATEWAY_TIMEOUT
-                } else {
-                    self.adapter.status().unwrap_or(FAILED)
-                },
-                input_reads,
-                input_length,
-                output_length: self.adapter.count().map_or(0, |count| count.given()),
-            }
-        });
+        if self.recorded.is_none() && !self.story.ticket.has_subscribers(py) {
+            return;
+        }
+        let ending = self.ending(sent);
+        if let (Some(recorded), Some(meter)) = (self.recorded, self.meter) {
+            recorded.note(request_metrics::sample(&self.story, meter, &ending));
+        }
+        self.story.finished(py, self.meter, &ending);
+    }
+
+    fn ending(&self, sent: Outcome) -> Ending {
+        let timed_out = sent == Outcome::TimedOut;
+        let (input_reads, input_length) = self.input.counts(self.adapter.py());
+        let finish = environ::now();
+        let time = (finish - self.story.application_start).max(0.0);
+        Ending {
+            status: if timed_out { GATEWAY_TIMEOUT } else { self.adapter.status().unwrap_or(FAILED) },
+            finish,
+            time,
+            cpu: self.meter.and_then(|meter| meter.cpu_time(time)),
+            input_reads,
+            input_length,
+            output_length: self.adapter.count().map_or(0, |count| count.given()),
+        }
     }
 }
 
-/// What subscribers are told of a request that took too long ...
+/// What is told of a request that took too long ...
 const GATEWAY_TIMEOUT: u16 = 504;
 /// ... and of one whose application did not come to choose a status.
 const FAILED: u16 = 500;

@@ -1,4 +1,4 @@
-//! What a request uses: measured only while someone is subscribed to events.
+//! What a request uses: measured only while someone is subscribed to events, or requests are recorded.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;

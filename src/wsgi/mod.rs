@@ -16,6 +16,7 @@ pub(crate) mod iteration;
 mod meter;
 pub(crate) mod presence;
 mod request_events;
+mod request_metrics;
 pub(crate) mod response;
 pub(crate) mod start_response;
 #[cfg(test)]

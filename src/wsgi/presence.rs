@@ -4,9 +4,10 @@
 //! `active_requests` for the first time. From then on that dictionary is kept up to date.
 
 use super::Wsgi;
+use crate::metrics;
 use crate::python::class::{Arguments, Class, Method, Object, Returns};
-use crate::python::text;
-use core::cell::{Cell, RefCell};
+use crate::python::{text, thread_state};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
@@ -67,6 +68,8 @@ pub(crate) struct Running<'py> {
     ticket: Ticket,
     /// The request around this one, if a filter of httpd has made this one of its response.
     outer: Outer,
+    /// Where requests are recorded.
+    recorded: OnceCell<metrics::Request>,
 }
 
 /// What the thread showed before.
@@ -106,7 +109,8 @@ impl Place {
             outer
         };
         let ticket = Ticket { place: self.clone(), number };
-        let running = Running { py, ticket, outer: Outer { current, state } };
+        let running = Running { py, ticket, outer: Outer { current, state }, recorded: OnceCell::new() };
+        running.recorded();
         // Whoever makes the dictionary after this look finds the request in its place.
         if let Some(dict) = self.requests.known(py) {
             running.ticket.enter(dict);
@@ -131,6 +135,25 @@ impl State {
 impl Running<'_> {
     pub(super) fn ticket(&self) -> &Ticket {
         &self.ticket
+    }
+
+    /// What is recorded of the request, where requests are: from now on, if recording has started since it began, as it
+    /// does in a script that is loaded for it.
+    pub(super) fn recorded(&self) -> Option<&metrics::Request> {
+        if self.recorded.get().is_none()
+            && let Some(request) = metrics::begin(thread_state::number)
+        {
+            // This thread alone knows the cell, and it was empty.
+            let _ = self.recorded.set(request);
+        }
+        self.recorded.get()
+    }
+
+    /// The request begins anew, here or elsewhere.
+    pub(crate) fn withdraw(&self) {
+        if let Some(recorded) = self.recorded.get() {
+            recorded.withdraw();
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The events of a request: `request_started`, `response_started`, `request_exception` and `request_finished`.
 
-use super::environ::{Key, Variable, now, seconds};
+use super::environ::{Key, Variable, seconds};
 use super::errors::RequestErrors;
 use super::events;
 use super::gateway::{QueueTimes, Raised, RequestFacts};
-use super::meter::Meter;
+use super::meter::{CpuTime, Meter};
 use super::presence::Ticket;
 use crate::python::thread_state;
 use pyo3::exceptions::PySystemExit;
@@ -57,9 +57,14 @@ pub(super) struct Story<'a> {
     pub(super) application_start: f64,
 }
 
-/// How a request has ended, as `request_finished` tells it.
+/// How a request has ended, as `request_finished` tells it and metrics count it.
 pub(super) struct Ending {
     pub(super) status: u16,
+    /// When the application was done, in seconds since the epoch, and how long that took.
+    pub(super) finish: f64,
+    pub(super) time: f64,
+    /// Where it was measured.
+    pub(super) cpu: Option<CpuTime>,
     pub(super) input_reads: u64,
     pub(super) input_length: u64,
     pub(super) output_length: u64,
@@ -99,18 +104,16 @@ impl Story<'_> {
     }
 
     /// `request_finished`. It is too late to end the request for its time.
-    pub(super) fn finished(&self, py: Python<'_>, meter: Option<&Meter>, ending: impl FnOnce() -> Ending) {
+    pub(super) fn finished(&self, py: Python<'_>, meter: Option<&Meter>, ending: &Ending) {
         let _ = tell(py, self.ticket, self.errors, "request_finished", |payload| {
             self.common(payload)?;
-            let (finish, ending) = (now(), ending());
-            let time = (finish - self.application_start).max(0.0);
-            payload.set_item("application_finish", finish)?;
-            payload.set_item("application_time", time)?;
+            payload.set_item("application_finish", ending.finish)?;
+            payload.set_item("application_time", ending.time)?;
             payload.set_item("status", ending.status)?;
             payload.set_item("input_reads", ending.input_reads)?;
             payload.set_item("input_length", ending.input_length)?;
             payload.set_item("output_length", ending.output_length)?;
-            meter.map_or(Ok(()), |meter| measured(payload, meter, time))
+            meter.map_or(Ok(()), |meter| measured(payload, meter, ending.cpu))
         });
     }
 
@@ -136,13 +139,13 @@ impl Story<'_> {
     }
 }
 
-fn measured(payload: &Bound<'_, PyDict>, meter: &Meter, time: f64) -> PyResult<()> {
+fn measured(payload: &Bound<'_, PyDict>, meter: &Meter, cpu: Option<CpuTime>) -> PyResult<()> {
     payload.set_item("input_time", meter.input_time())?;
     payload.set_item("output_writes", meter.output_writes())?;
     payload.set_item("output_time", meter.output_time())?;
     payload.set_item("gil_wait_time", meter.gil_wait_time())?;
     payload.set_item("gil_wait_count", meter.gil_wait_count())?;
-    if let Some(cpu) = meter.cpu_time(time) {
+    if let Some(cpu) = cpu {
         payload.set_item("cpu_user_time", cpu.user)?;
         payload.set_item("cpu_system_time", cpu.system)?;
         payload.set_item("cpu_time", cpu.user + cpu.system)?;
