@@ -145,6 +145,27 @@ fn events_time_requests_and_end_a_thread_of_the_application() {
 }
 
 #[test]
+fn metrics_are_shown_as_prometheus_reads_them() {
+    let httpd = example("metrics").modules(&["authz_host"]).start();
+    for _ in 0..3 {
+        httpd.get("/work").assert(200, "done\n");
+    }
+    let value = |text: &str, name: &str| between(text, &format!("\n{name} "), "\n").to_owned();
+    let first = httpd.get("/metrics").text().to_owned();
+    assert!(first.starts_with("# TYPE wsgi_request_total counter\n"), "{first}");
+    assert_eq!(value(&first, "wsgi_responses_total{class=\"2xx\"}"), "3");
+    assert_eq!(value(&first, "wsgi_seconds_count{phase=\"application\"}"), "3");
+    // Three times 50 ms and more.
+    assert_eq!(value(&first, "wsgi_seconds_bucket{phase=\"application\",le=\"0.032\"}"), "0");
+    let sum: f64 = value(&first, "wsgi_seconds_sum{phase=\"application\"}").parse().expect("a number");
+    assert!(sum >= 0.15, "{first}");
+    assert_eq!(value(&first, "wsgi_active_requests"), "1");
+    // What has been counted stays counted.
+    assert_eq!(value(httpd.get("/metrics").text(), "wsgi_request_total"), "4");
+    httpd.finish(&[]);
+}
+
+#[test]
 fn pages_are_made_of_files_by_a_handler_script() {
     let httpd = example("pages").start();
     let page = httpd.get("/about.page");

@@ -24,7 +24,7 @@ use slot::Slot;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-/// Made when recording starts: a process that does not record looks here once per request.
+/// Made when recording starts: a process that does not record looks here twice per request, and does no more.
 static RECORDER: OnceLock<Recorder> = OnceLock::new();
 
 thread_local! {
