@@ -271,6 +271,64 @@ fn its_close_closes_the_file_once() {
 }
 
 #[test]
+fn its_close_leaves_nothing_of_a_file_open() {
+    holds(
+        r#"
+        import io, os, tempfile, warnings
+
+        file_wrapper = environ["wsgi.file_wrapper"]
+        path = tempfile.mkstemp()[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for mode, buffering in [("rb", -1), ("rb", 0), ("r+b", -1), ("r", -1)]:
+                file = open(path, mode, buffering)
+                descriptor = file.fileno()
+                if "+" in mode:
+                    file.write(b"unwritten so far")
+                file_wrapper(file).close()
+                assert file.closed, mode
+                assert raised_by(os.fstat, descriptor) is OSError, mode
+                assert raised_by(file.read) is ValueError, mode
+                file.close()
+                del file
+        assert open(path).read() == "unwritten so far"
+        os.unlink(path)
+        "#,
+    );
+}
+
+#[test]
+fn its_close_calls_the_close_that_a_file_was_given() {
+    holds(
+        r#"
+        import io, os
+
+        class Reader(io.BufferedReader):
+            def close(self):
+                closed.append("class")
+                super().close()
+
+        class Raw(io.FileIO):
+            def close(self):
+                closed.append("raw")
+                super().close()
+
+        closed, file_wrapper = [], environ["wsgi.file_wrapper"]
+        file = open(os.devnull, "rb")
+        file.close = lambda: closed.append("instance")
+        file_wrapper(file).close()
+        assert closed == ["instance"] and not file.closed
+        del file.close
+        file.close()
+        file_wrapper(Reader(io.FileIO(os.devnull))).close()
+        assert closed[1:2] == ["class"]
+        file_wrapper(io.BufferedReader(Raw(os.devnull))).close()
+        assert "raw" in closed
+        "#,
+    );
+}
+
+#[test]
 fn its_close_does_not_raise() {
     holds(
         r#"
