@@ -250,11 +250,6 @@ impl<'r> Request<'r> {
         self.core_config().qualify_redirect_url() == ffi::AP_CORE_CONFIG_ON
     }
 
-    /// `EnableMMAP`, which is on unless set off.
-    pub(crate) fn mmap_allowed(self) -> bool {
-        self.core_config().enable_mmap() != ffi::ENABLE_MMAP_OFF
-    }
-
     /// `CGIVar REQUEST_URI current-uri`.
     pub(crate) fn request_uri_is_current(self) -> bool {
         let rules = self.core_config().cgi_var_rules;

@@ -139,7 +139,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             group,
             process: group.table.process(reservation.place),
             channel,
-            sink: EmbeddedSink::new(request, settings.enable_sendfile, answered).never_map(),
+            sink: EmbeddedSink::new(request, settings.enable_sendfile, answered),
             body: EmbeddedBody::new(request, answered),
             heard: false,
             response: Response::None,

@@ -20,22 +20,13 @@ pub(crate) struct EmbeddedSink<'r> {
     /// Whether the end of the response has been passed as well.
     ended: bool,
     sendfile: bool,
-    mmap: bool,
     answered: &'r AtomicBool,
 }
 
 impl<'r> EmbeddedSink<'r> {
     pub(crate) fn new(request: Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
         let output = Output::new(request);
-        let kept = Vec::new();
-        let mmap = true;
-        Self { request, output, kept, has_length: false, passed: false, ended: false, sendfile, mmap, answered }
-    }
-
-    /// For the files of another process, which may be of another user: what becomes of them must not end this one.
-    pub(crate) fn never_map(mut self) -> Self {
-        self.mmap = false;
-        self
+        Self { request, output, kept: Vec::new(), has_length: false, passed: false, ended: false, sendfile, answered }
     }
 
     /// Whether nothing of the response has left this module, so that an error page can take its place.
@@ -156,7 +147,7 @@ impl ResponseSink for EmbeddedSink<'_> {
         self.ended = complete;
         let tail = if complete { Tail::End } else { Tail::Flush };
         let FileRange { descriptor, offset, length } = file;
-        let part = FilePart { descriptor, offset, length, sendfile: self.sendfile, mmap: self.mmap };
+        let part = FilePart { descriptor, offset, length, sendfile: self.sendfile };
         self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }
 }
