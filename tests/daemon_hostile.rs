@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::fs;
-use std::io::Write;
 use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// A group that is hostile, and one that is not.
@@ -96,30 +94,6 @@ fn an_interim_response_is_refused() {
     }
     let refused = "with a payload that cannot be read";
     httpd.finish(&[&format!("a frame of kind Head {refused}"), &format!("a frame of kind Abort {refused}")]);
-}
-
-#[test]
-fn a_file_that_is_cut_while_it_is_sent_does_not_end_the_child_of_httpd() {
-    // A filter that looks at the file, as TLS does.
-    let conf = "WSGIDaemonProcess group\nWSGIScriptAlias / {app} process-group=group\nSetOutputFilter DEFLATE";
-    let builder = Httpd::with(conf, "file_wrapper.py").modules(&["filter", "deflate"]);
-    let path = builder.root().join("data");
-    let mut file = fs::File::create(&path).expect("our own folder");
-    let mut random = fs::File::open("/dev/urandom").expect("random numbers");
-    std::io::copy(&mut std::io::Read::take(&mut random, 32 << 20), &mut file).expect("room for 32 MiB");
-    file.flush().expect("written");
-    let httpd = builder.start();
-    let children = httpd.children();
-    let mut connection = httpd.connect();
-    connection.send("GET /whole HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
-    assert_eq!(connection.head().status, 200);
-    file.set_len(0).expect("our own file");
-    let received = connection.rest();
-    assert!(received.len() < 32 << 20, "{} bytes", received.len());
-    assert!(!received.ends_with(b"0\r\n\r\n"), "it looks complete");
-    httpd.get("/empty").assert(200, "");
-    assert_eq!(httpd.children(), children);
-    httpd.finish(&["failed reading from HEAP bucket"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::fs;
+use std::io::{self, Read};
 use std::time::Duration;
 use support::{Builder, Framing, Httpd, in_both_modes, wait_for};
 
@@ -183,4 +185,26 @@ fn the_class_behaves_as_the_reference_says() {
         assert_eq!(httpd.python(&import.replace("VALUE", expression)), value, "{expression}");
     }
     httpd.finish(&[]);
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_sent_does_not_end_the_child_of_httpd() {
+    // A filter that looks at the file, as TLS does.
+    let conf = "WSGIScriptAlias / {app}\nSetOutputFilter DEFLATE";
+    let builder = Httpd::with(conf, "file_wrapper.py").modules(&["filter", "deflate"]);
+    let mut file = fs::File::create(builder.root().join("data")).expect("our own folder");
+    let random = fs::File::open("/dev/urandom").expect("random numbers");
+    io::copy(&mut random.take(32 << 20), &mut file).expect("room for 32 MiB");
+    let httpd = builder.start();
+    let children = httpd.children();
+    let mut connection = httpd.connect();
+    connection.send("GET /whole HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(connection.head().status, 200);
+    file.set_len(0).expect("our own file");
+    let received = connection.rest();
+    assert!(received.len() < 32 << 20, "{} bytes", received.len());
+    assert!(!received.ends_with(b"0\r\n\r\n"), "it looks complete");
+    httpd.get("/empty").assert(200, "");
+    assert_eq!(httpd.children(), children);
+    httpd.finish(&["failed reading from HEAP bucket"]);
 }
