@@ -182,14 +182,14 @@ fn a_group_without_a_place_for_the_next_process_serves_on_with_the_old_code() {
         wait_for_version(3);
         rewrite(&httpd, &text(4));
         httpd.get("/").assert(200, "3");
-        httpd.wait_for_log("WSGI1025: the next process is started when one of those has ended");
+        httpd.wait_for_log("WSGI1026: the next process is started when one of those has ended");
         httpd.get("/").assert(200, "3");
         allow(&httpd, "release");
         for (mut connection, version) in long {
             connection.response().assert(200, &version.to_string());
         }
         wait_for_version(4);
-        httpd.finish(&["WSGI1025"]);
+        httpd.finish(&["WSGI1026"]);
     });
 }
 

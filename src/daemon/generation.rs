@@ -223,7 +223,10 @@ fn supervisor_ended(pid: i32) {
         format!("WSGI1020: the supervisor of the process groups, process {pid}, ended; another one takes its place");
     log::server(Some(kept.generation.main), Level::Error, &text);
     if let Err(error) = kept.start_supervisor() {
-        log::server(Some(kept.generation.main), Level::Critical, &format!("WSGI1020: there is no supervisor: {error}"));
+        let text = format!(
+            "WSGI1027: no other supervisor can be started: {error}; process groups take no requests until httpd is restarted"
+        );
+        log::server(Some(kept.generation.main), Level::Critical, &text);
     }
 }
 
@@ -257,7 +260,9 @@ fn wait_for(supervisor: Pid, main: Server<'_>) {
         match waitpid(supervisor, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
             Ok(WaitStatus::StillAlive) => {
-                let text = format!("WSGI1020: the supervisor, process {supervisor}, does not end; it is killed");
+                let text = format!(
+                    "WSGI1028: the supervisor of the process groups, process {supervisor}, does not end; it is killed"
+                );
                 log::server(Some(main), Level::Error, &text);
                 let _ = kill(supervisor, Signal::SIGKILL);
                 let _ = waitpid(supervisor, None);

@@ -77,7 +77,7 @@ impl Supervisor {
         let leaving = leaving.filter(|member| matches!(member.phase, Phase::Leaving { .. }));
         let pids: Vec<_> = leaving.map(|member| member.pid.to_string()).collect();
         let text = format!(
-            "WSGI1025: the next process is started when one of those has ended that still finish requests (process {})",
+            "WSGI1026: the next process is started when one of those has ended that still finish requests (process {})",
             pids.join(", ")
         );
         self.log(group, Level::Warning, &text);
