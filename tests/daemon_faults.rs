@@ -156,7 +156,7 @@ fn a_stopped_child_of_httpd_does_not_hold_the_thread_of_its_response() {
         assert!(!connection.rest().ends_with(b"0\r\n\r\n"), "the response looks complete");
         httpd.get("/plain").assert(200, "done");
         httpd.finish(&[
-            "WSGI1050: httpd's child * did not take the next part of a response in time (socket-timeout)",
+            "process group 'group': WSGI1050: httpd's child * did not take the next part of a response in time (socket-timeout)",
             "WSGI0146: process * of group 'group' has failed while it had this request",
         ]);
     });

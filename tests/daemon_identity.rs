@@ -132,7 +132,7 @@ fn umask_language_and_locale_are_those_of_the_line() {
     assert_in(&httpd, "none", locale, "('C.UTF-8', None, 'C')");
     assert_in(&httpd, "all", locale, "('C', 'C.UTF-8', 'C.UTF-8')");
     assert_in(&httpd, "unknown", locale, "('C.UTF-8', 'xx_YY.UTF-8', 'C')");
-    httpd.finish(&["WSGI0079: locale=xx_YY.UTF-8: the locale cannot be set"]);
+    httpd.finish(&["process group 'unknown': WSGI0079: locale=xx_YY.UTF-8: the locale cannot be set"]);
 }
 
 #[test]

@@ -68,12 +68,15 @@ fn frame(function: &str) -> String {
 
 const BEGUN: &str = "[script *limits.py] begun";
 const STACK: &str = "stack of thread * (most recent call last):";
-const RAISED: &str = "WSGI1030: RequestTimeout is raised in request * of '*limits.py', which has run for * s";
+const RAISED: &str =
+    "process group 'group': WSGI1030: RequestTimeout is raised in request * of '*limits.py', which has run for * s";
 const ENDED: &str = "WSGI1031: the application has taken longer than request-timeout allows, and was ended";
-const GIVEN_UP: &str = "WSGI1032: this process is to be replaced because of request * of '*limits.py'";
-const NO_STACK: &str = "WSGI1033: no stack can be taken and no exception be raised";
-const DEADLOCK: &str = "WSGI1034: Python has let no thread in for deadlock-timeout";
-const NOT_IN_TIME: &str = "WSGI1035: process * has not ended within shutdown-timeout, and leaves";
+const GIVEN_UP: &str =
+    "process group 'group': WSGI1032: this process is to be replaced because of request * of '*limits.py'";
+const NO_STACK: &str = "process group 'group': WSGI1033: no stack can be taken and no exception be raised";
+const DEADLOCK: &str = "process group 'group': WSGI1034: Python has let no thread in for deadlock-timeout";
+const NOT_IN_TIME: &str =
+    "process group 'group': WSGI1035: process * has not ended within shutdown-timeout, and leaves";
 const TAKEN: &str = "process * leaves without an end of request * of '*limits.py', which has run for * s";
 const SUPERVISOR: &str = "WSGI1023: process * did not end in time and left";
 const SUPERVISOR_UNASKED: &str = "WSGI1023: process *";
@@ -293,7 +296,13 @@ fn a_process_that_loads_nothing_in_time_is_ended() {
         // Once the script is loaded, its first request may take its time.
         assert_eq!(httpd.get("/wait?seconds=5").status, 200);
         let pattern = "process * leaves without an end of request * of '*endless_load.py'";
-        httpd.finish(&["WSGI1036: *startup-timeout", NOT_IN_TIME, pattern, SUPERVISOR_UNASKED, FAILED]);
+        httpd.finish(&[
+            "process group 'group': WSGI1036: *startup-timeout",
+            NOT_IN_TIME,
+            pattern,
+            SUPERVISOR_UNASKED,
+            FAILED,
+        ]);
     });
 }
 

@@ -255,7 +255,10 @@ fn a_script_that_fails_beforehand_does_not_keep_a_process_from_serving() {
     .file("early.py", "raise LookupError('early')\n")
     .start();
     httpd.get("/").assert(200, "Hello, World!");
-    httpd.finish(&["WSGI0110: the script '*/early.py' raised an exception", "Traceback*LookupError: early"]);
+    httpd.finish(&[
+        "WSGI0110: the script '*/early.py' raised an exception*, in process group 'group'",
+        "Traceback*LookupError: early",
+    ]);
 }
 
 #[test]

@@ -130,6 +130,21 @@ fn a_python_path_that_fails_is_logged_and_the_others_count() {
     httpd.finish(&["WSGI0091"]);
 }
 
+#[test]
+fn the_log_names_the_option_or_directive_whose_python_path_fails() {
+    let conf = "WSGIDaemonProcess group threads=1 python-path={root}/one\n\
+                <WSGIInterpreterOptions process-group=group>\nWSGIPythonPath {root}/other\n</WSGIInterpreterOptions>\n\
+                WSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias / {app}\nWSGIProcessGroup group\n";
+    // `site` lets through what is no Exception.
+    let leaves = "import sys; sys.exit('no')\n";
+    let httpd = Httpd::with(conf, "hello.py").file("one/a.pth", leaves).file("other/a.pth", leaves).start();
+    httpd.get("/").assert(200, "Hello, World!");
+    httpd.finish(&[
+        "process group 'group': WSGI0091: python-path= '*/one': SystemExit: no",
+        "process group 'group': WSGI0091: WSGIPythonPath '*/other': SystemExit: no",
+    ]);
+}
+
 /// Which of stdin, stdout and `signal.signal` are restricted.
 #[track_caller]
 fn restricted(httpd: &Httpd, group: &str) -> Vec<&'static str> {

@@ -72,7 +72,7 @@ impl<'c> Conversation<'c> {
         if error == ChannelError::TimedOut {
             let child = channel.other_side().unwrap_or_default();
             let text = format!("WSGI1050: httpd's child {child} {what} (socket-timeout)");
-            super::process::log_without_request(&Entry::of_module(Level::Warning, text));
+            super::process::log_of_daemon(Level::Warning, &text);
         }
     }
 

@@ -141,6 +141,11 @@ impl Group {
         self.config.socket_timeout.unwrap_or_else(|| request.server().timeout())
     }
 
+    /// One line about one of its processes, from that or about it, where the server that declares the group logs.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        log::server(Some(self.server), level, &format!("process group '{}': {text}", self.config.name));
+    }
+
     /// All memory that its processes share with httpd's children. No other memory of the kind is left in a daemon.
     pub(crate) fn memory(&self) -> [&SharedWords; 2] {
         [self.table.memory(), self.pass.memory()]

@@ -9,7 +9,7 @@ use super::control::Reason;
 use super::examiner::{Errand, Examiner};
 use super::process::Daemon;
 use super::stuck::{self, StuckRequests, milliseconds};
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use core::time::Duration;
 use std::thread::JoinHandle;
@@ -107,7 +107,7 @@ impl Limits {
     }
 
     fn tell(&self, text: &str) {
-        log::server(Some(self.daemon.group.server), Level::Error, text);
+        self.daemon.group.log(Level::Error, text);
     }
 
     /// How many requests no one waits for any more.

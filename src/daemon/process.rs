@@ -84,9 +84,9 @@ enum StartError {
     Listen(String, std::io::Error),
     #[error("{0}")]
     Identity(#[from] identity::IdentityError),
-    #[error("{0}")]
+    #[error("the system refuses something that it needs: {0}")]
     System(#[from] nix::Error),
-    #[error("Python does not start: {0}")]
+    #[error("{0}")]
     Python(#[from] interpreter::InterpreterError),
     #[error("a request thread cannot be made: {0}")]
     Thread(std::io::Error),
@@ -100,6 +100,13 @@ pub(crate) fn log_without_request(entry: &Entry) {
     log::server_at(server, entry.level, entry.source.as_ref(), &entry.text);
     for line in &entry.details {
         log::server(server, entry.level, line);
+    }
+}
+
+/// One line about this daemon: httpd names the process, and this the group.
+pub(crate) fn log_of_daemon(level: Level, text: &str) {
+    if let Some(daemon) = DAEMON.get() {
+        daemon.group.log(level, text);
     }
 }
 
@@ -135,7 +142,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     isolation::isolate(group, &line, asking.as_ref()).map_err(StartError::Isolation)?;
     let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
-        log::server(Some(group.server), Level::Warning, &warning.to_string());
+        group.log(Level::Warning, &warning.to_string());
     }
     let signals = Signals::new(
         &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGXCPU],
@@ -189,7 +196,7 @@ fn listen(group: &Group, place: usize) -> Result<UnixListener, StartError> {
 fn set_switch_interval() {
     let Some(main) = interpreter::main() else { return };
     if let Err(error) = main.run(new_interpreter::set_switch_interval_of_group) {
-        log::server(None, Level::Error, &format!("WSGI1042: switch-interval= cannot be set: {error}"));
+        log_of_daemon(Level::Error, &format!("WSGI1042: switch-interval= cannot be set: {error}"));
     }
 }
 
@@ -234,8 +241,9 @@ impl Daemon {
     /// from the application: it must not take requests, nor say anything for the daemon.
     pub(crate) fn leave_if_copy(&self) {
         if fork::is_copy() {
-            let text = "WSGI1060: a process that an application forked returned from the application; it ends here";
-            log::server(Some(self.group.server), Level::Warning, text);
+            let text = "WSGI1060: a process that an application forked returned from the application; it ends here \
+                        (expected os._exit() at its end)";
+            self.group.log(Level::Warning, text);
             fork::leave(FAILED);
         }
     }
@@ -520,7 +528,7 @@ fn have_ended(mut threads: Vec<JoinHandle<()>>, until: Option<Instant>) -> bool 
 /// Names the requests that the process takes with it.
 fn tell_what_is_left(daemon: &Daemon) {
     let process = std::process::id();
-    let say = |text: &str| log::server(Some(daemon.group.server), Level::Error, text);
+    let say = |text: &str| daemon.group.log(Level::Error, text);
     say(&format!("WSGI1035: process {process} has not ended within shutdown-timeout, and leaves"));
     for seen in activity::workers().iter().filter_map(activity::Worker::request) {
         say(&format!("process {process} leaves without an end of {seen}"));

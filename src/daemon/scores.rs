@@ -7,7 +7,7 @@
 //! read the answer.
 
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::apache::scoreboard::{self, ProcessScore, Scoreboard, ServerScore, WorkerScore};
 use crate::unix::fork::{self, Private};
 use core::time::Duration;
@@ -230,7 +230,8 @@ impl Scores {
         }
         let scoreboard = self.0.lock().read(Instant::now() + PATIENCE);
         if scoreboard.is_none() {
-            log::server(None, Level::Warning, "WSGI1070: the supervisor does not tell what is in httpd's scoreboard");
+            let text = "WSGI1070: the supervisor does not tell what is in httpd's scoreboard; mod_wsgi.server_metrics() is None";
+            super::process::log_of_daemon(Level::Warning, text);
         }
         scoreboard
     }

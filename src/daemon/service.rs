@@ -4,7 +4,7 @@
 //! scripts' own business; until they say otherwise, SIGTERM raises SystemExit in them.
 
 use super::process::Daemon;
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::apache::server::Server;
 use crate::module::preload;
 use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, none};
@@ -38,7 +38,7 @@ impl EndNote {
 
 /// Runs the scripts, and waits for the threads that they have left behind.
 pub(crate) fn run(daemon: &Daemon, signals: &Signals, main: Server<'static>) {
-    let failed = |error: PyErr| log::server(None, Level::Error, &format!("WSGI1043: a service cannot run: {error}"));
+    let failed = |error: PyErr| daemon.group.log(Level::Error, &format!("WSGI1043: a service cannot run: {error}"));
     let Some(python) = interpreter::main() else { return };
     if let Err(error) = python.run(|attached| prepare(attached.py)) {
         return failed(error);

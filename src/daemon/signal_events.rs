@@ -40,8 +40,9 @@ impl SignalEvents {
             match Thread::start(self.daemon) {
                 Ok(thread) => self.thread = Some(thread),
                 Err(error) => {
-                    let text = format!("WSGI1071: {signal} is not passed on: a thread cannot be made: {error}");
-                    log::server(Some(self.daemon.group.server), Level::Error, &text);
+                    let text =
+                        format!("WSGI1071: {signal} is not passed on to subscribers: a thread cannot be made: {error}");
+                    self.daemon.group.log(Level::Error, &text);
                 }
             }
         }

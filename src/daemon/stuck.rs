@@ -7,7 +7,7 @@ use super::activity::{self, Seen};
 use super::control::Reason;
 use super::examiner::{Errand, Examiner};
 use super::process::Daemon;
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use core::time::Duration;
 
@@ -103,7 +103,7 @@ impl StuckRequests {
             }
         };
         let text = format!("{text} [thread {}]", activity::workers()[worker].thread());
-        log::server(Some(daemon.group.server), Level::Error, &text);
+        daemon.group.log(Level::Error, &text);
         errand
     }
 
@@ -115,7 +115,7 @@ impl StuckRequests {
         } else if now.saturating_sub(awaited.since) > PATIENCE {
             self.awaited = None;
             let text = "WSGI1033: no stack can be taken and no exception be raised: a thread holds up all of Python";
-            log::server(Some(daemon.group.server), Level::Error, text);
+            daemon.group.log(Level::Error, text);
         }
     }
 

@@ -13,7 +13,7 @@ use super::control::{Application, Heard, Line, Message, Reason};
 use super::generation::Generation;
 use super::process;
 use super::scores::Answering;
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::unix::signals::Signals;
 use core::time::Duration;
 use lateness::Lack;
@@ -358,8 +358,7 @@ impl Supervisor {
     }
 
     fn log(&self, group: usize, level: Level, text: &str) {
-        let group = &self.generation.groups[group];
-        log::server(Some(group.server), level, &format!("process group '{}': {text}", group.config.name));
+        self.generation.groups[group].log(level, text);
     }
 
     fn remove_sockets(&self) {

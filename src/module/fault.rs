@@ -221,7 +221,7 @@ impl Fault {
 
 impl Fault {
     /// What is logged when a script that is loaded beforehand fails. Codes differ from those of requests.
-    pub(crate) fn lines_of_preload(py: Python<'_>, error: &LoadError, path: &str) -> Vec<String> {
+    pub(crate) fn lines_of_preload(py: Python<'_>, error: &LoadError, path: &str, group: &str) -> Vec<String> {
         let (code, text) = match error {
             LoadError::Source(_) => ("WSGI0106", "cannot be read or compiled"),
             LoadError::Exited(_) => ("WSGI0108", "raised SystemExit while it was loaded"),
@@ -229,7 +229,7 @@ impl Fault {
                 ("WSGI0110", "raised an exception while it was loaded")
             }
         };
-        let mut lines = vec![format!("{code}: the script '{path}' {text}, beforehand")];
+        let mut lines = vec![format!("{code}: the script '{path}' {text}, beforehand, in {}", place_in_words(group))];
         lines.extend(error.lines(py));
         lines
     }

@@ -1,7 +1,7 @@
 //! The set-up of a new interpreter: audit, classes, streams, restrictions, path
 //! and modules, in this order, before any code of an application.
 
-use super::process::{Process, process};
+use super::process::{EMBEDDED, Process, process};
 use crate::apache::log::{self, Level};
 use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
@@ -38,7 +38,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     }
     for path in &options.python_paths {
         if let Err(error) = api::path::extend(py, path) {
-            log::server(None, Level::Error, &format!("WSGI0091: WSGIPythonPath '{path}': {error}"));
+            tell_of_path(process, path, &error);
         }
     }
     if let Some(home) = process.home() {
@@ -56,6 +56,20 @@ fn options_of(process: &Process, application_group: &str) -> Resolved {
     process.start_up.interpreters.resolve(process.group, application_group, process.python_path())
 }
 
+/// One line about an interpreter of this process, which names the process group.
+fn tell(level: Level, text: &str) {
+    match process().map(|process| process.group) {
+        None | Some(EMBEDDED) => log::server(None, level, text),
+        Some(name) => log::server(None, level, &format!("process group '{name}': {text}")),
+    }
+}
+
+fn tell_of_path(process: &Process, path: &str, error: &PyErr) {
+    let is_of_group = process.group != EMBEDDED && process.python_path().as_deref() == Some(path);
+    let origin = if is_of_group { "python-path=" } else { "WSGIPythonPath" };
+    tell(Level::Error, &format!("WSGI0091: {origin} '{path}': {error}"));
+}
+
 fn is_free_threading() -> bool {
     gil_mode() == Some(GilMode::FreeThreading)
 }
@@ -70,7 +84,7 @@ pub(crate) fn has_own_gil(application_group: &str) -> bool {
         let text = format!(
             "WSGI0202: WSGIPerInterpreterGIL is ignored for '{application_group}': this process runs without the GIL"
         );
-        log::server(None, Level::Warning, &text);
+        tell(Level::Warning, &text);
         return false;
     }
     // What is said about older Pythons is said when the configuration is read.
@@ -94,7 +108,7 @@ fn install_audit(py: Python<'_>, process: &Process) -> PyResult<()> {
     if !is_free_threading() || audit == Audit::Off {
         return Ok(());
     }
-    let report = |text: &str| log::server(None, Level::Warning, &format!("WSGI1004: {text}"));
+    let report = |text: &str| tell(Level::Warning, &format!("WSGI1004: {text}"));
     audit::install(py, Policy { refuse: audit == Audit::Strict, report })
 }
 
@@ -106,7 +120,7 @@ pub(crate) fn set_switch_interval_of_group(attached: &Attached<'_>) -> PyResult<
     let Some(seconds) = process().and_then(Process::switch_interval) else { return Ok(()) };
     if is_free_threading() {
         let text = format!("WSGI0204: switch-interval={seconds} is ignored: this process runs without the GIL");
-        log::server(None, Level::Warning, &text);
+        tell(Level::Warning, &text);
         return Ok(());
     }
     attached.py.import("sys")?.call_method1("setswitchinterval", (seconds,)).map(drop)
@@ -117,13 +131,13 @@ fn set_switch_interval(attached: &Attached<'_>, interval: SwitchInterval, own_gi
     let name = attached.interpreter.name();
     if is_free_threading() {
         let text = format!("WSGI0205: WSGISwitchInterval is ignored for '{name}': this process runs without the GIL");
-        log::server(None, Level::Warning, &text);
+        tell(Level::Warning, &text);
         return Ok(());
     }
     if interval.for_application_group && !attached.interpreter.is_main() && !own_gil {
         let text =
             format!("WSGI0199: WSGISwitchInterval is ignored for '{name}': it shares its GIL with other interpreters");
-        log::server(None, Level::Warning, &text);
+        tell(Level::Warning, &text);
         return Ok(());
     }
     attached.py.import("sys")?.call_method1("setswitchinterval", (interval.seconds,)).map(drop)

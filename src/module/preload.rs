@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::log_entry::interpreter_in_words;
-use super::process::{Process, process};
+use super::process::{EMBEDDED, Process, process};
 use super::script_path;
 use crate::apache::directive::settings_of_all;
 use crate::apache::log::{self, Level};
@@ -77,6 +77,7 @@ fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool,
     let interpreter = interpreter::named(application_group, Origin::Configuration)?;
     // A program is not loaded before it has come to its end.
     let _slices = if exit == Exit::Logged { python::short_slices() } else { None };
+    let group = process().map_or(EMBEDDED, |process| process.group);
     let root = process().and_then(Process::root);
     let path = root.and_then(|root| jail::inside(root, path)).unwrap_or(path);
     let name = String::from_utf8_lossy(path);
@@ -101,7 +102,7 @@ fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool,
             Ok(()) => true,
             Err(LoadError::Exited(_)) if exit == Exit::Silent => false,
             Err(error) => {
-                for line in Fault::lines_of_preload(attached.py, &error, &name) {
+                for line in Fault::lines_of_preload(attached.py, &error, &name, group) {
                     log::server(None, Level::Error, &line);
                 }
                 false
