@@ -51,11 +51,11 @@ pub(crate) enum Fault {
     TooLarge(u64, i64),
     #[error("{} may not be used here: WSGIRestrictProcess", place_in_words(.0))]
     ProcessGroupRefused(String),
-    #[error("process group '{0}' is not defined, and no other one is")]
+    #[error("process group '{0}' is not defined (WSGIDaemonProcess), and no other one is")]
     NoProcessGroup(String),
-    #[error("process group '{0}' is not defined")]
+    #[error("process group '{0}' is not defined (WSGIDaemonProcess)")]
     UnknownProcessGroup(String),
-    #[error("process group '{0}' belongs to another virtual host")]
+    #[error("process group '{0}' belongs to another virtual host, whose ServerName is another one")]
     ProcessGroupElsewhere(String),
     #[error("{0}")]
     NotOwned(NotOwned),
@@ -69,9 +69,9 @@ pub(crate) enum Fault {
         "no process of group '{0}' took the request within {1:?} (socket-timeout, or Timeout where that is not set)"
     )]
     NoProcessInTime(String, Duration),
-    #[error("no process of group '{0}' takes the request")]
+    #[error("no process of group '{0}' took the request: each that was tried ended or was replaced before")]
     NoProcess(String),
-    #[error("a process of group '{0}' cannot be reached: {1}")]
+    #[error("a process of group '{0}' cannot be reached: {1} (its socket is where WSGISocketPrefix says)")]
     Connect(String, std::io::Error),
     #[error("the variables of the request, of {1} bytes, are more than a process of group '{0}' takes")]
     RequestTooLarge(String, usize),
@@ -86,7 +86,7 @@ pub(crate) enum Fault {
     Silent { group: String, process: u32, limit: Duration },
     #[error("response header '{0}' is longer than the {1} bytes that header-buffer-size allows")]
     HeaderTooLong(String, usize),
-    #[error("WSGIRestrictEmbedded is on, and no process group is chosen")]
+    #[error("WSGIRestrictEmbedded is on, and no process group is chosen (WSGIProcessGroup)")]
     EmbeddedRefused,
     #[error("{0}")]
     NotStarted(InterpreterError),
