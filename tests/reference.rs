@@ -1,13 +1,15 @@
 //! The reference in apache-conf/, the README and the comparison in docs/ tell the
 //! truth: httpd accepts each line of the first, all name exactly the directives
-//! there are, and the tests that back the comparison exist.
+//! there are, and the tests that back the comparison exist. The table of messages
+//! in docs/ has each code that the module logs, in the words of the module.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use support::{Httpd, variable};
 
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.conf");
@@ -151,5 +153,118 @@ fn the_tests_that_the_comparison_names_exist() {
         // A function with arguments is a property test.
         let before = code.split_once(&format!("fn {name}(")).map(|(before, _)| before.trim_end());
         assert!(before.is_some_and(|before| before.ends_with("#[test]")), "{file}.rs has no test {name}");
+    }
+}
+
+/// Codes that stand at several places of the source: one condition, met or worded at each of them.
+const MET_AT_SEVERAL_PLACES: [&str; 7] = [
+    "WSGI0036", // a child of httpd that does not start Python; a daemon that fails before its threads start, and then
+    "WSGI0087", // an interpreter, for a request and for scripts that are loaded beforehand
+    "WSGI0112", // a subscriber that raises, during a request and for the process
+    "WSGI0174", // an exception, of an application and of a script that decides
+    "WSGI0175", // SystemExit, of the same
+    "WSGI0177", // an answer that is not the name of a user
+    "WSGI0190", // SystemExit of a subscriber
+];
+
+/// What stands in the files of that ending below a folder of the project. Unit tests quote messages, and are left out.
+fn text_below(folder: &str, ending: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let texts = entries.map(|entry| {
+        let path = entry.expect("an entry of the folder").path();
+        let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("a path below").to_str().expect("UTF-8");
+        match () {
+            () if path.is_dir() => text_below(name, ending),
+            () if name.ends_with(ending) && !name.ends_with("/tests.rs") => fs::read_to_string(&path).expect("a text"),
+            () => String::new(),
+        }
+    });
+    texts.collect()
+}
+
+/// The codes in a text, as often as they stand there.
+fn codes(text: &str) -> Vec<&str> {
+    let is_code = |code: &&str| code[4..].bytes().all(|digit| digit.is_ascii_digit());
+    text.match_indices("WSGI").filter_map(|(at, _)| text.get(at..at + 8)).filter(is_code).collect()
+}
+
+/// The lines of the log in docs/messages.md, by their codes. A row without a code goes on with the one above.
+fn messages() -> BTreeMap<String, String> {
+    let mut rows = BTreeMap::<String, String>::new();
+    let mut last = String::new();
+    for line in text_below("docs", "/messages.md").lines() {
+        let Some(row) = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |")) else { continue };
+        let cells: Vec<_> = row.split("| ").map(str::trim).collect();
+        let &[code, level, words, ..] = &cells[..] else { panic!("not a row: {line}") };
+        if code.is_empty() {
+            rows.get_mut(&last).unwrap_or_else(|| panic!("no row above {line}")).push_str(words);
+        } else if codes(code) == [code] {
+            let known = ["crit", "crit, warn", "error", "warn", "notice", "info"];
+            assert!(cells.len() == 6 && known.contains(&level), "{line}");
+            assert!(rows.insert(code.to_owned(), words.to_owned()).is_none(), "{code} has two rows");
+            code.clone_into(&mut last);
+        }
+    }
+    rows
+}
+
+/// The quoted words of a line of the log, without what differs.
+fn fixed_words(line: &str) -> Vec<String> {
+    let line = line.replace("`` ", "\u{1}").replace(" ``", "\u{1}");
+    let separator = if line.contains('\u{1}') { '\u{1}' } else { '`' };
+    let quoted = line.split(separator).skip(1).step_by(2);
+    quoted
+        .flat_map(|text| text.split('<').map(|piece| piece.rsplit('>').next().unwrap_or(piece).trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn each_code_of_the_module_is_in_the_table_of_messages() {
+    let source = text_below("src", ".rs");
+    let in_source: BTreeSet<_> = codes(&source).into_iter().map(str::to_owned).collect();
+    // A message was added or removed, and docs/messages.md was forgotten.
+    assert_eq!(messages().into_keys().collect::<BTreeSet<_>>(), in_source);
+}
+
+#[test]
+fn a_code_stands_for_one_condition() {
+    let source = text_below("src", ".rs");
+    let mut counts = BTreeMap::new();
+    codes(&source).into_iter().for_each(|code| *counts.entry(code).or_insert(0) += 1);
+    let several: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 1).map(|(code, _)| code).collect();
+    // Another condition needs another code.
+    assert_eq!(several, MET_AT_SEVERAL_PLACES);
+}
+
+#[test]
+fn tests_and_documents_name_codes_that_there_are() {
+    let in_source: BTreeSet<_> = messages().into_keys().collect();
+    let texts = [("tests", ".rs"), ("docs", ".md"), ("examples", ".md"), ("apache-conf", ".conf")];
+    let texts = texts.map(|(folder, ending)| text_below(folder, ending));
+    let at_the_top = ["README.md", "CHANGELOG.md"].map(|name| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a document of the project")
+    });
+    for text in texts.iter().chain(&at_the_top) {
+        let strange: Vec<_> = codes(text).into_iter().filter(|code| !in_source.contains(*code)).collect();
+        assert!(strange.is_empty(), "no message has {strange:?}");
+    }
+}
+
+#[test]
+fn the_table_of_messages_has_the_words_of_the_module() {
+    let source: String = text_below("src", ".rs").split("\\\n").map(str::trim_start).collect();
+    let source = source.replace("{{", "{").replace("}}", "}");
+    let messages = messages();
+    for (code, line) in &messages {
+        for words in fixed_words(line) {
+            assert!(source.contains(&words), "{code}: nothing in src/ says {words:?}");
+        }
+    }
+    for literal in source.split("\"WSGI").skip(1).filter(|literal| literal.get(4..6) == Some(": ")) {
+        let (code, text) = literal.split_at(4);
+        let beginning = text[2..].split(['{', '"']).next().unwrap_or_default();
+        let line = &messages[&format!("WSGI{code}")];
+        assert!(line.contains(beginning.trim_end()), "WSGI{code}: {beginning:?} is not how {line:?} begins");
     }
 }
