@@ -58,7 +58,7 @@ fn an_access_script_decides_who_comes_in() {
             ask(refused).assert_error_page(403);
         }
         httpd.finish(&[
-            "loading the script in interpreter*",
+            "loading the script in*interpreter",
             "Python * started, GIL*",
             "WSGI0057: allow_access() does not let this client in [script */control.py] [request *]",
             "WSGI0055: allow_access() returned int; expected True, False or None [script */control.py] [request *]",
@@ -221,7 +221,7 @@ fn groups_of_a_user_are_looked_up() {
         // Half an answer is none.
         assert_eq!(ask("(('staff', 1/0)[n] for n in range(2))"), 401);
         httpd.finish(&[
-            "loading the script in interpreter*",
+            "loading the script in*interpreter",
             "Python * started, GIL*",
             "AH01631: user user: authorization failure*",
             "WSGI0059: the user belongs to no group",
