@@ -261,7 +261,7 @@ fn an_alias_that_is_loaded_beforehand_does_not_bring_python_in() {
 /// Where process groups are chosen and allowed, and what that comes to at each place.
 #[test]
 fn a_process_group_must_exist_and_be_allowed() {
-    const REFUSED: &str = "WSGI0149: process group '*WSGIRestrictProcess";
+    const REFUSED: &str = "WSGI0149: httpd's own processes may not be used here: WSGIRestrictProcess";
     let mut conf = "WSGIScriptAlias /at {app}\nWSGIApplicationGroup %{GLOBAL}\nSetEnvIf X-Group (.*) GROUP=$1\n\
                     SetEnv NOTHING \"\"\n"
         .to_owned();
