@@ -105,7 +105,8 @@ fn the_configuration_of_each_example_is_accepted() {
         let conf = format!(
             "Define EXAMPLE_FOLDER {{root}}/{name}\nDefine EXAMPLE_VENV {venv}\nInclude {{root}}/{name}/httpd.conf"
         );
-        Httpd::bare(&conf).folder(&format!("examples/{name}"), &name).config_test().assert_ok();
+        let modules = ["auth_basic", "authn_core", "authz_host", "authz_user"];
+        Httpd::bare(&conf).modules(&modules).folder(&format!("examples/{name}"), &name).config_test().assert_ok();
         seen += 1;
     }
     assert!(seen >= 4, "hello, cpu, flask and django at least");
