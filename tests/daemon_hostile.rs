@@ -111,14 +111,19 @@ fn a_daemon_that_does_not_stop_talking_costs_the_supervisor_little() {
 
 #[test]
 fn a_daemon_that_closes_its_line_to_the_supervisor_is_replaced() {
-    let httpd = serving("").start();
+    // The request that does it is not to be given up before the process is.
+    let groups = GROUPS.replace("socket-timeout=2", "socket-timeout=30");
+    let httpd = Httpd::with(&groups, "hostile.py").start();
     let hostile = process(&httpd, "/hostile");
     let supervisor = hostile.parent().expect("a daemon has a parent");
-    httpd.get("/hostile/hang_up");
+    httpd.get("/hostile/hang_up").assert_error_page(502);
     wait_for("its end", || (!hostile.is_alive()).then_some(()));
     assert_ne!(process(&httpd, "/hostile"), hostile);
     // It has waited for news, not asked for it all the time.
     assert!(supervisor.cpu_ticks() < 100, "{} ticks", supervisor.cpu_ticks());
-    httpd
-        .finish(&["WSGI1024: process * has closed its line", "WSGI1023: process * did not end in time and was killed"]);
+    httpd.finish(&[
+        "WSGI1024: process * has closed its line",
+        "WSGI1023: process * did not end in time and was killed, with 1 request under way",
+        "WSGI0146: process * of group 'hostile' has failed while it had this request",
+    ]);
 }

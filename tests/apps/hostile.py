@@ -109,9 +109,10 @@ def no_file():
 
 def interim():
     """What follows an interim response would be taken for the response to the next request."""
-    say(frame(HEAD, struct.pack("<Q", 2**64 - 1) + text(b"100 Continue")))
-    say(frame(DATA, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"))
-    say(frame(END))
+    head = struct.pack("<Q", 2**64 - 1) + text(b"100 Continue")
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+    # At once: the connection of the next request is not to get a part of it.
+    say(frame(HEAD, head) + frame(DATA, data) + frame(END))
 
 
 def interim_abort():
@@ -132,7 +133,8 @@ def hang_up():
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(number))) as found:
             if found.type == socket.SOCK_SEQPACKET:
                 os.close(int(number))
-    os.kill(os.getpid(), signal.SIGSTOP)
+    while True:
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def application(environ, start_response):
