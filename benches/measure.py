@@ -34,9 +34,7 @@ HTTPD_WAITS = {"futex", "epoll_wait"}
 WAITS_PER_REQUEST = 0.05
 SPEEDUP = 1.9
 
-# Requests per second of a large file, against httpd's own handler. With the GIL there is no target: around each of the
-# six system calls of open() and close() Python gives it away, and eight connections contend for it (with one
-# connection both modes are alike).
+# Requests per second of a large file, against httpd's own handler.
 FILE_RATE = 0.9
 
 UPLOAD = 64 * MIB
@@ -194,7 +192,7 @@ def file(bench):
     static = statistics.median(rates[STATIC])
     figures = []
     for name in (name for name in rates if name != STATIC):
-        limit = FILE_RATE if name in (FREE_THREADED, FREE_THREADED + IN_DAEMON) else None
+        limit = FILE_RATE if name in CPU_LIMITS else None
         share = statistics.median(rates[name]) / static
         figures.append(Figure(f"1 MiB file, {name}, x static", share, at_least=limit))
     return [Table("File of 1 MiB", ["variant", "requests/s"], rows)], figures
