@@ -13,6 +13,9 @@ const LIMIT: u16 = 64;
 /// A port that is neither a standard one nor one that a test server gets.
 const FIRST_PORT: u16 = 1000;
 
+/// That so many interpreters are ended in time is not what is tested here.
+const KEEP: &str = "WSGIDestroyInterpreter Off\n";
+
 #[track_caller]
 fn ask(connection: &mut Connection, path: &str, host: &str) -> Response {
     let expression = "environ['mod_wsgi.application_group']";
@@ -21,7 +24,7 @@ fn ask(connection: &mut Connection, path: &str, host: &str) -> Response {
 
 fn with(conf: &str) -> Builder {
     let aliases = ["known", "late", "main", "x"].map(|path| format!("WSGIScriptAlias /{path} {{app}}\n")).concat();
-    let conf = format!("MaxKeepAliveRequests 0\n{aliases}{conf}");
+    let conf = format!("MaxKeepAliveRequests 0\n{KEEP}{aliases}{conf}");
     Httpd::with(&conf, "evaluate.py")
 }
 
@@ -117,7 +120,7 @@ fn paths_that_an_expression_matches_are_limited_too() {
         ("^/x[0-9]+/(evaluate) {apps}/$1.py", "/x{}/evaluate"),
     ] {
         println!("{alias}");
-        let conf = format!("WSGIScriptAliasMatch {alias}");
+        let conf = format!("{KEEP}WSGIScriptAliasMatch {alias}");
         let httpd = Httpd::with(&conf, "evaluate.py").gil_mode(GilMode::Free).start();
         let path = |number: u16| mount.replace("{}", &number.to_string()).replace("{case}", &in_case(number));
         let mut connection = httpd.connect();
@@ -132,8 +135,11 @@ fn paths_that_an_expression_matches_are_limited_too() {
 
 #[test]
 fn paths_that_are_rewritten_to_one_script_are_limited_too() {
-    let conf = "RewriteEngine On\nRewriteRule ^/p/ {app} [H=wsgi-script]\n\
-                <Directory {apps}>\nOptions ExecCGI\n</Directory>";
+    let conf = &format!(
+        "{KEEP}{}",
+        "RewriteEngine On\nRewriteRule ^/p/ {app} [H=wsgi-script]\n\
+                <Directory {apps}>\nOptions ExecCGI\n</Directory>"
+    );
     let httpd = Httpd::bare(conf).app("evaluate.py").modules(&["rewrite"]).gil_mode(GilMode::Free).start();
     let mut connection = httpd.connect();
     for number in 0..LIMIT {
@@ -145,8 +151,11 @@ fn paths_that_are_rewritten_to_one_script_are_limited_too() {
 
 #[test]
 fn scripts_that_stand_at_their_paths_are_not_counted() {
-    let conf = "AddHandler wsgi-script .wsgi\nAlias /a {root}/apps\n\
-                <Directory {apps}>\nOptions ExecCGI\n</Directory>";
+    let conf = &format!(
+        "{KEEP}{}",
+        "AddHandler wsgi-script .wsgi\nAlias /a {root}/apps\n\
+                <Directory {apps}>\nOptions ExecCGI\n</Directory>"
+    );
     let mut builder = Httpd::bare(conf).modules(&["mime", "alias"]).gil_mode(GilMode::Free);
     let script = "def application(environ, start_response):\n    start_response('200 OK', [])\n    \
                   return [environ['mod_wsgi.application_group'].encode()]\n";

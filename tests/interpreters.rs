@@ -272,7 +272,7 @@ fn a_script_that_loads_slowly_is_loaded_once_and_holds_up_no_other() {
 fn each_process_of_prefork_has_interpreters_of_its_own() {
     let httpd = three_groups()
         .mpm(Mpm::Prefork)
-        .size("StartServers 3\nServerLimit 6\nMaxRequestWorkers 6")
+        .size("StartServers 3\nServerLimit 12\nMaxRequestWorkers 12")
         .gil_mode(GilMode::Free);
     let httpd = httpd.start();
     // Two connections that are kept are in two processes.
