@@ -217,7 +217,9 @@ fn a_restart_reads_the_same_groups_anew() {
         ("a.example", "WSGIDaemonProcess other"),
         ("a.example", "WSGIImportScript {apps}/hello.py process-group=other application-group=x"),
     ]);
-    let httpd = Httpd::with(&(conf + "WSGIScriptAlias / {app}"), "hello.py").start();
+    let httpd = Httpd::with(&(conf + "WSGIScriptAlias / {app}"), "hello.py");
+    // Old processes have their places in the scoreboard still.
+    let httpd = httpd.size("StartServers 1\nServerLimit 8\nThreadsPerChild 4\nMaxRequestWorkers 32").start();
     httpd.graceful();
     httpd.restart();
     assert_eq!(httpd.get("/").status, 200);
