@@ -12,7 +12,7 @@ waiting="" daemons="" others=""
 for file in "$here"/../tests/*.rs; do
 	name=$(basename "$file" .rs)
 	case $name in
-	restarts | daemon_limits | daemon_restarts | daemon_supervisor) waiting="$waiting --test $name" ;;
+	restarts | handler_scripts | daemon_limits | daemon_restarts | daemon_supervisor) waiting="$waiting --test $name" ;;
 	daemon*) daemons="$daemons --test $name" ;;
 	*) others="$others --test $name" ;;
 	esac
