@@ -2,8 +2,8 @@
 # Runs all tests. Arguments are given to each run of cargo test, e.g. --no-fail-fast.
 #
 # Most tests wait for a server most of the time, so three runs go side by side, each with more threads than there are
-# cores: those that wait longest (for time limits, and for processes to end), those of daemon mode, and the others. What
-# the first two say is shown when the others are through.
+# cores: those that wait longest (for time limits, and for processes to end) and one that makes the three alike in length,
+# those of daemon mode, and the others. What the first two say is shown when the others are through.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cargo() { "$here/cargo.sh" "$MOD_WSGI_PYTHON" test "$@"; }

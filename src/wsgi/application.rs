@@ -35,6 +35,13 @@ struct ErrorsStream {
 }
 
 impl ErrorsStream {
+    fn new(py: Python<'_>, wsgi: &Wsgi) -> PyResult<Self> {
+        let errors = Arc::new(RequestErrors::default());
+        let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
+        let stream = text_stream(py, wsgi, binary.as_any())?.unbind();
+        Ok(Self { errors, stream, binary: binary.as_any().clone().unbind() })
+    }
+
     /// Whether no one has used the stream or holds a reference to it or to what is below it.
     fn is_untouched(&self, py: Python<'_>) -> bool {
         !self.errors.is_touched() && self.stream.get_refcnt(py) == 1 && self.binary.get_refcnt(py) == 2
@@ -58,10 +65,7 @@ impl Kept {
         if let Some(kept) = self.errors.take() {
             return Ok(kept);
         }
-        let errors = Arc::new(RequestErrors::default());
-        let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
-        let stream = text_stream(py, wsgi, binary.as_any())?.unbind();
-        Ok(ErrorsStream { errors, stream, binary: binary.as_any().clone().unbind() })
+        ErrorsStream::new(py, wsgi)
     }
 
     fn give_back(&self, py: Python<'_>, stream: ErrorsStream) {
@@ -99,10 +103,8 @@ pub(crate) fn with_errors<R>(
     log: &mut (dyn ErrorLog + '_),
     body: impl FnOnce(&Bound<'_, PyAny>) -> R,
 ) -> PyResult<R> {
-    let errors = Arc::new(RequestErrors::default());
-    let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
-    let stream = text_stream(py, wsgi, binary.as_any())?;
-    Ok(errors.log.lend(py, log, || errors.during(py, || body(&stream))))
+    let ErrorsStream { errors, stream, .. } = ErrorsStream::new(py, wsgi)?;
+    Ok(errors.log.lend(py, log, || errors.during(py, || body(stream.bind(py)))))
 }
 
 /// Calls `application` for the request behind `gateway`, which is `running`, and sends what it returns.
