@@ -13,7 +13,8 @@ LOADED = 2
 
 
 def sockets(kind):
-    """Those of that kind over which somebody listens to this process."""
+    """Copies of those of that kind over which somebody listens to this process, to be closed."""
+    copies = []
     for number in sorted(map(int, os.listdir("/proc/self/fd"))):
         try:
             copy = os.dup(number)
@@ -24,9 +25,11 @@ def sockets(kind):
         except OSError:
             os.close(copy)
             continue
-        with found:
-            if found.type == kind and not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                yield found
+        if found.type == kind and not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            copies.append(found)
+        else:
+            found.close()
+    return copies
 
 
 def text(data):
@@ -38,23 +41,22 @@ def frame(kind, payload=b""):
 
 
 def say(data, descriptors=()):
-    """Says it to every child of httpd that is connected."""
+    """Says it to every child of httpd that is connected before the first one hears it.
+
+    What an attack says with a second call may reach the connection of the request after it.
+    """
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     for child in sockets(socket.SOCK_STREAM):
-        try:
+        with child, contextlib.suppress(OSError):  # It may have heard enough.
             child.sendmsg([data], [rights] if descriptors else [])
-        except OSError:
-            pass  # It has heard enough.
 
 
-def begin():
-    say(frame(HEAD, struct.pack("<Q", 2**64 - 1) + text(b"200 OK")))
+def head(status=b"200 OK"):
+    return frame(HEAD, struct.pack("<Q", 2**64 - 1) + text(status))
 
 
 def announce_file(descriptor, length):
-    begin()
-    say(frame(FILE, struct.pack("<QQB", 0, length, 1)), [descriptor])
-    say(frame(END))
+    say(head() + frame(FILE, struct.pack("<QQB", 0, length, 1)) + frame(END), [descriptor])
 
 
 def overwrite(fill):
@@ -82,7 +84,7 @@ def zeroes():
 def many_descriptors():
     """More with one message than its reader has room for, none of them announced."""
     null = os.open("/dev/null", os.O_RDONLY)
-    begin()
+    say(head())
     for _ in range(3):
         say(frame(DATA, b"x"), [null] * 50)
     os.close(null)
@@ -90,7 +92,7 @@ def many_descriptors():
 
 def descriptor_after_descriptor():
     null = os.open("/dev/null", os.O_RDONLY)
-    begin()
+    say(head())
     for _ in range(50):
         say(frame(DATA, b"x"), [null])
     os.close(null)
@@ -109,10 +111,8 @@ def no_file():
 
 def interim():
     """What follows an interim response would be taken for the response to the next request."""
-    head = struct.pack("<Q", 2**64 - 1) + text(b"100 Continue")
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
-    # At once: the connection of the next request is not to get a part of it.
-    say(frame(HEAD, head) + frame(DATA, data) + frame(END))
+    say(head(b"100 Continue") + frame(DATA, data) + frame(END))
 
 
 def interim_abort():
@@ -122,9 +122,10 @@ def interim_abort():
 def endless_talk():
     """Tells the supervisor of a hundred megabytes of applications."""
     for line in sockets(socket.SOCK_SEQPACKET):
-        line.setblocking(True)
-        for number in range(12_500):
-            line.send(bytes([LOADED]) + text(b"%d" % number) + text(b"/" * 8000))
+        with line:
+            line.setblocking(True)
+            for number in range(12_500):
+                line.send(bytes([LOADED]) + text(b"%d" % number) + text(b"/" * 8000))
 
 
 def hang_up():
