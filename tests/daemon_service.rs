@@ -94,6 +94,21 @@ fn a_service_that_raises_says_so_and_is_run_again() {
 }
 
 #[test]
+fn sigterm_interrupts_programs_and_nothing_after_them() {
+    const PROGRAM: &str = "def term():\n    say('term')\n    os.kill(os.getpid(), signal.SIGTERM)\n    sum(range(99))\n\
+                           class Odd(Exception):\n    def __str__(self):\n        term()\n        return 'odd'\n\
+                           atexit.register(term)\nraise Odd\n";
+    let show = |server: Builder| {
+        let httpd = server.start();
+        // Once for the report of the exception, and once at the end of Python, in each run.
+        wait_for("the second run", || (said(&httpd).len() >= 3).then_some(()));
+        httpd.finish(&["WSGI0110: the script '*/programs/0.py' raised an exception", "Traceback*Odd: odd"]);
+    };
+    in_both_modes(|mode| show(running("", &[("%{GLOBAL}", PROGRAM)]).gil_mode(mode)));
+    show(running("", &[("%{GLOBAL}", PROGRAM)]).gil_build());
+}
+
+#[test]
 fn system_exit_ends_a_service_without_a_word() {
     let httpd = running("", &[("%{GLOBAL}", "say('run')\nsys.exit(3)\n")]).start();
     wait_for("the second run", || (said(&httpd).len() >= 2).then_some(()));

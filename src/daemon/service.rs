@@ -6,8 +6,8 @@
 use super::process::Daemon;
 use crate::apache::log::Level;
 use crate::apache::server::Server;
-use crate::module::preload;
-use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, none};
+use crate::module::preload::{self, Interruptible};
+use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, boolean};
 use crate::python::interpreter;
 use crate::unix::signals::Signals;
 use core::ffi::CStr;
@@ -21,7 +21,10 @@ use std::ffi::CString;
 /// Set once a signal has told this process to end: no further script is begun.
 static TOLD_TO_END: AtomicBool = AtomicBool::new(false);
 
-/// A function of Python that notes that the process is to end.
+/// What SIGTERM may interrupt.
+static PROGRAM: Interruptible = Interruptible::new();
+
+/// A function of Python that notes that the process is to end, and says whether there is something to interrupt.
 struct EndNote;
 
 impl Class for EndNote {
@@ -32,7 +35,7 @@ impl Class for EndNote {
 impl EndNote {
     fn note<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
         TOLD_TO_END.store(true, Ordering::Relaxed);
-        none(this.py())
+        boolean(this.py(), PROGRAM.interrupt())
     }
 }
 
@@ -47,7 +50,7 @@ pub(crate) fn run(daemon: &Daemon, signals: &Signals, main: Server<'static>) {
     while let Some(signal) = signals.next() {
         TOLD_TO_END.fetch_or(matches!(signal, Signal::SIGTERM | Signal::SIGINT), Ordering::Relaxed);
     }
-    preload::run_services(main, &daemon.group.config.name, &|| !TOLD_TO_END.load(Ordering::Relaxed));
+    preload::run_services(main, &daemon.group.config.name, &PROGRAM, &|| !TOLD_TO_END.load(Ordering::Relaxed));
     if let Err(error) = python.run(|attached| wait(attached.py)) {
         failed(error);
     }
@@ -65,7 +68,11 @@ fn prepare(py: Python<'_>) -> PyResult<()> {
 
 /// Waits for threads that are not daemonic, unless SIGTERM comes.
 fn wait(py: Python<'_>) -> PyResult<()> {
-    match py.import("threading")?.call_method0("_shutdown") {
+    let waited = PROGRAM.run(|| {
+        // SIGTERM came where it could interrupt nothing.
+        if PROGRAM.was_missed() { Ok(None) } else { py.import("threading")?.call_method0("_shutdown").map(Some) }
+    });
+    match waited {
         Err(error) if !error.is_instance_of::<PySystemExit>(py) => Err(error),
         _ => Ok(()),
     }

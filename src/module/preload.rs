@@ -13,12 +13,13 @@ use crate::daemon::jail;
 use crate::python;
 use crate::python::interpreter::{self, InterpreterError, Origin};
 use crate::python::script::{Event, LoadError, Reloading, Script};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Loads the scripts of all servers that are meant for this process group, in their order, and tells `report` of each
 /// whether it loaded. One that fails is logged, and the first request for it tries again.
 pub(crate) fn run(main: Server<'static>, process_group: &str, report: &dyn Fn(&ImportScript, bool)) {
     for (server, script) in of_group(main, process_group) {
-        let loaded = load_script(&script.application_group, script.path.as_bytes(), Exit::Logged);
+        let loaded = load_script(&script.application_group, script.path.as_bytes(), Purpose::Application);
         if let Err(error) = &loaded {
             log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
         }
@@ -26,25 +27,63 @@ pub(crate) fn run(main: Server<'static>, process_group: &str, report: &dyn Fn(&I
     }
 }
 
-/// Runs the scripts of a group of services, one after the other, as long as `keep_on` says so.
-pub(crate) fn run_services(main: Server<'static>, process_group: &str, keep_on: &dyn Fn() -> bool) {
+/// Runs the scripts of a group of services, one after the other, each within `running`, as long as `keep_on` says so.
+pub(crate) fn run_services(
+    main: Server<'static>,
+    process_group: &str,
+    running: &Interruptible,
+    keep_on: &dyn Fn() -> bool,
+) {
     for (server, script) in of_group(main, process_group) {
         if !keep_on() {
             return;
         }
-        if let Err(error) = load_script(&script.application_group, script.path.as_bytes(), Exit::Silent) {
+        if let Err(error) = load_script(&script.application_group, script.path.as_bytes(), Purpose::Program(running)) {
             log::server(Some(server), Level::Error, &format!("WSGI0087: {error}"));
         }
     }
 }
 
-/// What is said of a script that raises SystemExit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    /// It was to be an application.
-    Logged,
-    /// It is a program.
-    Silent,
+/// What a script is loaded for.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    /// It is to be there when requests come. SystemExit is a mistake in it.
+    Application,
+    /// It is a program: it has done its work when it is loaded, or raises SystemExit.
+    Program(&'a Interruptible),
+}
+
+/// Whether a program runs that a signal may end with SystemExit. At other times the exception would hit what this module
+/// does in Python itself: a report in the log, or the end of the interpreters.
+pub(crate) struct Interruptible {
+    runs: AtomicBool,
+    missed: AtomicBool,
+}
+
+impl Interruptible {
+    pub(crate) const fn new() -> Self {
+        Self { runs: AtomicBool::new(false), missed: AtomicBool::new(false) }
+    }
+
+    /// Runs what may be interrupted.
+    pub(crate) fn run<R>(&self, program: impl FnOnce() -> R) -> R {
+        self.runs.store(true, Ordering::Relaxed);
+        let result = program();
+        self.runs.store(false, Ordering::Relaxed);
+        result
+    }
+
+    /// Whether to raise SystemExit now, in the handler of a signal. Signals are handled on the thread that runs programs.
+    pub(crate) fn interrupt(&self) -> bool {
+        let runs = self.runs.load(Ordering::Relaxed);
+        self.missed.fetch_or(!runs, Ordering::Relaxed);
+        runs
+    }
+
+    /// Whether a signal came while nothing could be interrupted.
+    pub(crate) fn was_missed(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
+    }
 }
 
 /// The scripts of a process group, in their order.
@@ -67,16 +106,16 @@ fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static
 
 /// Loads an application that another process has loaded before. `false` if it does not load; that has been logged.
 pub(crate) fn load_application(application_group: &str, path: &[u8]) -> bool {
-    load_script(application_group, path, Exit::Logged).unwrap_or_else(|error| {
+    load_script(application_group, path, Purpose::Application).unwrap_or_else(|error| {
         log::server(None, Level::Error, &format!("WSGI0087: {error}"));
         false
     })
 }
 
-fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool, InterpreterError> {
+fn load_script(application_group: &str, path: &[u8], purpose: Purpose<'_>) -> Result<bool, InterpreterError> {
     let interpreter = interpreter::named(application_group, Origin::Configuration)?;
     // A program is not loaded before it has come to its end.
-    let _slices = if exit == Exit::Logged { python::short_slices() } else { None };
+    let _slices = if matches!(purpose, Purpose::Application) { python::short_slices() } else { None };
     let group = process().map_or(EMBEDDED, |process| process.group);
     let root = process().and_then(Process::root);
     let path = root.and_then(|root| jail::inside(root, path)).unwrap_or(path);
@@ -98,9 +137,14 @@ fn load_script(application_group: &str, path: &[u8], exit: Exit) -> Result<bool,
                 log::server(None, Level::Info, &text);
             }
         };
-        match interpreter.scripts.preload(attached, &wanted, &announce) {
+        let load = || interpreter.scripts.preload(attached, &wanted, &announce);
+        let loaded = match purpose {
+            Purpose::Application => load(),
+            Purpose::Program(running) => running.run(load),
+        };
+        match loaded {
             Ok(()) => true,
-            Err(LoadError::Exited(_)) if exit == Exit::Silent => false,
+            Err(LoadError::Exited(_)) if matches!(purpose, Purpose::Program(_)) => false,
             Err(error) => {
                 for line in Fault::lines_of_preload(attached.py, &error, &name, group) {
                     log::server(None, Level::Error, &line);

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyBool, PyString, PyType};
 use pyo3::{Borrowed, ffi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -322,6 +322,11 @@ unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
 /// `None`, as a method returns it.
 pub(crate) fn none(py: Python<'_>) -> Returns<'_> {
     Ok(py.None().into_bound(py))
+}
+
+/// A `bool` as a method returns it.
+pub(crate) fn boolean(py: Python<'_>, value: bool) -> Returns<'_> {
+    Ok(PyBool::new(py, value).to_owned().into_any())
 }
 
 /// A `str` as a method returns it.

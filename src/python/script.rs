@@ -328,19 +328,16 @@ fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyMod
     let path = text::filesystem(py, script.path);
     let name = module_name(script.module_path);
     let code = compile(py, script, &path).map_err(LoadError::Source)?;
-    let module = new_module(py, &name, &path, script).map_err(LoadError::Raised)?;
-    let modules = py.import("sys").and_then(|sys| sys.getattr("modules")).map_err(LoadError::Raised)?;
-    modules.set_item(&name, &module).map_err(LoadError::Raised)?;
+    let raised = |error| LoadError::of_raised(py, error);
+    let module = new_module(py, &name, &path, script).map_err(raised)?;
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules")).map_err(raised)?;
+    modules.set_item(&name, &module).map_err(raised)?;
     match evaluate(&code, &module.dict()).and_then(|()| generation::watch(&module.dict())) {
         Ok(()) => Ok(module),
         Err(error) => {
             // A module that failed leaves no trace, as after a failed import.
             let _ = modules.del_item(&name);
-            Err(if error.is_instance_of::<PySystemExit>(py) {
-                LoadError::Exited(error)
-            } else {
-                LoadError::Raised(error)
-            })
+            Err(raised(error))
         }
     }
 }
@@ -391,6 +388,11 @@ fn evaluate(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<()
 }
 
 impl LoadError {
+    /// What it is when code raises this, the script's or, for a signal's handler, any other.
+    fn of_raised(py: Python<'_>, error: PyErr) -> Self {
+        if error.is_instance_of::<PySystemExit>(py) { Self::Exited(error) } else { Self::Raised(error) }
+    }
+
     /// The exception's report, if there is one.
     pub(crate) fn lines(&self, py: Python<'_>) -> Vec<String> {
         self.exception().map_or_else(Vec::new, |error| traceback::lines(py, error))
