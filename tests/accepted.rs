@@ -1,11 +1,7 @@
 //! Directives that are checked and accepted, and act elsewhere, later or not at all:
 //! the sockets of daemons, telemetry, and what daemons alone obey.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, Httpd, Response};
+use crate::support::{Builder, Httpd, Response};
 
 const ON_OFF: &[&str] = &["expected", "On", "Off"];
 

@@ -1,12 +1,8 @@
 //! `WSGIFreeThreadingAudit`: without the GIL, an extension module that has not
 //! declared itself safe there does not come in unnoticed.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Extension, GilMode, Httpd, Mpm};
 use std::thread;
-use support::{Builder, Extension, GilMode, Httpd, Mpm};
 
 const MULTI_PHASE: Extension = Extension { name: "multi_phase", multi_phase: true, declared: false };
 const MULTI_PHASE_DECLARED: Extension = Extension { name: "multi_phase_declared", multi_phase: true, declared: true };

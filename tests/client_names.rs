@@ -1,11 +1,7 @@
 //! A client has a say in the name of an application group, by the port of its
 //! Host header above all. It cannot fill a process with interpreters so.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, Connection, GilMode, Httpd, Response, in_both_modes};
+use crate::support::{Builder, Connection, GilMode, Httpd, Response, in_both_modes};
 
 /// As many interpreters of a process may have names that clients had a say in.
 const LIMIT: u16 = 64;

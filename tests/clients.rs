@@ -1,14 +1,10 @@
 //! Clients that leave, dawdle or talk nonsense: the server goes on.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Process, in_both_modes, wait_for};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
-use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 fn serving() -> Builder {
     Httpd::serving("clients.py")

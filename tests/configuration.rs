@@ -1,14 +1,10 @@
 //! The files that an operator takes over, and Python homes of the wrong kind.
 //! What each directive accepts is in settings.rs, what they are in reference.rs.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Mpm, variable, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use support::{Builder, Httpd, Mpm, variable, wait_for};
 
 const LOAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.load");
 const APACHE_CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf");

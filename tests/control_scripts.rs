@@ -1,12 +1,8 @@
 //! Scripts that decide about requests before an application has its say: who may come in, with which password, in which
 //! groups, and which application answers.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Request, Response, in_both_modes, wait_for};
 use std::fs;
-use support::{Builder, GilMode, Httpd, Request, Response, in_both_modes, wait_for};
 
 const MODULES: [&str; 4] = ["auth_basic", "auth_digest", "authn_core", "authz_user"];
 /// `user:secret`

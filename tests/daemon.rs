@@ -1,8 +1,6 @@
 //! Process groups: an application runs apart from httpd's own processes.
 
-mod support;
-
-use support::{Httpd, Mpm, in_both_modes};
+use crate::support::{Httpd, Mpm, in_both_modes};
 
 const GROUP: &str = "WSGIDaemonProcess group processes=2 threads=4\n\
                      WSGIScriptAlias / {app} process-group=group application-group=%{GLOBAL}\n";

@@ -2,13 +2,9 @@
 //! so, and which process groups other directives may name. Values that need no httpd to
 //! be judged are in src/config/process_group.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, is_root, variable};
 use std::collections::BTreeMap;
 use std::fs;
-use support::{Httpd, is_root, variable};
 
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.conf");
 

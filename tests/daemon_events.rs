@@ -1,12 +1,8 @@
 //! Events in the processes of a group: the way of a request, signals, and each reason for which a process ends.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Connection, GilMode, Httpd, Process, in_both_modes, two_groups, wait_for};
 use std::fs::{self, File};
 use std::time::Duration;
-use support::{Builder, Connection, GilMode, Httpd, Process, in_both_modes, two_groups, wait_for};
 
 /// A group of one process with these options, with `apps/events.py` in its main interpreter and in another.
 fn group(options: &str, mode: GilMode) -> Builder {

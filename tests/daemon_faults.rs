@@ -1,18 +1,14 @@
 //! Processes of a group that are killed or stopped: clients see the truth, no other request suffers, and the group heals.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::faults::{
+    answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
+};
+use crate::support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::faults::{
-    answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
-};
-use support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
 
 /// What is logged when a daemon was killed with one request under way.
 const KILLED_WITH_ONE: &str = "WSGI1023: process * was killed by signal 9 (SIGKILL), with 1 request under way";

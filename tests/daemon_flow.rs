@@ -1,15 +1,11 @@
 //! More than a process group can take at once: queues that are full or too slow, and bodies of which one side takes no notice.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::faults::{daemons, release, serving, supervisor, wait_for_note, wait_for_notes};
+use crate::support::{Connection, Httpd, in_both_modes, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
-use support::faults::{daemons, release, serving, supervisor, wait_for_note, wait_for_notes};
-use support::{Connection, Httpd, in_both_modes, wait_for};
 
 /// A connection over which a request is under way that waits to be released.
 fn block(httpd: &Httpd, number: u64) -> Connection {

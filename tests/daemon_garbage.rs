@@ -1,9 +1,7 @@
 //! Each side of the connection between httpd's children and daemons is sent what the other one never sends.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::faults::{answering, serving};
+use crate::support::{Httpd, in_both_modes, is_root, wait_for};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, chown};
@@ -11,8 +9,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
-use support::faults::{answering, serving};
-use support::{Httpd, in_both_modes, is_root, wait_for};
 
 /// The socket of the one daemon, once httpd's children may connect to it.
 fn socket(httpd: &Httpd) -> PathBuf {

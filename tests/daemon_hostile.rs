@@ -1,10 +1,6 @@
 //! A daemon that turns against the server: httpd, the supervisor and other groups suffer no harm.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, Httpd, Process, in_both_modes, wait_for};
+use crate::support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// A group that is hostile, and one that is not.
 const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=2 shutdown-timeout=1\n\

@@ -1,16 +1,12 @@
 //! Who the processes of a group are: user and groups, folders, limits, environment, and what they do not have of httpd
 //! and of each other.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::two_groups::python;
+use crate::support::{Builder, GilMode, Httpd, Process, in_both_modes, is_root, variable};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use support::two_groups::python;
-use support::{Builder, GilMode, Httpd, Process, in_both_modes, is_root, variable};
 
 /// A server with process groups of these names and options, each with `evaluate.py` at its name.
 fn groups(groups: &[(&str, &str)]) -> Builder {

@@ -1,10 +1,6 @@
 //! The limits of a process group: what happens to a request, and to a process, that goes on for too long.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, Connection, GilMode, Httpd, Process, in_both_modes, wait_for};
+use crate::support::{Builder, Connection, GilMode, Httpd, Process, in_both_modes, wait_for};
 
 /// A group of one process with these options.
 fn group(options: &str, mode: GilMode) -> Builder {

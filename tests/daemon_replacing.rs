@@ -1,14 +1,10 @@
 //! Processes of a group are replaced one by one: for new code, at a limit, on request. No request notices.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Load, Process, in_both_modes, wait_for};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Builder, Httpd, Load, in_both_modes, wait_for};
 
 /// A server with a group of processes for one script, which is loaded by the first request.
 fn group(options: &str, script: &str) -> Builder {
@@ -256,7 +252,7 @@ fn sigusr1_replaces_a_process_and_loads_what_it_had_loaded() {
         let old = httpd.get("/").text().to_owned();
         let load = httpd.get("/").text().to_owned();
         assert_eq!(old, load);
-        support::Process(old.parse().expect("a process id")).signal("USR1");
+        Process(old.parse().expect("a process id")).signal("USR1");
         wait_for("the process to be replaced", || (processes(&httpd, 1).first() != Some(&old)).then_some(()));
         httpd.wait_for_log(&format!("ends process {old}: SIGUSR1 asked for it"));
         httpd.wait_for_log(&format!("process {old} has ended"));

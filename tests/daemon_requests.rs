@@ -3,12 +3,8 @@
 //!
 //! What is the same in both modes is in tests/daemon_same_requests.rs.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Process, in_both_modes, wait_for};
 use std::time::Duration;
-use support::{Builder, GilMode, Httpd, Process, in_both_modes, wait_for};
 
 /// A group with these options that serves everything.
 fn group(options: &str, conf: &str) -> Builder {

@@ -1,13 +1,11 @@
 //! Restarts and stops of httpd with process groups: no request is lost, and nothing is left behind.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::faults::{
+    answering, daemons, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
+};
+use crate::support::{GilMode, Httpd, Load, Mpm, in_both_modes, wait_for};
 use std::fs;
 use std::time::Duration;
-use support::faults::{answering, daemons, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes};
-use support::{GilMode, Httpd, Load, Mpm, in_both_modes, wait_for};
 
 /// Processes of four threads each, with room for those of several generations.
 const ROOM: &str = "StartServers 2\nServerLimit 64\nThreadLimit 4\nThreadsPerChild 4\nMaxRequestWorkers 256\n\

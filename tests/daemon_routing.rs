@@ -1,13 +1,9 @@
 //! Which process serves a request: how a group is chosen, who may use it, what it tells the application, and where its
 //! lines in the log go.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::two_groups::python;
+use crate::support::{ErrorLog, Httpd, Response, in_both_modes};
 use std::fs;
-use support::two_groups::python;
-use support::{ErrorLog, Httpd, Response, in_both_modes};
 
 const GROUP: &str = "environ['mod_wsgi.process_group'], mod_wsgi.process_group";
 

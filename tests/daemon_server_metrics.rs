@@ -1,11 +1,7 @@
 //! `mod_wsgi.server_metrics()` in daemons: the scoreboard of httpd for the groups with `server-metrics=On`.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
 use std::thread;
-use support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
 
 /// Two groups, of which the first may see the scoreboard.
 fn measured(options: &str, conf: &str) -> Builder {

@@ -1,12 +1,8 @@
 //! Groups of services (`threads=0`): programs that httpd keeps running.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Process, in_both_modes, wait_for};
 use std::fs;
 use std::time::Instant;
-use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// What each program begins with: `say` appends a line to a file that the test reads.
 const SAY: &str = "import atexit, os, signal, sys, threading, time\n\

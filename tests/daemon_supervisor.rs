@@ -1,15 +1,11 @@
 //! The supervisor of process groups when a process starts late or not at all, when messages pile up, and when it is killed.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::faults::{daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note};
+use crate::support::{Builder, Httpd, Process, in_both_modes, wait_for};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::thread;
 use std::time::Duration;
-use support::faults::{daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note};
-use support::{Builder, Httpd, Process, in_both_modes, wait_for};
 
 /// A server whose group runs `text`, a script with the functions of [`NOTES`].
 fn running(options: &str, text: &str) -> Builder {

@@ -1,13 +1,9 @@
 //! What an application finds in `environ` (PEP 3333, "environ Variables", and
 //! the keys that mod_wsgi adds).
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, IN_DAEMONS, Mpm, PROCESS_GROUP, Response, in_both_modes};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
-use support::{Httpd, IN_DAEMONS, Mpm, PROCESS_GROUP, Response, in_both_modes};
 
 /// The lines of `apps/environ.py`.
 struct Environ(BTreeMap<String, String>);
@@ -173,7 +169,7 @@ fn wsgi_and_mod_wsgi_keys_have_their_types_and_values() {
         assert!(environ.repr("mod_wsgi.application_group").ends_with("|'"));
         assert!(environ.number("mod_wsgi.thread_id") >= 1.0);
 
-        let pid = environ.repr("mod_wsgi.server_pid").trim_matches('\'').parse().expect("a pid");
+        let pid: u32 = environ.repr("mod_wsgi.server_pid").trim_matches('\'').parse().expect("a pid");
         assert!(httpd.children().iter().any(|child| child.0 == pid), "{pid} of {:?}", httpd.children());
         let started = environ.number("mod_wsgi.request_start");
         let (queue, daemon) = (environ.number("mod_wsgi.queue_start"), environ.number("mod_wsgi.daemon_start"));

@@ -1,12 +1,8 @@
 //! `wsgi.errors`, `sys.stderr` and `sys.stdout`: all lead to httpd's error log
 //! (PEP 3333, "Input and Error Streams").
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Entry, Httpd, in_both_modes};
 use std::thread;
-use support::{Entry, Httpd, in_both_modes};
 
 /// The one record that holds this text.
 #[track_caller]

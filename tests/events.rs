@@ -1,11 +1,7 @@
 //! Events and the data of requests in httpd's own processes: who is told, where, and what the log says of failures.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Load, Mpm, in_both_modes, two_groups, wait_for};
 use std::fs;
-use support::{Builder, GilMode, Httpd, Load, Mpm, in_both_modes, two_groups, wait_for};
 
 /// A server with `apps/events.py` in the main interpreter and in another.
 fn serving(conf: &str) -> Builder {

@@ -1,11 +1,7 @@
 //! The applications in examples/ run as their own httpd.conf says.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Response, variable};
 use std::thread;
-use support::{Builder, Httpd, Response, variable};
 
 /// A server that includes the configuration of an example.
 fn example(name: &str) -> Builder {

@@ -1,9 +1,7 @@
 //! Extension modules of the standard library and of wheels work inside httpd.
 
-mod support;
-
+use crate::support::{Httpd, in_both_modes, variable};
 use std::path::Path;
-use support::{Httpd, in_both_modes, variable};
 
 const STANDARD: [&str; 13] = [
     "ssl", "sqlite3", "hashlib", "zlib", "bz2", "lzma", "ctypes", "decimal", "json", "socket", "uuid", "datetime",

@@ -3,12 +3,8 @@
 //! Before a byte was sent the client gets httpd's error page; afterwards it
 //! never gets something that looks complete, and the connection ends at once.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 use std::time::Duration;
-use support::{Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 const AT_ONCE: Duration = Duration::from_secs(1);
 

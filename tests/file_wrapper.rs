@@ -1,12 +1,10 @@
 //! `wsgi.file_wrapper` (PEP 3333, "Optional Platform-Specific File Handling"):
 //! a class that iterates over a file, which httpd sends itself if it can.
 
-mod support;
-
+use crate::support::{Builder, Framing, Httpd, in_both_modes, wait_for};
 use std::fs;
 use std::io::{self, Read};
 use std::time::Duration;
-use support::{Builder, Framing, Httpd, in_both_modes, wait_for};
 
 /// 110,000 bytes of text, more than any buffer on the way holds.
 fn data() -> String {

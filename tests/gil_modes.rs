@@ -1,11 +1,7 @@
 //! With the GIL and without: what decides, and what it changes.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Mpm};
 use std::collections::BTreeSet;
-use support::{Builder, GilMode, Httpd, Mpm};
 
 const GROUPS: [&str; 2] = ["%{GLOBAL}", "named"];
 

@@ -1,12 +1,8 @@
 //! WSGIHandlerScript: a script that answers for the resources of a handler.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, IN_DAEMONS, NO_CALLABLE, UNKNOWN_GROUP, in_both_modes};
 use std::fs::{self, File};
 use std::time::Duration;
-use support::{Builder, GilMode, Httpd, IN_DAEMONS, NO_CALLABLE, UNKNOWN_GROUP, in_both_modes};
 
 /// A server whose `.page` files are answered by `{app}`, and one such file, `a.page`.
 fn paging(conf: &str) -> Builder {

@@ -1,8 +1,6 @@
 //! HEAD requests, and statuses that have no body.
 
-mod support;
-
-use support::{Httpd, in_both_modes};
+use crate::support::{Httpd, in_both_modes};
 
 #[test]
 fn head_gets_the_headers_of_get() {

@@ -1,8 +1,6 @@
 //! The main job: an application answers.
 
-mod support;
-
-use support::{Framing, Httpd, Mpm, in_both_modes};
+use crate::support::{Framing, Httpd, Mpm, in_both_modes};
 
 #[test]
 fn an_application_answers_under_every_mpm() {

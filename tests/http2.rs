@@ -1,12 +1,8 @@
 //! Over HTTP/2, where httpd serves a request on a thread of mod_http2's own.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 /// How a client comes to speak HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

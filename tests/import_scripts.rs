@@ -1,13 +1,9 @@
 //! Scripts that are loaded when a process starts: `WSGIImportScript`, and
 //! aliases that name both their groups.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Mpm, in_both_modes, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
-use support::{Builder, GilMode, Httpd, Mpm, in_both_modes, wait_for};
 
 /// A server with copies of the script that notes its loads, under these names.
 fn noting(conf: &str, copies: &[&str]) -> Builder {

@@ -1,14 +1,10 @@
 //! `wsgi.input`: the request's body as a file (PEP 3333, "Input and Error
 //! Streams"), and bodies that are refused, cut short, chunked or waited for.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, Response, in_both_modes};
 use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Httpd, Response, in_both_modes};
 
 const SOON: Duration = Duration::from_secs(1);
 const CHUNKED_ON: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On";

@@ -1,15 +1,11 @@
 //! What may be set for one interpreter and not for another: the blocks of
 //! `<WSGIInterpreterOptions>`, which of them counts, and what stands in them.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Extension, GilMode, Httpd, in_both_modes};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
-use support::{Builder, Extension, GilMode, Httpd, in_both_modes};
 
 /// A server whose requests name their application group in a header.
 fn by_header(conf: &str, app: &str) -> Builder {

@@ -1,15 +1,11 @@
 //! Application groups: each is an interpreter of its own, whichever thread
 //! serves it.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Connection, GilMode, Httpd, Mpm, Response, in_both_modes, wait_for};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Barrier;
 use std::thread;
-use support::{Builder, Connection, GilMode, Httpd, Mpm, Response, in_both_modes, wait_for};
 
 /// One process of few threads, so that each of them meets every group; yet more
 /// threads than clients, as event closes kept connections when no thread is idle.

@@ -2,13 +2,9 @@
 //! framed and when it reaches the client, `close()`, and Content-Length
 //! (PEP 3333, "Buffering and Streaming", "Handling the Content-Length Header").
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Framing, Httpd, in_both_modes};
 use std::thread;
 use std::time::Duration;
-use support::{Framing, Httpd, in_both_modes};
 
 #[test]
 fn anything_that_can_be_iterated_is_a_body() {

@@ -1,11 +1,7 @@
 //! `mod_wsgi.LogHandler`: what applications log by `logging` goes to httpd's error log, at its level.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::two_groups::python;
-use support::{Builder, Entry, Httpd, in_both_modes};
+use crate::support::two_groups::python;
+use crate::support::{Builder, Entry, Httpd, in_both_modes};
 
 const ALIAS: &str = "WSGIScriptAlias / {app}\n";
 

@@ -1,13 +1,9 @@
 //! `mod_wsgi.start_recording_metrics()`, `request_metrics()` and `process_metrics()`, in httpd's own processes and in a group's.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, Load, Mpm, in_both_modes, two_groups, wait_for};
 use std::fs::{self, File};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
-use support::{Builder, Httpd, Load, Mpm, in_both_modes, two_groups, wait_for};
 
 /// Who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,10 @@
 //! The multi-processing modules: event, worker and prefork, and the workers
 //! that they retire.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{GilMode, Httpd, Mpm, Process, wait_for};
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
-use support::{GilMode, Httpd, Mpm, Process, wait_for};
 
 /// What `identity.py` says of the request.
 #[track_caller]

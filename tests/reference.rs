@@ -3,14 +3,10 @@
 //! there are, and the tests that back the comparison exist. The table of messages
 //! in docs/ has each code that the module logs, in the words of the module.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, variable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use support::{Httpd, variable};
 
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.conf");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -153,6 +149,18 @@ fn the_tests_that_the_comparison_names_exist() {
         // A function with arguments is a property test.
         let before = code.split_once(&format!("fn {name}(")).map(|(before, _)| before.trim_end());
         assert!(before.is_some_and(|before| before.ends_with("#[test]")), "{file}.rs has no test {name}");
+    }
+}
+
+#[test]
+fn no_file_of_tests_is_left_out() {
+    let main = include_str!("main.rs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for entry in fs::read_dir(folder).expect("the folder of these tests") {
+        let name = entry.expect("an entry").file_name().into_string().expect("text");
+        if let Some(module) = name.strip_suffix(".rs").filter(|name| !["main", "daemon_same_requests"].contains(name)) {
+            assert!(main.contains(&format!("\nmod {module};\n")), "tests/main.rs does not run {name}");
+        }
     }
 }
 

@@ -1,16 +1,12 @@
 //! The script as a module: how it is loaded, what happens when it cannot be,
 //! and when it is loaded anew.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, in_both_modes, is_root, wait_for};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
-use support::{Builder, Httpd, in_both_modes, is_root, wait_for};
 
 /// A server whose script is this text.
 fn scripted(conf: &str, script: &str) -> Builder {

@@ -1,10 +1,6 @@
 //! WSGIPassApacheRequest: httpd's own record of a request, for extension modules.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, GilMode, Httpd};
+use crate::support::{Builder, GilMode, Httpd};
 
 #[test]
 fn the_record_is_there_until_the_response_is_closed_and_not_later() {

@@ -1,15 +1,11 @@
 //! Restart and stop: no request is lost, no process is left, and Python ends
 //! in order.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, GilMode, Httpd, Load, Mpm, in_both_modes, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Builder, GilMode, Httpd, Load, Mpm, in_both_modes, wait_for};
 use tempfile::TempDir;
 
 /// `apps/lifecycle.py` in the main interpreter at `/main` and in another at `/named`.

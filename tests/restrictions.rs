@@ -1,13 +1,9 @@
 //! What is kept from applications: standard streams, signals, httpd's own
 //! processes and process groups.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::two_groups::{PATHS, assert_in_both_groups, evaluating, python};
+use crate::support::{Builder, GilMode, Httpd, Mpm, in_both_modes, wait_for};
 use std::fs;
-use support::two_groups::{PATHS, assert_in_both_groups, evaluating, python};
-use support::{Builder, GilMode, Httpd, Mpm, in_both_modes, wait_for};
 
 /// Runs a test with the GIL, without it, and on a build that has it in any case.
 fn everywhere(test: impl Fn(fn(Builder) -> Builder)) {

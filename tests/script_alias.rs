@@ -1,12 +1,8 @@
 //! From URL to script: WSGIScriptAlias, WSGIScriptAliasMatch, and the handler
 //! `wsgi-script` on files that httpd serves anyway.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd};
 use std::fs;
-use support::{Builder, Httpd};
 
 /// Answers `SCRIPT_NAME|PATH_INFO`.
 const WHERE: &str = include_str!("apps/where.py");

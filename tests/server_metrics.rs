@@ -1,10 +1,6 @@
 //! `mod_wsgi.server_metrics()` in httpd's own processes: the scoreboard, where `WSGIServerMetrics` is on.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
-use support::{Builder, Httpd, Mpm, in_both_modes, wait_for};
+use crate::support::{Builder, Httpd, Mpm, in_both_modes, wait_for};
 
 const ALIAS: &str = "WSGIScriptAlias / {app}\nWSGIApplicationGroup %{GLOBAL}\n";
 

@@ -1,12 +1,8 @@
 //! The directives: where they may stand, what a wrong value is told, and which
 //! setting counts for a request.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{GilMode, Httpd, variable};
 use std::process::Command;
-use support::{GilMode, Httpd, variable};
 
 const ON_OFF: &[&str] = &["expected", "On", "Off"];
 

@@ -1,12 +1,8 @@
 //! `start_response`: its arguments, repeated calls, and what becomes of status
 //! and headers (PEP 3333, "The start_response() Callable").
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Framing, Httpd, in_both_modes};
 use std::time::Duration;
-use support::{Framing, Httpd, in_both_modes};
 
 #[test]
 fn status_and_headers_arrive_as_given() {

@@ -1,14 +1,10 @@
 //! The directives that decide how Python starts in a process and how it ends.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::two_groups::{PATHS, TWO_GROUPS, assert_in_both_groups, evaluating, python};
+use crate::support::{Builder, GilMode, Httpd, Mpm, in_both_modes, variable, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use support::two_groups::{PATHS, TWO_GROUPS, assert_in_both_groups, evaluating, python};
-use support::{Builder, GilMode, Httpd, Mpm, in_both_modes, variable, wait_for};
 
 /// Runs a test with the Python that can do without the GIL and with the one that cannot.
 fn with_both_builds(test: impl Fn(fn(Builder) -> Builder)) {

@@ -1,13 +1,9 @@
 //! Over TLS (mod_ssl), where httpd's filters encrypt: what the application sees
 //! of it, and bodies in both directions. HTTP/2 over TLS is in http2.rs.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 use std::io::{Read, Write};
 use std::process::Stdio;
-use support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 
 fn serving(conf: &str, app: &str) -> Builder {
     Httpd::with(&format!("WSGIScriptAlias / {{app}}\n{conf}"), app).tls()

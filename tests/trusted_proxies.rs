@@ -1,12 +1,8 @@
 //! Trusted proxies: what an application sees of a request that came through them,
 //! and what it does not see of one that did not.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
-
-mod support;
-
+use crate::support::{Httpd, in_both_modes};
 use std::collections::BTreeMap;
-use support::{Httpd, in_both_modes};
 
 /// The lines of `apps/proxied.py`.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! `wsgiref.validate`, between the server and an application that exercises
 //! everything, finds nothing to complain about.
 
-mod support;
-
-use support::{Httpd, Mpm, in_both_modes};
+use crate::support::{Httpd, Mpm, in_both_modes};
 
 #[test]
 fn the_validator_finds_nothing() {

@@ -1,10 +1,8 @@
 //! The `write` callable that `start_response` returns (PEP 3333, "The write()
 //! Callable").
 
-mod support;
-
+use crate::support::{Framing, Httpd, in_both_modes};
 use std::time::Duration;
-use support::{Framing, Httpd, in_both_modes};
 
 #[test]
 fn what_is_written_comes_before_what_is_returned() {

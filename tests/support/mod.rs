@@ -11,10 +11,7 @@
 //! process is left and that the error log holds what was expected and nothing
 //! else.
 
-#![allow(dead_code, reason = "each test file uses its own part of the harness")]
-#![allow(unused_imports, reason = "likewise")]
 #![allow(unreachable_pub, reason = "pub says what a test may use")]
-#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod client;
 mod extension;
@@ -26,10 +23,10 @@ mod process;
 mod tls;
 pub mod two_groups;
 
-pub use client::{Connection, Framing, Head, Request, Response};
+pub use client::{Connection, Framing, Request, Response};
 pub use extension::Extension;
-pub use httpd::{Builder, ConfigTest, GilMode, Httpd, Mpm, variable};
-pub use load::{Load, Tally};
+pub use httpd::{Builder, GilMode, Httpd, Mpm, variable};
+pub use load::Load;
 pub use log::{Entry, ErrorLog};
 pub use process::{Process, is_root};
 

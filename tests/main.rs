@@ -1,0 +1,64 @@
+//! The module in a real httpd: a file for each feature. Run again for process groups, see `daemon_same_requests.rs`.
+//!
+//! One program, not one for each file: it is built in half the time.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+mod accepted;
+mod audit;
+mod client_names;
+mod clients;
+mod configuration;
+mod control_scripts;
+mod daemon;
+mod daemon_configuration;
+mod daemon_events;
+mod daemon_faults;
+mod daemon_flow;
+mod daemon_garbage;
+mod daemon_hostile;
+mod daemon_identity;
+mod daemon_limits;
+mod daemon_replacing;
+mod daemon_requests;
+mod daemon_restarts;
+mod daemon_routing;
+mod daemon_server_metrics;
+mod daemon_service;
+mod daemon_supervisor;
+mod environ;
+mod errors_stream;
+mod events;
+mod examples;
+mod extensions;
+mod failures;
+mod file_wrapper;
+mod gil_modes;
+mod handler_scripts;
+mod head_and_no_body;
+mod hello;
+mod http2;
+mod import_scripts;
+mod input;
+mod interpreter_options;
+mod interpreters;
+mod iteration;
+mod log_handler;
+mod metrics;
+mod mpms;
+mod reference;
+mod reloading;
+mod request_rec;
+mod restarts;
+mod restrictions;
+mod script_alias;
+mod server_metrics;
+mod settings;
+mod start_response;
+mod start_up;
+mod tls;
+mod trusted_proxies;
+mod validator;
+mod write;
