@@ -27,9 +27,10 @@ pub(crate) use thread_state::Attached;
 
 use crate::unix::slices::ShortSlices;
 
-/// For as long as an interpreter starts or ends, or a script is loaded. Before 3.14 a free-threaded Python gives the processor away
-/// (sched_yield(2)) forty times whenever a thread takes a critical section that it is in already. Classes that are made and
-/// files that are closed do so, and on a busy machine it takes a hundred times as long as the work.
+/// For as long as an interpreter starts or ends, a script is loaded or an exception is put into words. Before 3.14 a
+/// free-threaded Python gives the processor away (sched_yield(2)) forty times whenever a thread takes a critical section
+/// that it is in already. Classes that are made and files that are closed do so, and on a busy machine it takes a hundred
+/// times as long as the work.
 pub(crate) fn short_slices() -> Option<ShortSlices> {
     cfg!(all(Py_GIL_DISABLED, not(Py_3_14))).then(ShortSlices::new)
 }

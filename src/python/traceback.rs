@@ -10,6 +10,8 @@ pub(crate) fn lines(py: Python<'_>, error: &PyErr) -> Vec<String> {
 }
 
 fn formatted(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String>> {
+    // The first one imports modules with hundreds of classes, and each opens and closes files of source.
+    let _slices = super::short_slices();
     let arguments = (error.get_type(py), error.value(py), error.traceback(py));
     let blocks = py.import("traceback")?.call_method1("format_exception", arguments)?;
     let mut lines = Vec::new();
