@@ -144,9 +144,9 @@ fn an_application_may_answer_the_exception_itself() {
 #[test]
 fn a_script_that_does_not_end_loading_is_interrupted() {
     in_both_modes(|mode| {
-        let conf = "WSGIDaemonProcess group threads=1 request-timeout=1 interrupt-timeout=20\n\
+        let conf = "WSGIDaemonProcess group threads=1 request-timeout=2 interrupt-timeout=20\n\
                     WSGIScriptAlias /load {apps}/endless_load.py\nWSGIScriptAlias / {app}\n\
-                    WSGIProcessGroup group\n";
+                    WSGIProcessGroup group\nWSGIApplicationGroup %{GLOBAL}\n";
         let httpd = Httpd::with(conf, "limits.py").app("endless_load.py").gil_mode(mode).start();
         httpd.get("/load").assert_error_page(504);
         pid(&httpd);

@@ -195,7 +195,9 @@ fn the_end_is_told_where_interpreters_are_not_destroyed() {
     httpd.graceful();
     wait_for("the old process to leave", || old.iter().all(|process| !process.is_alive()).then_some(()));
     for group in ["main", "named"] {
-        assert_eq!(notes(&httpd, group), ["all process_stopping", "process_stopping - on the main thread for none"]);
+        // Nobody has waited for the thread, which may have had the time nevertheless.
+        let notes: Vec<_> = notes(&httpd, group).into_iter().filter(|note| note != "thread ended").collect();
+        assert_eq!(notes, ["all process_stopping", "process_stopping - on the main thread for none"]);
     }
     httpd.finish(&[]);
 }

@@ -30,6 +30,7 @@ pub(crate) fn stack(py: Python<'_>, thread: u64) -> PyResult<Vec<String>> {
 
 /// With a GIL its holder may look at the frames of others.
 fn walked(py: Python<'_>, thread: u64) -> PyResult<Vec<String>> {
+    let _slices = super::short_slices();
     let frames = py.import("sys")?.call_method0("_current_frames")?;
     let Some(frame) = frames.cast::<PyDict>()?.get_item(thread)? else { return Ok(Vec::new()) };
     let entries: Vec<String> = py.import("traceback")?.call_method1("format_stack", (frame,))?.extract()?;
