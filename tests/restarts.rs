@@ -293,6 +293,44 @@ fn a_process_stopped_while_it_makes_an_interpreter_leaves_in_peace() {
 }
 
 #[test]
+fn a_process_stopped_inside_of_python_drops_nothing_that_threads_keep() {
+    // The mark is on what the thread keeps for requests in the main interpreter. It spins in another one.
+    const SCRIPT: &str = "import os\nfolder = os.path.dirname(__file__)\n\
+                          class Mark:\n    def __del__(self, open=open, name=folder + '/dropped'):\n        open(name, 'w').close()\n\
+                          def application(environ, start_response):\n    \
+                              if environ['SCRIPT_NAME'] == '/spin':\n        \
+                                  open(folder + '/spinning', 'w').close()\n        \
+                                  while True: pass\n    \
+                              environ['wsgi.errors'].mark = Mark()\n    \
+                              start_response('200 OK', [('Content-Length', '4')])\n    \
+                              return [b'done']\n";
+    // Both requests are for the same process.
+    const ONE: &str = "StartServers 1\nMaxRequestWorkers 4\nMinSpareServers 1\nMaxSpareServers 1\n";
+    in_both_modes(|mode| {
+        for spins in [false, true] {
+            let conf = "WSGIScriptAlias /spin {root}/apps/mark.wsgi application-group=other\n\
+                        WSGIScriptAlias / {root}/apps/mark.wsgi application-group=%{GLOBAL}\n";
+            let server = Httpd::bare(conf).open_folder("apps").file("apps/mark.wsgi", SCRIPT);
+            let httpd = server.mpm(Mpm::Prefork).gil_mode(mode).size(ONE).start();
+            let old = httpd.children();
+            let folder = httpd.root().join("apps");
+            httpd.get("/").assert(200, "done");
+            let mut connection = httpd.connect();
+            if spins {
+                connection.send_get("/spin");
+                wait_for("the request to spin", || folder.join("spinning").exists().then_some(()));
+            }
+            httpd.parent().signal("HUP");
+            wait_for("the old process to leave", || old.iter().all(|process| !process.is_alive()).then_some(()));
+            assert_eq!(folder.join("dropped").exists(), !spins);
+            // httpd loses a signal that comes while it starts again.
+            httpd.get("/").assert(200, "done");
+            httpd.finish(&[]);
+        }
+    });
+}
+
+#[test]
 fn two_hundred_graceful_restarts_cost_the_parent_nothing() {
     let conf = "WSGIScriptAlias / {app}\nWSGIApplicationGroup %{GLOBAL}\nWSGIFreeThreading On";
     // Room for the processes of earlier configurations, which take their time to leave on a busy machine.

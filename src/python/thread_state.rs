@@ -10,6 +10,7 @@ use super::Interpreter;
 use pyo3::{Python, ffi};
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -38,11 +39,12 @@ struct Slot {
     kept: OnceCell<Box<dyn Any>>,
 }
 
-/// All thread states of one thread.
-struct ThreadStates(RefCell<Vec<Rc<Slot>>>);
+/// All thread states of one thread. What is left of them when the thread ends stays: exit(3) ends the thread also where a
+/// signal has interrupted it inside of Python, and what is kept there must not be dropped then.
+struct ThreadStates(ManuallyDrop<RefCell<Vec<Rc<Slot>>>>);
 
 thread_local! {
-    static THREAD: ThreadStates = const { ThreadStates(RefCell::new(Vec::new())) };
+    static THREAD: ThreadStates = const { ThreadStates(ManuallyDrop::new(RefCell::new(Vec::new()))) };
     /// How many scopes this thread is in that may be attached.
     static INSIDE: Cell<u32> = const { Cell::new(0) };
     static NUMBER: Cell<Option<i64>> = const { Cell::new(None) };
