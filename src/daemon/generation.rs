@@ -5,6 +5,7 @@
 //! and when the last of them has gone the read end says so. After a graceful restart that is when the last request of
 //! the old configuration is over; after a stop, a restart or a crash it is at once.
 
+use super::identity;
 use super::pass::Pass;
 use super::supervisor;
 use super::table::Table;
@@ -14,7 +15,7 @@ use crate::apache::other_child;
 use crate::apache::pool::Pool;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
-use crate::apache::{mpm, runtime, scoreboard};
+use crate::apache::{mpm, runtime, scoreboard, unixd};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::unix::fork;
 use crate::unix::shared::SharedWords;
@@ -106,7 +107,7 @@ fn socket(prefix: &str, config: &ProcessGroup, place: usize) -> PathBuf {
     PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id))
 }
 
-/// Whether the sockets can be made. To be called before httpd has let go of its terminal, for whoever starts it to see.
+/// Whether the processes can be somebody, and their sockets be made. To be called before httpd has let go of its terminal, for whoever starts it to see.
 ///
 /// # Errors
 /// What stops start-up, in words.
@@ -116,7 +117,10 @@ pub(crate) fn check(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>)
         return Ok(());
     }
     let prefix = full_prefix(pool, prefix)?;
-    declared.iter().try_for_each(|declared| check_socket(&socket(&prefix, declared.group, places(declared.group))))
+    declared.iter().try_for_each(|declared| {
+        identity::check(declared.group, unixd::user_id(), unixd::group_id())?;
+        check_socket(&socket(&prefix, declared.group, places(declared.group)))
+    })
 }
 
 impl Group {
