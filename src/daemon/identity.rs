@@ -130,27 +130,24 @@ fn so_far() -> Ids {
     Ids { uid: geteuid().as_raw(), gid: getegid().as_raw() }
 }
 
-/// Whether a group's processes can be somebody, as far as its options and `User` and `Group` tell. To be called in the
-/// parent of httpd, before anything starts.
+/// Whether a group's processes have a group of the system to run as. To be called in the parent of httpd, before anything
+/// starts; httpd itself starts without a `Group`.
 ///
 /// # Errors
 /// What stops start-up, in words.
 pub(crate) fn check(group: &ProcessGroup, apache_user: u32, apache_group: u32) -> Result<(), String> {
-    check_ids(&group.name, &Decision::new(group, Ids { uid: apache_user, gid: apache_group }, so_far()))
-}
-
-fn check_ids(group: &str, decision: &Decision<'_>) -> Result<(), String> {
-    if !decision.from_root {
+    let decision = Decision::new(group, Ids { uid: apache_user, gid: apache_group }, so_far());
+    if !decision.from_root || decision.ids.gid != NO_GROUP {
         return Ok(());
     }
-    let (what, option) = match decision.ids {
-        Ids { uid: 0, .. } => ("would run as root, which no daemon does", "user=, or User"),
-        // What httpd has where it was built for no group and its configuration names none.
-        Ids { gid: u32::MAX, .. } => ("have no group to run as", "group=, or Group"),
-        _ => return Ok(()),
-    };
-    Err(format!("WSGIDaemonProcess: processes of '{group}' {what}; expected {option} of httpd, to name another one"))
+    let name = &group.name;
+    Err(format!(
+        "WSGIDaemonProcess: processes of '{name}' have no group to run as; expected group=, or Group of httpd, to name one"
+    ))
 }
+
+/// What httpd has where it was built for no group and its configuration names none.
+const NO_GROUP: u32 = u32::MAX;
 
 /// Makes this process what its group's options say; `apache_user` and `apache_group` are those of httpd's own
 /// children. To be called once, as long as the process has one thread. What it had to go on without is returned.
