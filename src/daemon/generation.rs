@@ -107,7 +107,8 @@ fn socket(prefix: &str, config: &ProcessGroup, place: usize) -> PathBuf {
     PathBuf::from(format!("{prefix}.{}.{place}.sock", config.id))
 }
 
-/// Whether the processes can start, and their sockets be made. To be called before httpd has let go of its terminal, for whoever starts it to see.
+/// Whether the processes can start, and their sockets be made. To be called before httpd has let go of its terminal, for
+/// whoever starts it to see.
 ///
 /// # Errors
 /// What stops start-up, in words.
