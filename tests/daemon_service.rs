@@ -105,6 +105,20 @@ fn sigterm_interrupts_programs_and_nothing_after_them() {
 }
 
 #[test]
+fn sigint_does_not_keep_threads_from_being_waited_for() {
+    // It comes while an exception is reported.
+    const PROGRAM: &str = "def tick():\n    while True:\n        say(f'tick {os.getpid()}')\n        time.sleep(0.2)\n\
+                           threading.Thread(target=tick, daemon=False).start()\n\
+                           class Odd(Exception):\n    def __str__(self):\n        os.kill(os.getpid(), signal.SIGINT)\n        return 'odd'\n\
+                           raise Odd\n";
+    let httpd = running("shutdown-timeout=1", &[("%{GLOBAL}", PROGRAM)]).start();
+    let first = line(&httpd, "tick ");
+    wait_for("the thread to go on", || (said(&httpd).iter().filter(|line| **line == first).count() > 15).then_some(()));
+    // SIGTERM ends that wait, without a word.
+    httpd.finish(&["WSGI0110: the script '*/programs/0.py' raised an exception", "Traceback*Odd: odd"]);
+}
+
+#[test]
 fn system_exit_ends_a_service_without_a_word() {
     let httpd = running("", &[("%{GLOBAL}", "say('run')\nsys.exit(3)\n")]).start();
     wait_for("the second run", || (said(&httpd).len() >= 2).then_some(()));

@@ -7,7 +7,7 @@ use super::process::Daemon;
 use crate::apache::log::Level;
 use crate::apache::server::Server;
 use crate::module::preload::{self, Interruptible};
-use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, boolean};
+use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, boolean, none};
 use crate::python::interpreter;
 use crate::unix::signals::Signals;
 use core::ffi::CStr;
@@ -24,17 +24,31 @@ static TOLD_TO_END: AtomicBool = AtomicBool::new(false);
 /// What SIGTERM may interrupt.
 static PROGRAM: Interruptible = Interruptible::new();
 
-/// A function of Python that notes that the process is to end, and says whether there is something to interrupt.
+/// What the handlers of signals ask for.
 struct EndNote;
 
 impl Class for EndNote {
     const NAME: &'static CStr = c"mod_wsgi.EndNote";
-    const METHODS: &'static [Method] = &[Method::positional(c"note", EndNote::note), Method::END];
+    const METHODS: &'static [Method] = &[
+        Method::positional(c"note", EndNote::note),
+        Method::positional(c"may_interrupt", EndNote::may_interrupt),
+        Method::END,
+    ];
 }
 
+/// [`EndNote::note`] and [`EndNote::may_interrupt`] in [`Class::METHODS`].
+const NOTE: usize = 0;
+const MAY_INTERRUPT: usize = 1;
+
 impl EndNote {
+    /// The process is to end: no further script is begun.
     fn note<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
         TOLD_TO_END.store(true, Ordering::Relaxed);
+        none(this.py())
+    }
+
+    /// Whether there is something to interrupt now.
+    fn may_interrupt<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
         boolean(this.py(), PROGRAM.interrupt())
     }
 }
@@ -58,19 +72,25 @@ pub(crate) fn run(daemon: &Daemon, signals: &Signals, main: Server<'static>) {
 
 /// Puts the handlers of signals in place that a script finds.
 fn prepare(py: Python<'_>) -> PyResult<()> {
+    let notes = ClassType::<EndNote>::new(py)?.instance(py, EndNote)?;
+    let (note, may_interrupt) = (notes.bound_method(NOTE)?, notes.bound_method(MAY_INTERRUPT)?);
+    function(py, "prepare")?.call1((note, may_interrupt)).map(drop)
+}
+
+/// A function of service.py.
+fn function<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     const SOURCE: &str = include_str!("service.py");
-    let note = ClassType::<EndNote>::new(py)?.instance(py, EndNote)?.bound_method(0)?;
     let namespace = PyDict::new(py);
     namespace.set_item("__name__", "mod_wsgi")?;
     py.run(&CString::new(SOURCE)?, Some(&namespace), None)?;
-    namespace.as_any().get_item("prepare")?.call1((note,)).map(drop)
+    namespace.as_any().get_item(name)
 }
 
 /// Waits for threads that are not daemonic, unless SIGTERM comes.
 fn wait(py: Python<'_>) -> PyResult<()> {
     let waited = PROGRAM.run(|| {
         // SIGTERM came where it could interrupt nothing.
-        if PROGRAM.was_missed() { Ok(None) } else { py.import("threading")?.call_method0("_shutdown").map(Some) }
+        if PROGRAM.was_missed() { Ok(None) } else { function(py, "wait")?.call0().map(Some) }
     });
     match waited {
         Err(error) if !error.is_instance_of::<PySystemExit>(py) => Err(error),
