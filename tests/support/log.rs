@@ -53,6 +53,9 @@ const BUSY_MACHINE: [&str; 11] = [
     "AH00486:", "AH00289:", "AH00162:", // many children had to be started
 ];
 
+/// What mod_ssl says where the machine's OpenSSL is older than the one it was built against: nothing of this project's.
+const OLD_OPENSSL: &str = "AH01882:";
+
 impl ErrorLog {
     pub fn parse(text: &str) -> Self {
         let mut log = Self::default();
@@ -145,7 +148,7 @@ impl Entry {
         if IN_DAEMONS && self.level == "info" && self.message.starts_with("process group 'requests'") {
             return true;
         }
-        if BUSY_MACHINE.iter().any(|number| self.message.starts_with(number)) {
+        if BUSY_MACHINE.iter().chain([&OLD_OPENSSL]).any(|number| self.message.starts_with(number)) {
             return true;
         }
         self.level == "notice" && LIFE_OF_HTTPD.iter().any(|number| self.message.starts_with(number))
