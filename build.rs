@@ -14,7 +14,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
     "ap_(construct_url|run_http_scheme|ssl_conn_is_ssl|ssl_var_lookup|get_useragent_host|psignature|allow_options|get_limit_req_body|get_core_module_config)",
     "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
-    "ap_(internal_redirect_handler|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)",
+    "ap_(internal_redirect_handler|send_interim_response|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)",
     "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
     "apr_table_(get|addn|unset|clear|elts)",

@@ -9,6 +9,43 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(1);
 const CHUNKED_ON: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On";
 
+/// Numbers that look random and are the same in every run (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    /// A body of lines, most of them short.
+    fn body(&mut self) -> Vec<u8> {
+        let lines = self.below(30);
+        let mut body = Vec::new();
+        for _ in 0..lines {
+            let length = [0, 1, 7, 80, 1000, 9000, 70_000][self.below(7)];
+            let byte = u8::try_from(32 + self.below(90)).expect("a letter");
+            body.resize(body.len() + self.below(length + 1), byte);
+            body.extend(std::iter::repeat_n(b'\n', self.below(3)));
+        }
+        body
+    }
+
+    /// `data` in pieces that end anywhere.
+    fn pieces<'a>(&mut self, mut data: &'a [u8]) -> Vec<&'a [u8]> {
+        let longest = [10, 500, 20_000, 1_000_000][self.below(4)].max(data.len() / 40 + 1);
+        let mut pieces = Vec::new();
+        while !data.is_empty() {
+            let (piece, rest) = data.split_at((1 + self.below(longest)).min(data.len()));
+            pieces.push(piece);
+            data = rest;
+        }
+        pieces
+    }
+}
+
 /// Evaluates an expression that finds this body in `input`.
 #[track_caller]
 fn with_body(httpd: &Httpd, body: &[u8], expression: &str) -> String {
@@ -25,6 +62,12 @@ fn it_reads_as_a_file_does() {
             ("input.read()", r"b'one\ntwo\nthree'"),
             ("input.read(-1)", r"b'one\ntwo\nthree'"),
             ("input.read(-5)", r"b'one\ntwo\nthree'"),
+            ("input.read(None)", r"b'one\ntwo\nthree'"),
+            ("(input.read(0), input.read())", r"(b'', b'one\ntwo\nthree')"),
+            (
+                "(input.readline(0), input.read(3), input.readline(0), input.read())",
+                r"(b'', b'one', b'', b'\ntwo\nthree')",
+            ),
             ("input.read(5)", r"b'one\nt'"),
             ("input.read(13)", r"b'one\ntwo\nthree'"),
             ("input.read(1000)", r"b'one\ntwo\nthree'"),
@@ -62,21 +105,18 @@ fn it_reads_as_a_file_does() {
 fn arguments_of_the_wrong_kind_raise() {
     let httpd = Httpd::serving("evaluate.py").start();
     for call in [
-        "read(None)",
         "read(1.5)",
         "read('1')",
         "read(size=1)",
         "read(1, 2)",
-        "readline(None)",
         "readline('1')",
         "readline(1, 2)",
-        "readlines(None)",
         "readlines('1')",
         "close(1)",
     ] {
         assert_eq!(with_body(&httpd, b"x", &format!("input.{call}")), "TypeError", "{call}");
     }
-    for call in ["seek(0)", "tell()", "readinto(bytearray(1))", "fileno()"] {
+    for call in ["seek(0)", "tell()", "readinto(bytearray(1))"] {
         assert_eq!(with_body(&httpd, b"x", &format!("input.{call}")), "AttributeError", "{call}");
     }
     assert_eq!(httpd.python("type(input)()"), "TypeError");
@@ -108,6 +148,112 @@ fn lines_are_whole_wherever_the_network_cut_them() {
         assert_eq!(with_body(&httpd, body.as_bytes(), pieces), "401");
         httpd.finish(&[]);
     });
+}
+
+/// mod_buffer and mod_request take the body from httpd before the application does.
+const BEHIND_FILTERS: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On\n\
+    <Location /buffer>\nSetInputFilter BUFFER\nBufferSize 50000\n</Location>\n\
+    <Location /request>\nKeptBodySize 1000000\n</Location>";
+
+#[test]
+fn any_sequence_of_reads_gives_what_a_file_gives() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::with(BEHIND_FILTERS, "sequences.py")
+            .modules(&["filter", "buffer", "request"])
+            .gil_mode(mode)
+            .start();
+        let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
+        for path in ["/", "/buffer", "/request"] {
+            let mut connection = httpd.connect();
+            for seed in 0..60 {
+                let body = numbers.body();
+                let is_chunked = seed % 2 == 1;
+                let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nX-Seed: {seed}\r\n");
+                if is_chunked {
+                    connection.send(head + "Transfer-Encoding: chunked\r\n\r\n");
+                } else {
+                    connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len()));
+                }
+                for piece in numbers.pieces(&body) {
+                    if is_chunked {
+                        connection.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+                    } else {
+                        connection.send(piece);
+                    }
+                }
+                if is_chunked {
+                    connection.send("0\r\n\r\n");
+                }
+                let response = connection.response();
+                let is_whole = response.status == 200 && response.body == body;
+                assert!(is_whole, "{path}, seed {seed}, {} bytes, chunked: {is_chunked}: {response:?}", body.len());
+            }
+        }
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn any_sequence_of_reads_gives_what_a_file_gives_over_tls_and_http2() {
+    let conf = format!("Protocols h2 http/1.1\n{BEHIND_FILTERS}");
+    let httpd = Httpd::with(&conf, "sequences.py").modules(&["filter", "buffer", "request", "http2"]).tls().start();
+    let mut numbers = Numbers(0x0123_4567_89AB_CDEF);
+    let file = httpd.root().join("body").display().to_string();
+    let from = format!("@{file}");
+    for (way, options) in [
+        ("TLS", &["--http1.1", "--data-binary", &from][..]),
+        ("TLS, chunked", &["--http1.1", "--header", "Transfer-Encoding: chunked", "--data-binary", &from]),
+        ("HTTP/2", &["--http2", "--data-binary", &from]),
+        ("HTTP/2 without a length", &["--http2", "--header", "Content-Length:", "--data-binary", &from]),
+    ] {
+        for (seed, path) in (0..10).flat_map(|seed| ["/", "/buffer", "/request"].map(|path| (seed, path))) {
+            let body = numbers.body();
+            std::fs::write(&file, &body).expect("a file");
+            let (url, header) = (format!("{{tls}}{path}"), format!("X-Seed: {seed}"));
+            let output = httpd.curl(&[&["--fail", "--header", &header, &url], options].concat());
+            let is_whole = output.status.success() && output.stdout == body;
+            let given = String::from_utf8_lossy(&output.stdout);
+            assert!(is_whole, "{way}, {path}, seed {seed}, {} bytes: {given:.2000}", body.len());
+        }
+    }
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_read_of_nothing_waits_for_nobody() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::with(CHUNKED_ON, "evaluate.py").gil_mode(mode).start();
+        for length in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let calls = "[input.read(0), input.readline(0), input.read(0)]";
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{length}\r\nConnection: close\r\nX-Python: {calls}\r\n");
+            // The client does not send its body.
+            let mut connection = httpd.connect();
+            connection.send(format!("{head}\r\n"));
+            assert_eq!(connection.head().status, 200, "{length}");
+            // It is told to go on nevertheless, once.
+            let mut connection = httpd.connect();
+            connection.send(format!("{head}Expect: 100-continue\r\n\r\n"));
+            assert_eq!((connection.head().status, connection.head().status), (100, 200), "{length}");
+        }
+        httpd.finish(&[]);
+    });
+}
+
+#[test]
+fn a_long_line_costs_no_more_than_the_body_it_is() {
+    // Over a thousand blocks: one that is searched and copied again for each of them takes minutes.
+    let body = vec![b'x'; 80 << 20];
+    let peak = "(lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) >> 10)";
+    for line in ["input.readline()", "next(input)", "input.readlines()[0]", "input.readline(2 ** 40)"] {
+        let httpd = Httpd::serving("evaluate.py").start();
+        let expression =
+            format!("(lambda peak, before: (len({line}), peak() - before))(*(lambda p: (p, p()))({peak}))");
+        let answer = with_body(&httpd, &body, &expression);
+        let (length, memory) = answer.trim_matches(['(', ')']).split_once(", ").expect("two numbers");
+        let memory: usize = memory.parse().expect("a number");
+        assert!(length == "83886080" && memory < 2 * 80 + 24, "{line}: {length} bytes took {memory} MiB");
+        httpd.finish(&[]);
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn everywhere(test: impl Fn(fn(Builder) -> Builder)) {
 }
 
 /// What every use of a restricted stream comes to, `{}` standing for the stream.
-const USES: [(&str, &str); 11] = [
+const USES: [(&str, &str); 12] = [
+    ("{}.fileno()", "UnsupportedOperation"),
     ("{}.encoding", "OSError"),
     ("{}.close()", "OSError"),
     ("{}.no_such_attribute", "OSError"),

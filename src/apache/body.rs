@@ -15,6 +15,28 @@ pub(crate) struct Input<'r> {
     request: Request<'r>,
     /// Made at the first read: most requests have no body.
     brigade: Option<*mut ffi::apr_bucket_brigade>,
+    /// What a filter gave beyond what it was asked for, as far as it is not given yet.
+    surplus: Surplus,
+}
+
+/// Bytes that were not asked for, and whether the body ends behind them.
+#[derive(Default)]
+struct Surplus {
+    data: Vec<u8>,
+    start: usize,
+    is_last: bool,
+}
+
+impl Surplus {
+    /// Moves at most `want` bytes to `into`; `None` if there are none.
+    fn take(&mut self, want: usize, into: &mut Vec<u8>) -> Option<bool> {
+        let rest = self.data.get(self.start..).filter(|rest| !rest.is_empty())?;
+        let given = want.min(rest.len());
+        into.extend_from_slice(&rest[..given]);
+        self.start += given;
+        let is_all = self.start == self.data.len();
+        Some(is_all && self.is_last)
+    }
 }
 
 // SAFETY: REQUEST: one thread at a time works on a request and on what belongs to it.
@@ -31,7 +53,7 @@ pub(crate) enum BodyError {
 
 impl<'r> Input<'r> {
     pub(crate) fn new(request: Request<'r>) -> Self {
-        Self { request, brigade: None }
+        Self { request, brigade: None, surplus: Surplus::default() }
     }
 
     fn brigade(&mut self) -> *mut ffi::apr_bucket_brigade {
@@ -49,6 +71,10 @@ impl<'r> Input<'r> {
     /// # Errors
     /// See [`BodyError`]. The connection is not used again after one.
     pub(crate) fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        if let Some(ended) = self.surplus.take(want, into) {
+            return Ok(ended);
+        }
+        let before = into.len();
         let brigade = self.brigade();
         // SAFETY: REQUEST: the member points to the first of the request's input filters.
         let filters = unsafe { (*self.request.as_raw()).input_filters };
@@ -62,7 +88,17 @@ impl<'r> Input<'r> {
         if outcome.is_err() {
             self.request.close_connection_afterwards();
         }
-        outcome
+        let is_last = outcome?;
+        if into.len() - before > want {
+            self.surplus = Surplus { data: into.split_off(before + want), start: 0, is_last };
+            return Ok(false);
+        }
+        Ok(is_last)
+    }
+
+    /// Sends `100 Continue` to a client that waits for it, as httpd does at the first read. Waits for nothing.
+    pub(crate) fn invite(&mut self) {
+        self.request.send_continue();
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct FileOwner {
     pub(crate) all_write: bool,
 }
 
+/// The version of HTTP from which on clients wait for `100 Continue` (`HTTP_VERSION(1, 1)`).
+const HTTP_1_1: c_int = 1001;
+
 /// What httpd must have found out for a [`FileOwner`].
 const OWNERSHIP: i32 = (ffi::APR_FINFO_OWNER | ffi::APR_FINFO_PROT) as i32;
 
@@ -506,6 +509,27 @@ impl<'r> Request<'r> {
         // SAFETY: REQUEST; the string is in the pool of the request.
         unsafe { ffi::ap_internal_redirect_handler(path, self.as_raw()) };
         Status::OK
+    }
+
+    /// Sends `100 Continue` to a client that waits for it, on the terms on which httpd does so at the first read of the body:
+    /// nothing of a response has been sent, and no error is to be.
+    pub(crate) fn send_continue(self) {
+        let is_success = (200..300).contains(&member!(self, status));
+        let is_waited_for = member!(self, expecting_100) != 0 && member!(self, proto_num) >= HTTP_1_1;
+        if !is_waited_for || !is_success || member!(self, eos_sent) != 0 || member!(self, bytes_sent) != 0 {
+            return;
+        }
+        let (status, line) = (member!(self, status), member!(self, status_line));
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).status = ffi::HTTP_CONTINUE as c_int };
+        // SAFETY: REQUEST; httpd makes the line of a status without one.
+        unsafe { (*self.as_raw()).status_line = core::ptr::null() };
+        // SAFETY: REQUEST. No header of the response to come goes with it.
+        unsafe { ffi::ap_send_interim_response(self.as_raw(), 0) };
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).status = status };
+        // SAFETY: REQUEST; the line is in the pool of the request.
+        unsafe { (*self.as_raw()).status_line = line };
     }
 
     /// Takes back a response head of which nothing was sent, so that an error page can take its place.

@@ -1,6 +1,7 @@
 """What WSGIRestrictStdin, WSGIRestrictStdout and WSGIRestrictSignal put in the place of the real things."""
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -8,7 +9,10 @@ import traceback
 
 
 class Restricted:
-    """A stream that must not be used: reading any attribute of it is an error."""
+    """A stream that must not be used: reading any attribute of it is an error.
+
+    For fileno it is the error that streams without a descriptor raise, so that its callers fall back.
+    """
 
     def __init__(self, name):
         object.__setattr__(self, "_Restricted__name", name)
@@ -17,7 +21,8 @@ class Restricted:
         if attribute in ("__class__", "_Restricted__name"):
             return object.__getattribute__(self, attribute)
         name = object.__getattribute__(self, "_Restricted__name")
-        raise OSError(f"{name} access is restricted by the configuration of the server")
+        error = io.UnsupportedOperation if attribute == "fileno" else OSError
+        raise error(f"{name} access is restricted by the configuration of the server")
 
     def __setattr__(self, attribute, value):
         raise AttributeError(f"attribute {attribute!r} cannot be set")

@@ -12,7 +12,7 @@ use core::ops::Range;
 pub(crate) enum Kind {
     /// Child: a request, as `request_head` writes it.
     Request = 1,
-    /// Child: a piece of the request body, as asked for. An empty one is the end of the body.
+    /// Child: a piece of the request body, as asked for. It may be empty; the daemon then asks again.
     Body = 2,
     /// Child: the last piece of the request body.
     LastBody = 3,
@@ -24,7 +24,8 @@ pub(crate) enum Kind {
     Data = 18,
     /// Daemon: part of a file, whose descriptor comes with the frame, is next in the body.
     File = 19,
-    /// Daemon: asks for a piece of the request body of at most so many bytes.
+    /// Daemon: asks for a piece of the request body of at most so many bytes. For 0 the child answers nothing: it sends
+    /// `100 Continue` to a client that waits for it.
     Want = 20,
     /// Daemon: an entry for the log.
     Log = 21,

@@ -143,7 +143,11 @@ impl RequestBody for DaemonBody<'_, '_> {
         let start = frame::open(channel.out(), Kind::Want);
         put_u32(channel.out(), want.min(PIECE) as u32);
         frame::close(channel.out(), start);
-        let answer = channel.send().and_then(|()| channel.wait());
+        let sent = channel.send();
+        if want == 0 && sent.is_ok() {
+            return Ok(false);
+        }
+        let answer = sent.and_then(|()| channel.wait());
         let (kind, range) = answer.map_err(|error| {
             Conversation::report_timeout(&channel, error, "did not send the next part of a request body in time");
             BodyError(format!("the request body cannot be read: {error}"))

@@ -334,12 +334,17 @@ impl<'r, 'c> Relay<'r, 'c> {
     /// The application reads the request body.
     fn give_body(&mut self, range: Range<usize>) -> Result<(), Stop> {
         let want = Fields(self.channel.payload(range)).u32().ok_or(FrameError::Payload(Kind::Want))?;
+        let mut piece = Vec::new();
+        if want == 0 {
+            // No answer. A failure shows at the next read.
+            let _ = self.body.read(0, &mut piece);
+            return Ok(());
+        }
         if self.unflushed > 0 {
             // The client may wait for it before it sends more.
             self.flush()?;
         }
-        let mut piece = Vec::new();
-        match self.body.read((want as usize).clamp(1, PIECE), &mut piece) {
+        match self.body.read((want as usize).min(PIECE), &mut piece) {
             Ok(last) => {
                 let kind = if last { Kind::LastBody } else { Kind::Body };
                 self.channel.out().extend_from_slice(&frame::header(kind, piece.len()));

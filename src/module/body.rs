@@ -26,6 +26,10 @@ impl<'r> EmbeddedBody<'r> {
 
 impl RequestBody for EmbeddedBody<'_> {
     fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        if want == 0 {
+            self.input.invite();
+            return Ok(false);
+        }
         self.input.read(want, into).map_err(|error| match error {
             HostError::Answered => {
                 self.answered.store(true, Ordering::Relaxed);

@@ -319,6 +319,12 @@ unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
     unsafe { ffi::Py_DECREF(class.cast()) };
 }
 
+/// `io.UnsupportedOperation`, which is OSError and ValueError at once: callers of `fileno()` fall back on either.
+pub(crate) fn unsupported(py: Python<'_>, text: &str) -> PyErr {
+    let class = py.import("io").and_then(|io| io.getattr("UnsupportedOperation"));
+    class.and_then(|class| class.call1((text,))).map_or_else(|error| error, PyErr::from_value)
+}
+
 /// `None`, as a method returns it.
 pub(crate) fn none(py: Python<'_>) -> Returns<'_> {
     Ok(py.None().into_bound(py))

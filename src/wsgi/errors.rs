@@ -2,14 +2,14 @@
 //! becomes lines of the log (PEP 3333, "Input and Error Streams").
 
 use super::gateway::{LogLoan, Raised, Record, Severity};
-use crate::python::class::{Arguments, Attribute, Class, Method, Object, Returns, none, text};
+use crate::python::class::{Arguments, Attribute, Class, Method, Object, Returns, none, text, unsupported};
 use crate::python::loan::Loan;
 use crate::python::traceback;
 use core::cell::RefCell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyDeprecationWarning, PyOSError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use std::sync::Arc;
@@ -196,8 +196,8 @@ impl LogStream {
         Ok(false.into_pyobject(this.py())?.to_owned().into_any())
     }
 
-    fn fileno<'py>(_: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
-        Err(PyOSError::new_err("the server's log has no file descriptor"))
+    fn fileno<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+        Err(unsupported(this.py(), "the server's log has no file descriptor"))
     }
 
     fn name<'py>(this: &Object<'py, Self>) -> Returns<'py> {

@@ -62,6 +62,8 @@ pub(crate) struct BodyError(pub(crate) String);
 /// The request body.
 pub(crate) trait RequestBody: Send {
     /// Appends the next bytes to `into`, at most `want`; blocks until there are some. `Ok(true)` says that the body has ended.
+    ///
+    /// A `want` of 0 reads nothing and does not wait for the client: one that waits for `100 Continue` gets it.
     fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError>;
 }
 

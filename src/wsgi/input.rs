@@ -2,7 +2,7 @@
 
 use super::gateway::{BodyError, BodyLoan, RequestBody};
 use super::meter::{self, Errand, Meter};
-use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none};
+use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none, unsupported};
 use crate::python::loan::Loan;
 use core::ffi::CStr;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// As much as is asked of the host at a time when the application names no size.
 const BLOCK: usize = 64 * 1024;
-/// As much at a time while a line is looked for.
+/// As much as is asked for at first when the application reads a line; a long line is read in larger blocks.
 const LINE_BLOCK: usize = 8 * 1024;
 
 /// The Rust side of `wsgi.input`.
@@ -48,6 +48,7 @@ impl Class for Input {
         Method::positional(c"readline", Input::readline),
         Method::positional(c"readlines", Input::readlines),
         Method::positional(c"close", Input::close),
+        Method::positional(c"fileno", Input::fileno),
         Method::END,
     ];
     const NEXT: Option<Next<Self>> = Some(Input::next);
@@ -71,6 +72,9 @@ impl Input {
     /// `read([size])`: all of the body, or exactly `size` bytes unless it ends before.
     fn read<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let size = size_argument(arguments, "read")?;
+        if size == Some(0) {
+            return this.nothing(true);
+        }
         let data = this.while_detached(|reader, body| reader.read(body, size))?;
         Ok(PyBytes::new(this.py(), &data).into_any())
     }
@@ -78,6 +82,9 @@ impl Input {
     /// `readline([size])`: up to and with the next newline, at most `size` bytes.
     fn readline<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let size = size_argument(arguments, "readline")?;
+        if size == Some(0) {
+            return this.nothing(false);
+        }
         let line = this.while_detached(|reader, body| reader.line(body, size))?;
         Ok(PyBytes::new(this.py(), &line).into_any())
     }
@@ -107,13 +114,17 @@ impl Input {
         none(this.py())
     }
 
+    fn fileno<'py>(this: &Object<'py, Self>, _: Arguments<'_, 'py>) -> Returns<'py> {
+        Err(unsupported(this.py(), "the request body has no file descriptor"))
+    }
+
     fn next<'py>(this: &Object<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let line = this.while_detached(|reader, body| reader.line(body, None))?;
         Ok((!line.is_empty()).then(|| PyBytes::new(this.py(), &line).into_any()))
     }
 }
 
-impl Object<'_, Input> {
+impl<'py> Object<'py, Input> {
     /// Reads with the thread detached. The locks are taken and given back while detached (NOTHING-HELD).
     fn while_detached(
         &self,
@@ -126,14 +137,26 @@ impl Object<'_, Input> {
         });
         Ok(outcome?)
     }
+
+    /// A read of no bytes. It does not wait for the client, nor for another thread that waits for the client: that thread has
+    /// asked the client for the body already. `invites` says that a client that waits for `100 Continue` is to get it.
+    fn nothing(&self, invites: bool) -> Returns<'py> {
+        let input: &Input = self;
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, || {
+            let Some(mut reader) = input.reader.try_lock() else { return Ok(()) };
+            input.body.with(|body| reader.nothing(body, invites)).ok_or(ReadError::Over)?.map_err(ReadError::Body)
+        });
+        outcome?;
+        Ok(PyBytes::new(self.py(), b"").into_any())
+    }
 }
 
-/// The optional size: `None` if missing or negative, which means no limit.
+/// The optional size: `None` if missing, None or negative, which means no limit.
 fn size_argument(arguments: Arguments<'_, '_>, method: &str) -> PyResult<Option<usize>> {
     if arguments.len() > 1 {
         return Err(PyTypeError::new_err(format!("{method}() takes at most 1 argument ({} given)", arguments.len())));
     }
-    let Some(size) = arguments.get(0) else { return Ok(None) };
+    let Some(size) = arguments.get(0).filter(|size| !size.is_none()) else { return Ok(None) };
     Ok(usize::try_from(size.extract::<isize>()?).ok())
 }
 
@@ -159,14 +182,23 @@ impl Reader {
         &self.ahead[self.start..]
     }
 
+    /// The next `length` bytes. Where they are most of the buffer it is given away as it is: a long line is not there twice.
     fn take(&mut self, length: usize) -> Vec<u8> {
         let end = self.start + length;
-        let taken = self.ahead[self.start..end].to_vec();
-        self.start = end;
-        if self.start == self.ahead.len() {
-            self.ahead.clear();
-            self.start = 0;
+        let rest = self.ahead.len() - end;
+        if length < LINE_BLOCK || rest > length {
+            let taken = self.ahead[self.start..end].to_vec();
+            self.start = end;
+            if rest == 0 {
+                self.ahead.clear();
+                self.start = 0;
+            }
+            return taken;
         }
+        let rest = self.ahead[end..].to_vec();
+        let mut taken = core::mem::replace(&mut self.ahead, rest);
+        taken.truncate(end);
+        taken.drain(..core::mem::take(&mut self.start));
         taken
     }
 
@@ -191,16 +223,17 @@ impl Reader {
         }
     }
 
+    /// A read of no bytes, which the host is told of only if it is the first read and `invites` says so.
+    fn nothing(&mut self, body: &mut dyn RequestBody, invites: bool) -> Result<(), BodyError> {
+        if invites && self.reads == 0 {
+            self.fill(body, 0, &mut Vec::new())?;
+        }
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
     fn read(&mut self, body: &mut dyn RequestBody, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
-        }
-        if size == Some(0) {
-            // Asks the host all the same, so that a client that waits for `100 Continue` gets it.
-            if self.reads == 0 {
-                self.fill(body, 0, &mut Vec::new())?;
-            }
-            return Ok(Vec::new());
         }
         let length = size.map_or(self.available().len(), |size| size.min(self.available().len()));
         let mut data = self.take(length);
@@ -215,27 +248,34 @@ impl Reader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        if size == Some(0) {
-            return Ok(Vec::new());
-        }
+        // Each byte is looked at once: what was searched is not searched again when more has come.
         let mut searched = 0;
         loop {
-            let unseen = &self.available()[searched..];
-            let newline = unseen.iter().position(|byte| *byte == b'\n').map(|at| searched + at + 1);
-            searched = self.available().len();
-            let limit = size.filter(|size| searched >= *size);
-            match (newline, limit) {
-                (Some(end), limit) => return Ok(self.take(limit.map_or(end, |limit| end.min(limit)))),
-                (None, Some(limit)) => return Ok(self.take(limit)),
-                (None, None) if self.ended => return Ok(self.take(searched)),
-                (None, None) => {}
+            let there = self.available().len();
+            let end = size.map_or(there, |size| size.min(there));
+            let newline = self.available()[searched..end].iter().position(|byte| *byte == b'\n');
+            if let Some(at) = newline {
+                return Ok(self.take(searched + at + 1));
             }
-            // What was given is dropped here, so that the buffer holds no more than a line and a block.
-            let mut ahead = core::mem::take(&mut self.ahead).split_off(core::mem::take(&mut self.start));
-            let outcome = self.fill(body, LINE_BLOCK, &mut ahead);
-            self.ahead = ahead;
-            outcome?;
+            if size == Some(end) || self.ended {
+                return Ok(self.take(end));
+            }
+            searched = end;
+            self.fill_ahead(body)?;
         }
+    }
+
+    /// Reads more of a line. What was given is dropped once it is half of the buffer, so that a byte is moved only once and
+    /// the buffer holds no more than twice a line and a block.
+    fn fill_ahead(&mut self, body: &mut dyn RequestBody) -> Result<(), BodyError> {
+        let there = self.available().len();
+        if self.start >= there {
+            self.ahead.drain(..core::mem::take(&mut self.start));
+        }
+        let mut ahead = core::mem::take(&mut self.ahead);
+        let outcome = self.fill(body, there.clamp(LINE_BLOCK, BLOCK), &mut ahead);
+        self.ahead = ahead;
+        outcome
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::wsgi::gateway::Outcome;
 use crate::wsgi::testing::{Request, Response, holds, with_application};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 /// Three lines in pieces that end nowhere near a line's end.
 fn three_lines() -> Request {
@@ -96,6 +98,26 @@ fn readline_of_nothing_does_not_read() {
 }
 
 #[test]
+fn a_read_of_nothing_does_not_wait_for_a_thread_that_reads() {
+    // The body comes when the line is written: after the reads of nothing.
+    let request = three_lines().body_waits_for_line("nothing was read");
+    request.holds(
+        r#"
+        import threading, time
+
+        got = []
+        reader = threading.Thread(target=lambda: got.append(input.read(3)))
+        reader.start()
+        time.sleep(0.02)
+        assert [input.read(0), input.readline(0)] == [b"", b""]
+        errors.write("nothing was read\n")
+        reader.join()
+        assert got == [b"one"]
+        "#,
+    );
+}
+
+#[test]
 fn only_a_line_feed_ends_a_line() {
     Request::new()
         .body("a\rb\r\nc\x0bd\u{85}")
@@ -132,6 +154,65 @@ fn the_ways_to_read_may_be_mixed() {
     );
 }
 
+/// Python's expression for one read: `r(5)`, `n()` and so on, as the application below defines them.
+fn any_read() -> impl Strategy<Value = String> {
+    let size = prop_oneof![
+        Just("0".to_owned()),
+        Just("None".to_owned()),
+        (-2_i32..5).prop_map(|size| size.to_string()),
+        (0_u32..200).prop_map(|size| size.to_string()),
+        (8_000_u32..70_000).prop_map(|size| size.to_string()),
+        Just(String::new()),
+    ];
+    let name = prop_oneof![Just("read"), Just("read"), Just("readline"), Just("readline"), Just("readlines")];
+    prop_oneof![
+        8 => (name, size).prop_map(|(name, size)| format!("file.{name}({size})")),
+        1 => Just("next(file, None)".to_owned()),
+        1 => Just("[line for _, line in zip(range(3), file)]".to_owned()),
+    ]
+}
+
+/// Bodies of lines, short and long, whose pieces end anywhere.
+fn any_body() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let line = prop_oneof![
+        6 => proptest::collection::vec(any::<u8>(), 0..40),
+        2 => proptest::collection::vec(any::<u8>().prop_filter("no newline", |byte| *byte != b'\n'), 0..200),
+        1 => (7_000_usize..20_000).prop_map(|length| vec![b'x'; length]),
+    ];
+    let end = prop_oneof![Just(&b""[..]), Just(&b"\n"[..])];
+    let bytes = proptest::collection::vec((line, end), 0..12)
+        .prop_map(|lines| lines.iter().flat_map(|(line, end)| [&line[..], end].concat()).collect::<Vec<_>>());
+    (bytes, 1_usize..9_000).prop_map(|(bytes, piece)| bytes.chunks(piece).map(<[u8]>::to_vec).collect())
+}
+
+#[test]
+fn any_sequence_of_reads_gives_what_a_file_gives() {
+    let source = r#"
+        import io
+
+        def results(file, reads):
+            return [eval(read, {"file": file}) for read in reads]
+
+        def application(environ, start_response):
+            expected = results(io.BytesIO(body), reads.decode().split(";"))
+            given = results(environ["wsgi.input"], reads.decode().split(";"))
+            assert given == expected, f"{reads}: {given!r} and not {expected!r}"
+            start_response("200 OK", [])
+            return []
+    "#;
+    with_application(source, |application| {
+        let cases = (any_body(), proptest::collection::vec(any_read(), 1..12));
+        let outcome = TestRunner::new(Config::with_cases(300)).run(&cases, |(pieces, reads)| {
+            application.set("body", &pieces.concat());
+            application.set("reads", reads.join(";").as_bytes());
+            let response = application.serve(&pieces.into_iter().fold(Request::new(), Request::body));
+            prop_assert!(response.outcome == Outcome::Complete, "{response}");
+            Ok(())
+        });
+        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    });
+}
+
 #[test]
 fn a_line_longer_than_any_buffer_is_one_line() {
     let line = "x".repeat(200_000) + "\n";
@@ -162,11 +243,18 @@ fn arguments_that_are_no_size_raise_type_error() {
     holds(
         r#"
         for method in input.read, input.readline, input.readlines:
-            for wrong in (None,), (1.0,), ("1",), (1, 2):
+            for wrong in (1.0,), ("1",), (1, 2):
                 assert raised_by(method, *wrong) is TypeError, (method, wrong)
             assert raised_by(method, size=1) is TypeError
         "#,
     );
+}
+
+#[test]
+fn none_is_no_limit() {
+    for call in ["input.read(None)", "b''.join(input.readlines(None))", "input.readline(None) + input.read(None)"] {
+        three_lines().holds(&format!("assert {call} == b'one\\ntwo\\nthree'"));
+    }
 }
 
 #[test]
@@ -188,8 +276,13 @@ fn close_has_no_effect() {
 }
 
 #[test]
-fn there_is_no_way_back_and_no_descriptor() {
-    holds("assert not [name for name in ('seek', 'tell', 'fileno', 'readinto') if hasattr(input, name)]");
+fn there_is_no_way_back() {
+    holds("assert not [name for name in ('seek', 'tell', 'readinto') if hasattr(input, name)]");
+}
+
+#[test]
+fn it_has_no_descriptor_and_says_so_as_python_streams_do() {
+    holds("assert raised_by(input.fileno) is __import__('io').UnsupportedOperation");
 }
 
 #[test]
