@@ -18,6 +18,7 @@ mod http2;
 mod input;
 mod iteration;
 mod log_handler;
+mod responses;
 mod start_response;
 mod tls;
 mod trusted_proxies;

@@ -51,6 +51,7 @@ mod mpms;
 mod reference;
 mod reloading;
 mod request_rec;
+mod responses;
 mod restarts;
 mod restrictions;
 mod script_alias;

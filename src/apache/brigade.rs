@@ -136,7 +136,7 @@ impl<'r> Output<'r> {
     /// HTTP filter leaves out the final chunk when it sees the error bucket of a
     /// broken backend, HTTP/2 resets the stream, and the connection is closed.
     pub(crate) fn cut(&mut self) {
-        self.request.close_connection_afterwards();
+        self.request.give_response_up();
         // SAFETY: REQUEST; the allocator outlives the request.
         let bucket = unsafe {
             ffi::ap_bucket_error_create(

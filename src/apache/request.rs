@@ -417,6 +417,26 @@ impl<'r> Request<'r> {
         unsafe { (*self.connection()).keepalive = ffi::AP_CONN_CLOSE };
     }
 
+    /// The response will not be whole: no further request may come over this connection, and no cache may store what
+    /// there is of it. mod_cache looks at `no_cache` once more when it sees the end of a response.
+    pub(crate) fn give_response_up(self) {
+        self.close_connection_afterwards();
+        // SAFETY: REQUEST.
+        unsafe { (*self.as_raw()).no_cache = 1 };
+        self.keep_whole_out_of_caches();
+    }
+
+    /// Keeps the responses that include this one, which has failed, out of caches: this is a sub-request of them.
+    pub(crate) fn keep_whole_out_of_caches(self) {
+        let mut whole = member!(self, main);
+        while let Some(record) = NonNull::new(whole) {
+            // SAFETY: REQUEST: a request outlives its sub-requests, and the same thread works on both.
+            unsafe { (*record.as_ptr()).no_cache = 1 };
+            // SAFETY: as above.
+            whole = unsafe { (*record.as_ptr()).main };
+        }
+    }
+
     // Changes that hooks and handlers make.
 
     pub(crate) fn set_filename(self, filename: &[u8]) {

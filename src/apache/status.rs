@@ -34,6 +34,11 @@ impl Status {
         Self(code.into())
     }
 
+    /// Whether the server has failed, and not the client.
+    pub(crate) fn is_server_error(self) -> bool {
+        self.0 >= ffi::HTTP_INTERNAL_SERVER_ERROR as c_int
+    }
+
     /// The number of an HTTP status; 0 of anything else.
     pub(crate) fn code(self) -> u16 {
         u16::try_from(self.0).unwrap_or(0)

@@ -162,7 +162,7 @@ impl<'r, 'c> Relay<'r, 'c> {
         match stop {
             Stop::Sink(SinkError::Answered) => Ok(End::Broken(EmbeddedSink::ANSWERED)),
             Stop::Sink(SinkError::ClientGone(_)) => {
-                self.request.close_connection_afterwards();
+                self.request.give_response_up();
                 Ok(End::Broken(Status::OK))
             }
             Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),

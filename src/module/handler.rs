@@ -35,7 +35,11 @@ pub(crate) struct Handler;
 impl RequestHook for Handler {
     fn run(request: Request<'_>) -> Status {
         let Some(target) = Target::of(request) else { return Status::DECLINED };
-        serve(request, target).unwrap_or_else(|fault| fault.answer(request))
+        let status = serve(request, target).unwrap_or_else(|fault| fault.answer(request));
+        if status.is_server_error() {
+            request.keep_whole_out_of_caches();
+        }
+        status
     }
 }
 
@@ -236,7 +240,7 @@ fn status_of(request: Request<'_>, sent: Result<(), SinkError>) -> Status {
         Ok(()) => Status::OK,
         Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
         Err(SinkError::ClientGone(_)) => {
-            request.close_connection_afterwards();
+            request.give_response_up();
             Status::OK
         }
     }

@@ -153,6 +153,14 @@ impl Builder {
         self
     }
 
+    /// A directory below the server root that httpd's children may write to.
+    pub fn writable(self, path: &str) -> Self {
+        let path = self.root().join(path);
+        fs::create_dir_all(&path).expect("a folder");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("our own folder");
+        self
+    }
+
     /// Modules of httpd to load: `headers` for `mod_headers.so`.
     pub fn modules(mut self, names: &[&str]) -> Self {
         self.modules.extend(names.iter().copied().map(str::to_owned));
