@@ -8,6 +8,7 @@ mod support;
 
 mod clients;
 mod environ;
+mod error_documents;
 mod errors_stream;
 mod examples;
 mod failures;
@@ -18,6 +19,7 @@ mod http2;
 mod input;
 mod iteration;
 mod log_handler;
+mod redirects;
 mod responses;
 mod start_response;
 mod tls;

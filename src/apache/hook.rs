@@ -110,6 +110,12 @@ pub(crate) fn translate_name<H: RequestHook>(after: &'static ModuleNames<2>, bef
     unsafe { ffi::ap_hook_translate_name(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
 }
 
+/// Registers `H` for the last phase before the response: handler and type of the request are known.
+pub(crate) fn fixups<H: RequestHook>() {
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
+}
+
 /// Registers `H` for the phase that makes the response.
 pub(crate) fn handler<H: RequestHook>() {
     // SAFETY: httpd calls this during registration.

@@ -138,6 +138,17 @@ impl<'r> Request<'r> {
 
     // What the earlier phases decided.
 
+    /// The status so far. That of an error document is the status of the request that it is a page for.
+    pub(crate) fn status(self) -> i32 {
+        member!(self, status)
+    }
+
+    /// Whether this is the page of an `ErrorDocument`: httpd asks for it as a GET, while the headers are those of the
+    /// request that has failed, whose body nobody may read.
+    pub(crate) fn is_error_document(self) -> bool {
+        self.previous().is_some() && self.status() != ffi::HTTP_OK as c_int
+    }
+
     pub(crate) fn handler(self) -> &'r [u8] {
         self.text(member!(self, handler))
     }
@@ -162,6 +173,11 @@ impl<'r> Request<'r> {
     pub(crate) fn previous(self) -> Option<Request<'r>> {
         let raw = NonNull::new(member!(self, prev))?;
         Some(Request { raw, life: PhantomData })
+    }
+
+    /// Whether another request asked for this one, to look at it or to include its response.
+    pub(crate) fn is_sub_request(self) -> bool {
+        !member!(self, main).is_null()
     }
 
     pub(crate) fn accepts_path_info(self) -> bool {
@@ -218,20 +234,6 @@ impl<'r> Request<'r> {
         let vector = member!(self, per_dir_config);
         // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
-    }
-
-    /// The number that an earlier phase left for a later one with [`Self::remember`]; 0 if none.
-    pub(crate) fn remembered(self) -> usize {
-        let vector = member!(self, request_config);
-        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
-        unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }.addr()
-    }
-
-    /// Leaves a number for a later phase of this request.
-    pub(crate) fn remember(self, number: usize) {
-        let (vector, value) = (member!(self, request_config), core::ptr::without_provenance_mut(number));
-        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
-        unsafe { ffi::inline::ap_set_module_config(vector, super::this_module(), value) };
     }
 
     /// httpd's own per-directory settings.
@@ -552,12 +554,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_raw()).status_line = line };
     }
 
-    /// Takes back a response head of which nothing was sent, so that an error page can take its place.
-    pub(crate) fn reset_response(self) {
+    /// Takes back a response head of which nothing was sent, so that an error page can take its place: the status is
+    /// `status` again. What other modules have put into `err_headers_out` is for the error page, and stays.
+    pub(crate) fn reset_response(self, status: i32) {
         self.headers_out().clear();
-        self.err_headers_out().clear();
         // SAFETY: REQUEST.
-        unsafe { (*self.as_raw()).status = ffi::HTTP_OK as c_int };
+        unsafe { (*self.as_raw()).status = status };
         // SAFETY: REQUEST.
         unsafe { (*self.as_raw()).status_line = core::ptr::null() };
         // SAFETY: REQUEST.

@@ -30,6 +30,11 @@ impl<'p> Table<'p> {
         unsafe { bytes(value) }
     }
 
+    /// The values of all entries of that name, in their order.
+    pub(crate) fn values(self, name: &'static CStr) -> impl Iterator<Item = &'p [u8]> {
+        self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.to_bytes())).map(|(_, value)| value)
+    }
+
     /// Adds an entry beside those of the same name. Name and value are copied into `pool`.
     pub(crate) fn add(self, pool: Pool<'p>, name: &[u8], value: &[u8]) {
         let (name, value) = (pool.c_string(name), pool.c_string(value));

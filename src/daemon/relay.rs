@@ -191,7 +191,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             return Ok(End::Broken(EmbeddedSink::ANSWERED));
         }
         if self.sink.can_be_taken_back() {
-            self.request.reset_response();
+            self.sink.take_back();
             return Err(fault);
         }
         fault.answer(self.request);
@@ -270,7 +270,7 @@ impl<'r, 'c> Relay<'r, 'c> {
     }
 
     /// What takes the place of a response with this head, if anything.
-    fn replacement(&self, head: &ResponseHead) -> Option<Replacement> {
+    fn replacement(&mut self, head: &ResponseHead) -> Option<Replacement> {
         if head.status() == Status::HTTP_OK.code()
             && let Some(path) = values(head, "Location").last().filter(|location| location.starts_with(b"/"))
         {
@@ -280,7 +280,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             return None;
         }
         for challenge in values(head, "WWW-Authenticate") {
-            self.request.err_headers_out().add(self.request.pool(), b"WWW-Authenticate", challenge);
+            self.sink.challenge(challenge);
         }
         Some(Replacement::Page(Status::of(head.status())))
     }
@@ -388,7 +388,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             return Ok(End::Served(EmbeddedSink::ANSWERED));
         }
         if code != 0 && self.sink.can_be_taken_back() {
-            self.request.reset_response();
+            self.sink.take_back();
             let status = if self.body.timed_out() { Status::REQUEST_TIMEOUT } else { Status::of(code) };
             return Ok(End::Served(status));
         }

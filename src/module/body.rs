@@ -11,11 +11,13 @@ pub(crate) struct EmbeddedBody<'r> {
     /// Set when httpd has answered the client itself: no output of the application may follow.
     answered: &'r AtomicBool,
     timed_out: bool,
+    /// Nothing is to be read: this is the page for another request, which has failed.
+    empty: bool,
 }
 
 impl<'r> EmbeddedBody<'r> {
     pub(crate) fn new(request: Request<'r>, answered: &'r AtomicBool) -> Self {
-        Self { input: Input::new(request), answered, timed_out: false }
+        Self { input: Input::new(request), answered, timed_out: false, empty: request.is_error_document() }
     }
 
     /// Whether the client was too slow with its body.
@@ -26,6 +28,9 @@ impl<'r> EmbeddedBody<'r> {
 
 impl RequestBody for EmbeddedBody<'_> {
     fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        if self.empty {
+            return Ok(true);
+        }
         if want == 0 {
             self.input.invite();
             return Ok(false);

@@ -78,6 +78,9 @@ impl Decimal {
     }
 }
 
+/// The headers that say how long a body is.
+const BODY_HEADERS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+
 impl<'r> EmbeddedFacts<'r> {
     /// What httpd knows. SetEnv and its like come first: everything that follows outranks them.
     fn of_httpd(&self, visit: Visit<'_>) {
@@ -116,8 +119,11 @@ impl<'r> EmbeddedFacts<'r> {
 
     fn headers(&self, visit: Visit<'_>) {
         let pass_all = self.request.cgi_pass_auth();
+        let has_no_body = self.request.is_error_document();
         for (name, value) in self.request.headers_in().iter() {
-            let shown = if name.eq_ignore_ascii_case(b"authorization") {
+            let shown = if has_no_body && BODY_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) {
+                false
+            } else if name.eq_ignore_ascii_case(b"authorization") {
                 pass_all || self.settings.pass_authorization
             } else {
                 pass_all || !name.eq_ignore_ascii_case(b"proxy-authorization")

@@ -47,7 +47,8 @@ fn without_slashes(path: &[u8]) -> &[u8] {
     &path[..path.len() - slashes]
 }
 
-fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
+/// Each run of slashes as one.
+pub(super) fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     if !path.windows(2).any(|pair| pair == b"//") {
         return Cow::Borrowed(path);
     }

@@ -109,8 +109,12 @@ fn settings_of(request: Request<'_>, target: Target<'_>) -> Settings {
     settings
 }
 
-/// Refuses a body that cannot be served before Python sees anything of the request.
+/// Refuses a body that cannot be served before Python sees anything of the request. An error document has none: what was
+/// refused once is not refused to its page.
 fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
+    if request.is_error_document() {
+        return Ok(());
+    }
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if let Some(encoding) = request.headers_in().get(c"Transfer-Encoding") {
         if !encoding.eq_ignore_ascii_case(b"chunked") {
@@ -167,7 +171,7 @@ fn serve_here(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, 
         Ok(outcome) => finish(request, &mut sink, outcome?),
         Err(panic) => {
             let status = Fault::Bug(panic).answer(request);
-            Ok(abandon(request, &mut sink, status))
+            Ok(abandon(&mut sink, status))
         }
     }
 }
@@ -216,19 +220,19 @@ fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -
         }
         Outcome::TimedOut => {
             let status = Fault::TimedOut.answer(request);
-            Ok(abandon(request, sink, status))
+            Ok(abandon(sink, status))
         }
         // The exception has been logged where it was caught.
-        Outcome::Raised => Ok(abandon(request, sink, Status::INTERNAL_SERVER_ERROR)),
+        Outcome::Raised => Ok(abandon(sink, Status::INTERNAL_SERVER_ERROR)),
         Outcome::ClientGone => Ok(status_of(request, Err(SinkError::ClientGone(String::new())))),
         Outcome::Answered => Ok(EmbeddedSink::ANSWERED),
     }
 }
 
 /// Puts an error page in the place of the response, or cuts it if the client has seen some of it.
-fn abandon(request: Request<'_>, sink: &mut EmbeddedSink<'_>, status: Status) -> Status {
+fn abandon(sink: &mut EmbeddedSink<'_>, status: Status) -> Status {
     if sink.can_be_taken_back() {
-        request.reset_response();
+        sink.take_back();
         return status;
     }
     sink.cut();

@@ -76,6 +76,7 @@ impl Registration for Hooks {
         hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
+        hook::fixups::<translate::FileOfAlias>();
         hook::access_checker::<Access>(&ACCESS_AFTER, &ACCESS_BEFORE);
         hook::handler::<handler::Handler>();
         auth::provide_passwords(pool, c"wsgi", &PASSWORDS);

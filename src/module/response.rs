@@ -6,7 +6,10 @@ use crate::apache::status::{AprError, Status};
 use crate::ffi;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
+
+const CHALLENGE: &CStr = c"WWW-Authenticate";
 
 /// The response of an embedded request.
 pub(crate) struct EmbeddedSink<'r> {
@@ -21,12 +24,49 @@ pub(crate) struct EmbeddedSink<'r> {
     ended: bool,
     sendfile: bool,
     answered: &'r AtomicBool,
+    /// The status that the request had before the response began.
+    status_before: i32,
+    /// How many challenges (WWW-Authenticate) this response has added to those of others.
+    challenges: usize,
 }
 
 impl<'r> EmbeddedSink<'r> {
     pub(crate) fn new(request: Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
         let output = Output::new(request);
-        Self { request, output, kept: Vec::new(), has_length: false, passed: false, ended: false, sendfile, answered }
+        Self {
+            request,
+            output,
+            kept: Vec::new(),
+            has_length: false,
+            passed: false,
+            ended: false,
+            sendfile,
+            answered,
+            status_before: request.status(),
+            challenges: 0,
+        }
+    }
+
+    /// Adds a challenge, which an error page keeps: a 401 usually is one.
+    pub(crate) fn challenge(&mut self, value: &[u8]) {
+        self.challenges += 1;
+        self.request.err_headers_out().add(self.request.pool(), CHALLENGE.to_bytes(), value);
+    }
+
+    /// Takes back what the application has said, so that an error page can take its place. What other modules have put
+    /// into the response is for that page too: cookies, and the challenges of the request that an error document is for.
+    pub(crate) fn take_back(&mut self) {
+        self.request.reset_response(self.status_before);
+        let own = core::mem::take(&mut self.challenges);
+        if own == 0 {
+            return;
+        }
+        let headers = self.request.err_headers_out();
+        let all: Vec<&[u8]> = headers.values(CHALLENGE).collect();
+        headers.remove(CHALLENGE);
+        for value in &all[..all.len().saturating_sub(own)] {
+            headers.add(self.request.pool(), CHALLENGE.to_bytes(), value);
+        }
     }
 
     /// Whether nothing of the response has left this module, so that an error page can take its place.
@@ -115,8 +155,7 @@ impl ResponseSink for EmbeddedSink<'_> {
                     request.set_content_type(value);
                 }
             } else if name.eq_ignore_ascii_case(b"www-authenticate") {
-                // Survives an error page, which a 401 usually is.
-                request.err_headers_out().add(pool, name, value);
+                self.challenge(value);
             } else if !name.eq_ignore_ascii_case(b"content-length") {
                 request.headers_out().add(pool, name, value);
             }
