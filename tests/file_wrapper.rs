@@ -4,6 +4,7 @@
 use crate::support::{Builder, Framing, Httpd, in_both_modes, wait_for};
 use std::fs;
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 /// 110,000 bytes of text, more than any buffer on the way holds.
@@ -102,20 +103,50 @@ fn what_is_no_plain_file_is_iterated() {
     });
 }
 
+/// Names of `FILES` in the application, and whether httpd may send their descriptor's bytes.
+const KINDS: [(&str, bool); 18] = [
+    ("gzip", false),
+    ("bz2", false),
+    ("lzma", false),
+    ("zip", false),
+    ("subclass", false),
+    ("proxy", false),
+    ("proc", false),
+    ("sys", false),
+    ("socket", false),
+    ("pipe", false),
+    ("spooled%20in%20memory", false),
+    ("spooled%20on%20disk", false),
+    ("temporary", true),
+    ("named%20temporary", true),
+    ("unbuffered", true),
+    ("descriptor", true),
+    ("partly%20read", true),
+    ("append", true),
+];
+
 #[test]
-fn the_file_is_asked_for_no_more_than_is_needed() {
-    let httpd = serving_data("").start();
-    httpd.get("/watched").assert(200, &data());
-    // close() comes when the client has its response already.
-    let seen = || Some(httpd.get("/what_was_seen").text().to_owned()).filter(|seen| seen.contains("close"));
-    let seen = wait_for("close()", seen);
-    let mut seen: Vec<_> = seen.split(',').collect();
-    seen.sort_unstable();
-    assert_eq!(seen, ["close", "fileno", "tell"]);
-    // Without tell() it is read as any other.
-    httpd.get("/watched_without_tell").assert(200, &data());
-    assert!(httpd.get("/what_was_seen").text().contains("read"));
-    httpd.finish(&[]);
+fn a_response_is_what_reading_the_file_gives() {
+    in_both_modes(|mode| {
+        let httpd = serving_data("").gil_mode(mode).start();
+        let mut connection = httpd.connect();
+        for (kind, is_sent_by_httpd) in KINDS {
+            if kind == "sys" && !Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists() {
+                continue;
+            }
+            let expected = connection.get(&format!("/kind_read?{kind}"));
+            let response = connection.get(&format!("/kind?{kind}"));
+            response.assert(200, expected.text());
+            assert_eq!(matches!(response.framing, Framing::Length(_)), is_sent_by_httpd, "{kind}: {response:?}");
+        }
+        httpd.get("/as_text").assert_error_page(500);
+        httpd.get("/only_written").assert_error_page(500);
+        httpd.finish(&[
+            "WSGI0174",
+            "TypeError: read() of the file-like object must return bytes",
+            "UnsupportedOperation: ",
+        ]);
+    });
 }
 
 #[test]

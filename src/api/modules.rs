@@ -27,7 +27,7 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("application_group", attached.interpreter.name())?;
     module.setattr("maximum_processes", surroundings.maximum_processes)?;
     module.setattr("threads_per_process", surroundings.threads_per_process)?;
-    module.setattr("FileWrapper", &wsgi.file_wrapper)?;
+    module.setattr("FileWrapper", &wsgi.file_wrapper.class)?;
     module.setattr("RequestTimeout", &wsgi.request_timeout)?;
     let active_requests = events::install(&module, wsgi, surroundings)?;
     module.setattr("server_metrics", server_metrics::function(py, surroundings.read_scoreboard)?)?;

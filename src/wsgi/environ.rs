@@ -284,7 +284,7 @@ impl Template {
         set(Key::WsgiMultiprocess, flag(wsgi.process.multiprocess)?)?;
         set(Key::WsgiRunOnce, flag(wsgi.process.run_once)?)?;
         set(Key::WsgiInputTerminated, flag(true)?)?;
-        set(Key::WsgiFileWrapper, wsgi.file_wrapper.bind(py).clone().into_any())?;
+        set(Key::WsgiFileWrapper, wsgi.file_wrapper.class.bind(py).clone().into_any())?;
         set(Key::ApacheVersion, version(wsgi.process.server_version)?)?;
         set(Key::Version, version(API_LEVEL)?)?;
         set(Key::ApplicationGroup, PyString::new(py, application_group).into_any())?;

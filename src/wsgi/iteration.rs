@@ -6,7 +6,6 @@
 //! client before the next one is asked for.
 
 use super::Wsgi;
-use super::file_wrapper;
 use super::start_response::{Adapter, SendError, not_bytes};
 use crate::python::class::Object;
 use pyo3::prelude::*;
@@ -33,10 +32,7 @@ pub(crate) fn send(wsgi: &Wsgi, adapter: &Object<'_, Adapter>, result: &Bound<'_
         return send_ready(adapter, &blocks);
     }
     let nothing_sent = adapter.count().is_none_or(|count| count.given() == 0);
-    if nothing_sent
-        && result.is_instance(wsgi.file_wrapper.bind(result.py()))?
-        && let Some(file) = file_wrapper::file_of(result)
-    {
+    if nothing_sent && let Some(file) = wsgi.file_wrapper.file_of(result)? {
         return adapter.send_file(file);
     }
     for block in result.try_iter()? {

@@ -41,7 +41,7 @@ pub(crate) struct Wsgi {
     pub(crate) input: ClassType<Input>,
     pub(crate) log_stream: ClassType<LogStream>,
     pub(crate) adapter: ClassType<Adapter>,
-    pub(crate) file_wrapper: Py<PyType>,
+    pub(crate) file_wrapper: file_wrapper::FileWrapper,
     /// `mod_wsgi.RequestTimeout`
     pub(crate) request_timeout: Py<PyType>,
     /// `io.TextIOWrapper`
@@ -62,7 +62,7 @@ impl Wsgi {
             input: ClassType::new(py)?,
             log_stream: ClassType::new(py)?,
             adapter: ClassType::new(py)?,
-            file_wrapper: file_wrapper::class(py)?,
+            file_wrapper: file_wrapper::FileWrapper::new(py)?,
             request_timeout: request_timeout_class(py)?,
             text_stream: py.import("io")?.getattr("TextIOWrapper")?.unbind(),
             keys: Keys::new(py),

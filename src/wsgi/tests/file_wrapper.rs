@@ -139,6 +139,122 @@ fn a_pipe_that_claims_a_position_is_iterated() {
     assert_eq!((response.file(), response.blocks()), (None, vec!["abcd", "efgh", "ij"]), "{response}");
 }
 
+/// Statements that make `file`, after `path` names the file of `abcdefghij`.
+const FILES_OF_IO: [&str; 9] = [
+    "file = open(path, 'rb', buffering=0)",
+    "file = open(path, 'r+b')",
+    "file = open(path, 'r+b', buffering=0)",
+    "file = open(os.open(path, os.O_RDONLY), 'rb')",
+    "file = os.fdopen(os.open(path, os.O_RDONLY), 'rb', closefd=True)",
+    "file = io.BufferedReader(io.FileIO(path), 3)",
+    "file = open(path, 'r+b'); file.write(b'abc'); file.seek(0)",
+    "import tempfile; file = tempfile.TemporaryFile(); file.write(b'abcdefghij'); file.seek(0)",
+    "import tempfile; file = tempfile.NamedTemporaryFile(); file.write(b'abcdefghij'); file.flush(); file.read(); file.seek(0)",
+];
+
+#[test]
+fn the_files_of_io_are_sent_by_the_host() {
+    for file in FILES_OF_IO {
+        let response = sends(file, "file_wrapper(file)");
+        assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])), "{file}: {response}");
+    }
+}
+
+#[test]
+fn what_was_written_is_sent_from_where_the_file_stands() {
+    let response = sends("file = open(path, 'r+b'); file.write(b'ABC')", "file_wrapper(file)");
+    assert_eq!(response.file(), Some((3, &b"defghij"[..])), "{response}");
+    let response =
+        sends("file = open(path, 'r+b'); file.seek(8); file.write(b'IJKL'); file.seek(8)", "file_wrapper(file)");
+    assert_eq!(response.file(), Some((8, &b"IJKL"[..])), "{response}");
+    for mode in ["a+b", "w+b"] {
+        let response = sends(&format!("file = open(path, '{mode}')"), "file_wrapper(file)");
+        assert_eq!((response.outcome, &*response.body()), (Outcome::Complete, &b""[..]), "{mode}: {response}");
+    }
+}
+
+/// Statements that make `file`, whose descriptor has other bytes than what it reads.
+const OTHER_FILES: [&str; 16] = [
+    "import gzip; open(path, 'wb').write(gzip.compress(b'abcdefghij')); file = gzip.open(path)",
+    "import bz2; open(path, 'wb').write(bz2.compress(b'abcdefghij')); file = bz2.open(path)",
+    "import lzma; open(path, 'wb').write(lzma.compress(b'abcdefghij')); file = lzma.open(path)",
+    "import gzip; open(path, 'wb').write(gzip.compress(b'abcdefghij')); file = io.BufferedReader(gzip.open(path))",
+    "import zipfile; path = os.fsdecode(path); z = zipfile.ZipFile(path, 'w'); z.writestr('a', b'abcdefghij'); z.close(); file = zipfile.ZipFile(path).open('a')",
+    "open(path, 'wb').write(b'ABCDEFGHIJ'); file = type('Lower', (io.BufferedReader,), \
+     {'read': lambda self, size=-1: io.BufferedReader.read(self, size).lower()})(io.FileIO(path))",
+    "open(path, 'wb').write(b'ABCDEFGHIJ'); file = io.BufferedReader(type('Lower', (io.FileIO,), \
+     {'readinto': lambda self, b: (n := io.FileIO.readinto(self, b), b.__setitem__(slice(n), bytes(b[:n]).lower()))[0]})(path))",
+    "open(path, 'wb').write(b'ABCDEFGHIJ'); raw = file; \
+     file = type('Lower', (), {'read': lambda self, size: raw.read(size).lower(), '__getattr__': lambda self, name: getattr(raw, name)})()",
+    "open(path, 'wb').write(b'ABCDEFGHIJ'); raw = open(path, 'rb'); file = raw; read = raw.read; raw.read = lambda size: read(size).lower()",
+    "open(path, 'wb').write(b'ABCDEFGHIJ'); raw = io.FileIO(path); file = raw; read = raw.read; raw.read = lambda size: read(size).lower()",
+    "import tempfile; file = tempfile.NamedTemporaryFile(); file.write(b'ABCDEFGHIJ'); file.seek(0); \
+     read = file.read; file.read = lambda size: read(size).lower()",
+    "import tempfile; file = tempfile.SpooledTemporaryFile(); file.write(b'abcdefghij'); file.seek(0)",
+    "import tempfile; file = tempfile.SpooledTemporaryFile(4); file.write(b'abcdefghij'); file.seek(0)",
+    "import socket; ends = socket.socketpair(); ends[1].send(b'abcdefghij'); ends[1].close(); file = ends[0].makefile('rb')",
+    "file_wrapper = type('Own', (file_wrapper,), {'__next__': lambda self: super(type(self), self).__next__().lower()}); \
+     open(path, 'wb').write(b'ABCDEFGHIJ')",
+    "file = io.BytesIO(b'abcdefghij')",
+];
+
+#[test]
+fn a_file_whose_descriptor_is_not_its_content_is_iterated() {
+    for file in OTHER_FILES {
+        let response = sends(file, "file_wrapper(file, 4)");
+        assert_eq!((response.outcome, response.file()), (Outcome::Complete, None), "{file}: {response}");
+        assert_eq!(response.body(), b"abcdefghij", "{file}: {response}");
+    }
+}
+
+#[test]
+fn a_file_whose_size_is_made_up_is_iterated() {
+    for path in ["/proc/self/status", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"] {
+        let Ok(content) = std::fs::read(path) else { continue };
+        let response = sends(&format!("file = open('{path}', 'rb')"), "file_wrapper(file)");
+        assert_eq!(
+            (response.outcome, response.file(), response.length()),
+            (Outcome::Complete, None, None),
+            "{response}"
+        );
+        assert_eq!(response.body()[..10], content[..10], "{path}: {response}");
+    }
+}
+
+#[test]
+fn an_empty_file_and_one_of_holes_are_files() {
+    let response = sends("file = open(path, 'w+b')", "file_wrapper(file)");
+    assert_eq!((response.file(), response.length()), (Some((0, &b""[..])), Some(0)), "{response}");
+    let response = sends("open(path, 'wb').truncate(10)", "file_wrapper(file)");
+    assert_eq!(response.file(), Some((0, &[0; 10][..])), "{response}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_gives_text_is_an_error() {
+    for (file, error) in [
+        ("file = open(path)", "TypeError"),
+        ("file = io.TextIOWrapper(file)", "TypeError"),
+        ("import gzip; open(path, 'wb').write(gzip.compress(b'a')); file = gzip.open(path, 'rt')", "TypeError"),
+        ("file = open(path, 'ab')", "UnsupportedOperation"),
+        ("file = open(path, 'ab', buffering=0)", "UnsupportedOperation"),
+        ("file = io.BufferedWriter(io.FileIO(path, 'a'))", "UnsupportedOperation"),
+    ] {
+        let response = sends(file, "file_wrapper(file)");
+        assert_eq!(response.exceptions(), [(Raised::ByApplication, error)], "{file}: {response}");
+        assert!(!response.has_head(), "{file}: {response}");
+    }
+}
+
+#[test]
+fn a_block_size_of_nothing_reads_nothing() {
+    let response = sends("pass", "file_wrapper(file, 0)");
+    assert_eq!(
+        (response.outcome, response.file(), &*response.body()),
+        (Outcome::Complete, None, &b""[..]),
+        "{response}"
+    );
+}
+
 #[test]
 fn an_object_with_read_alone_is_iterated() {
     let file =
