@@ -40,7 +40,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(file: &str, number: u32) -> Self {
-        Self { file: line(file), line: c_int::try_from(number).unwrap_or(0) }
+        // httpd escapes what it writes of a line, and not of this.
+        let file: String = file.chars().map(|sign| if sign.is_control() { '?' } else { sign }).collect();
+        Self { file: line(&file), line: c_int::try_from(number).unwrap_or(0) }
     }
 
     pub(crate) fn file(&self) -> &[u8] {

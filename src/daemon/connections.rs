@@ -2,7 +2,7 @@
 
 use super::generation::{self, Group};
 use super::table::Reservation;
-use crate::unix::socket::TimeLimits;
+use crate::unix::socket::{self, TimeLimits};
 use parking_lot::Mutex;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
@@ -45,9 +45,10 @@ impl Mine {
     /// A connection to the process that `reservation` is for.
     pub(crate) fn connect(&self, reservation: &Reservation<'_>, limits: TimeLimits) -> std::io::Result<Connection> {
         let mut idle = self.idle[reservation.place].lock();
-        // Those of an earlier process lead nowhere.
+        // Those of an earlier process lead nowhere. Over one that waits nothing is said: it would be taken for the response
+        // to the next request.
         idle.retain(|connection| connection.incarnation == reservation.incarnation);
-        let kept = idle.pop();
+        let kept = core::iter::from_fn(|| idle.pop()).find(|connection| socket::is_silent(&connection.stream));
         drop(idle);
         if let Some(mut connection) = kept {
             connection.limits.replace(&connection.stream, limits)?;

@@ -18,6 +18,7 @@ use crate::unix::socket::TimeLimits;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
+use std::io::ErrorKind;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the search for a process begins: requests go round.
@@ -92,8 +93,8 @@ impl Errand<'_> {
             tries.connects += 1;
             let connection = match self.mine.connect(&reservation, self.limits()) {
                 Ok(connection) => connection,
-                // The table does not know yet that the process is gone.
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                // The table does not know yet that the process is gone, or there never was one.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
                     reservation.report_gone();
                     continue;
                 }

@@ -4,6 +4,7 @@
 //! is asked; the daemon ends every request with [`Kind::End`], [`Kind::Abort`] or [`Kind::Changed`]. Numbers are
 //! little-endian. Both ends are this module, loaded once, so there is no version.
 
+use crate::wsgi::response::LONGEST_HEAD;
 use core::ops::Range;
 
 /// What a frame is.
@@ -59,7 +60,10 @@ impl Kind {
     /// The largest payload: what is larger is no frame of ours.
     pub(crate) const fn longest(self) -> usize {
         match self {
-            Self::Request | Self::Head | Self::Log => 16 << 20,
+            Self::Request => 16 << 20,
+            // The lengths of the parts come on top, and a status line.
+            Self::Head => LONGEST_HEAD + (64 << 10),
+            Self::Log => LONGEST_ENTRY,
             Self::Body | Self::LastBody | Self::Data => PIECE,
             Self::BodyFailed | Self::Abort => 64 << 10,
             Self::File => 17,
@@ -71,6 +75,9 @@ impl Kind {
 
 /// The largest piece of a body in one frame.
 pub(crate) const PIECE: usize = 64 << 10;
+
+/// The largest entry for the log, a traceback mostly.
+pub(crate) const LONGEST_ENTRY: usize = 256 << 10;
 
 /// The length of what comes before each payload.
 pub(crate) const HEADER: usize = 8;
@@ -88,6 +95,18 @@ pub(crate) enum FrameError {
     Payload(Kind),
     #[error("more descriptors than belong to its frames")]
     Descriptors,
+    #[error("more headers than a response may have")]
+    HeadTooLong,
+    #[error("the header {0}, which is httpd's to send")]
+    Framing(&'static str),
+    #[error("a Content-Length that is not the length of the body, or two of them")]
+    ContentLength,
+    #[error("more of a body than it announced")]
+    BodyTooLong,
+    #[error("the end of a body before all that it announced")]
+    BodyTooShort,
+    #[error("more behind the end of a response")]
+    BehindTheEnd,
 }
 
 /// What stands at the beginning of the bytes received so far.

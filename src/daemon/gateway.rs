@@ -3,7 +3,7 @@
 use super::activity::Activity;
 use super::channel::{Channel, ChannelError};
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
-use super::frame::{self, Kind, PIECE};
+use super::frame::{self, Kind, LONGEST_ENTRY, PIECE};
 use super::request_head::{RequestHead, Variables};
 use crate::apache::log::{Level, Source};
 use crate::module::log_entry::{Entry, Speaker};
@@ -99,18 +99,25 @@ impl<'c> Conversation<'c> {
     }
 }
 
-/// The payload of a log frame.
+/// The payload of a log frame. It always fits into one: lines beyond that are left out, the last one is that of an
+/// exception.
 pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
+    let start = out.len();
     out.extend_from_slice(&[entry.level as u8, u8::from(entry.speaker == Speaker::Module)]);
     put_line(out, entry.source.as_ref().map_or(b"", Source::file));
     put_u32(out, entry.source.as_ref().map_or(0, Source::line));
     put_line(out, entry.text.as_bytes());
-    for line in entry.details.iter().take(MOST_DETAILS) {
+    let Some((last, lines)) = entry.details.split_last() else { return };
+    for line in lines.iter().take(MOST_DETAILS - 1) {
+        if out.len() - start + 2 * (LONGEST_LINE + 4) > LONGEST_ENTRY {
+            break;
+        }
         put_line(out, line.as_bytes());
     }
+    put_line(out, last.as_bytes());
 }
 
-/// More of a line than httpd writes, and more lines than a traceback has: an entry always fits into a frame.
+/// More of a line than httpd writes, and more lines than a traceback has.
 const LONGEST_LINE: usize = 16 << 10;
 const MOST_DETAILS: usize = 1000;
 
@@ -128,6 +135,9 @@ pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
     let source = (!file.is_empty()).then(|| Source::new(&file, line));
     let mut entry = Entry { level, speaker, text: text(fields.bytes()?), details: Vec::new(), source };
     while !fields.is_empty() {
+        if entry.details.len() == MOST_DETAILS {
+            return None;
+        }
         entry.details.push(text(fields.bytes()?));
     }
     Some(entry)
@@ -226,7 +236,8 @@ impl ResponseSink for DaemonSink<'_, '_> {
         let start = frame::open(out, Kind::Head);
         put_u64(out, length.map_or(u64::MAX, |length| length));
         put_bytes(out, head.status_line());
-        for (name, value) in head.headers() {
+        // The length stands before them.
+        for (name, value) in head.headers().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length")) {
             put_bytes(out, name);
             put_bytes(out, value);
         }
@@ -294,6 +305,28 @@ impl ErrorLog for DaemonLog<'_, '_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_entry_fits_into_a_frame_with_its_last_line() {
+        let long = "x".repeat(LONGEST_LINE + 1);
+        for details in [vec![String::new(); 2000], vec![long.clone(); 2000]] {
+            let details = [details, vec!["ValueError".to_owned()]].concat();
+            let mut payload = Vec::new();
+            write_entry(&Entry { details, ..Entry::line(&long) }, &mut payload);
+            assert!(payload.len() <= Kind::Log.longest(), "{}", payload.len());
+            let read = read_entry(&payload).expect("an entry");
+            assert_eq!(read.details.last().map(String::as_str), Some("ValueError"));
+        }
+    }
+
+    #[test]
+    fn an_entry_of_more_lines_than_we_write_is_none() {
+        let mut payload = Vec::new();
+        write_entry(&Entry { details: vec![String::new(); MOST_DETAILS], ..Entry::line("") }, &mut payload);
+        assert!(read_entry(&payload).is_some());
+        put_line(&mut payload, b"");
+        assert!(read_entry(&payload).is_none());
+    }
 
     proptest! {
         #[test]

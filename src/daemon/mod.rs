@@ -15,7 +15,7 @@
 //!
 //! `module/handler` finds that a group is to serve it. [`dispatch`] keeps a thread of a daemon in the [`table`], waiting
 //! there for one if need be, takes one of the [`connections`] and sends the [`request_head`] over a [`channel`] of
-//! [`frame`]s; [`relay`] answers what the daemon asks. In the daemon a [`worker`] wakes up, calls the application through `module/call`, the same way as httpd's
+//! [`frame`]s; [`relay`] answers what the daemon asks, and [`reply`] checks what it says. In the daemon a [`worker`] wakes up, calls the application through `module/call`, the same way as httpd's
 //! children do, and [`gateway`] carries body, response and log.
 
 pub(crate) mod activity;
@@ -33,9 +33,11 @@ pub(crate) mod isolation;
 pub(crate) mod jail;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod log_allowance;
 pub(crate) mod pass;
 pub(crate) mod process;
 pub(crate) mod relay;
+pub(crate) mod reply;
 pub(crate) mod request_head;
 pub(crate) mod scores;
 pub(crate) mod service;

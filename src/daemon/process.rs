@@ -353,7 +353,6 @@ impl Drain {
 
 /// Whether any child of httpd is left that may wait for this process: without a supervisor no one else tells.
 fn is_forsaken(daemon: &Daemon) -> bool {
-    daemon.group.table.forget_dead_tenants();
     !daemon.group.table.has_tenants()
 }
 

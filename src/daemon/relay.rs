@@ -6,13 +6,17 @@ use super::fields::Fields;
 use super::frame::{self, FrameError, Kind, PIECE};
 use super::gateway::read_entry;
 use super::generation::Group;
+use super::log_allowance::{LogAllowance, Verdict};
+use super::reply::Reply;
 use super::table::Reservation;
 use crate::apache::client_socket::SocketTimeout;
+use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::config::settings::Settings;
 use crate::module::body::EmbeddedBody;
 use crate::module::fault::Fault;
+use crate::module::log_entry::Entry;
 use crate::module::response::EmbeddedSink;
 use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
@@ -50,6 +54,9 @@ pub(crate) struct Relay<'r, 'c> {
     body: EmbeddedBody<'r>,
     /// Whether the daemon has said anything.
     heard: bool,
+    /// What it has said of the response, checked.
+    reply: Reply,
+    log: LogAllowance,
     response: Response<'r>,
     /// How many bytes httpd has been given and may still hold back.
     unflushed: usize,
@@ -61,6 +68,8 @@ enum Response<'r> {
     None,
     /// The client gets it, with another time limit if there is to be one.
     Passed { _limit: Option<SocketTimeout<'r>> },
+    /// The same, and no body belongs to its status: what the daemon sends of one is thrown away.
+    WithoutBody { _limit: Option<SocketTimeout<'r>> },
     /// Its body is thrown away, and something else takes its place.
     Replaced(Replacement),
 }
@@ -107,6 +116,9 @@ impl From<FrameError> for Stop {
     }
 }
 
+/// The status whose response is over with its head, and has no length (RFC 9110, 8.6).
+const NO_CONTENT: u16 = 204;
+
 /// The values of the headers of a name.
 fn values<'h>(head: &'h ResponseHead, wanted: &'static str) -> impl Iterator<Item = &'h [u8]> {
     head.headers().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).map(|(_, value)| value)
@@ -142,6 +154,8 @@ impl<'r, 'c> Relay<'r, 'c> {
             sink: EmbeddedSink::new(request, settings.enable_sendfile, answered),
             body: EmbeddedBody::new(request, answered),
             heard: false,
+            reply: Reply::default(),
+            log: LogAllowance::new(),
             response: Response::None,
             unflushed: 0,
         }
@@ -192,11 +206,23 @@ impl<'r, 'c> Relay<'r, 'c> {
         }
         if self.sink.can_be_taken_back() {
             self.sink.take_back();
+            if matches!(fault, Fault::Daemon { error: ChannelError::Frame(_), .. }) {
+                self.request.close_connection_afterwards();
+            }
             return Err(fault);
         }
         fault.answer(self.request);
-        self.sink.cut();
+        self.cut();
         Ok(End::Broken(Status::OK))
+    }
+
+    /// Ends a response that is not complete so that the client can tell. Nothing follows one that is.
+    fn cut(&mut self) {
+        if self.reply.is_complete() {
+            self.request.close_connection_afterwards();
+        } else {
+            self.sink.cut();
+        }
     }
 
     /// Looks at one frame, or waits for more to look at.
@@ -228,43 +254,44 @@ impl<'r, 'c> Relay<'r, 'c> {
             Kind::Data => self.pass(range)?,
             Kind::File => self.pass_file(range)?,
             Kind::Want => self.give_body(range)?,
-            Kind::Log => {
-                let entry = read_entry(self.channel.payload(range)).ok_or(FrameError::Payload(kind))?;
-                entry.write(self.request);
-            }
+            Kind::Log => self.log(range)?,
             Kind::End => return self.end().map(Some),
             Kind::Abort => return self.abort(range).map(Some),
-            Kind::Changed => return Ok(Some(End::Changed)),
-            Kind::Request | Kind::Body | Kind::LastBody | Kind::BodyFailed => {
+            Kind::Changed if self.reply.is_untouched() => return Ok(Some(End::Changed)),
+            Kind::Changed | Kind::Request | Kind::Body | Kind::LastBody | Kind::BodyFailed => {
                 return Err(FrameError::Unexpected(kind).into());
             }
         }
         Ok(None)
     }
 
-    fn take_head(&mut self, range: Range<usize>) -> Result<(), Stop> {
-        let broken = FrameError::Payload(Kind::Head);
-        let mut fields = Fields(self.channel.payload(range));
-        let length = fields.u64().ok_or(broken)?;
-        let status = fields.bytes().ok_or(broken)?;
-        let mut head = ResponseHead::new(status).map_err(|_| broken)?;
-        // The client would take what follows for the response to its next request.
-        head.check_final().map_err(|_| broken)?;
-        let longest = self.group.config.header_buffer_size - 2;
-        if status.len() > longest {
-            return Err(Stop::Fault(Fault::HeaderTooLong("status line".into(), longest)));
-        }
-        while !fields.is_empty() {
-            let (name, value) = (fields.bytes().ok_or(broken)?, fields.bytes().ok_or(broken)?);
-            if name.len() + value.len() + 2 > longest {
-                let name = String::from_utf8_lossy(name).into_owned();
-                return Err(Stop::Fault(Fault::HeaderTooLong(name, longest)));
+    /// Writes an entry of the application, unless the request has said too much already.
+    fn log(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        let entry = read_entry(self.channel.payload(range)).ok_or(FrameError::Payload(Kind::Log))?;
+        match self.log.admit(&entry) {
+            Verdict::Write => entry.write(self.request),
+            Verdict::FirstLeftOut => {
+                let text = "WSGI1110: the request logs more than a daemon may; what is beyond is left out".to_owned();
+                Entry::of_module(Level::Warning, text).write(self.request);
             }
-            head.add(name, value).map_err(|_| broken)?;
+            Verdict::LeftOut => {}
+        }
+        Ok(())
+    }
+
+    fn take_head(&mut self, range: Range<usize>) -> Result<(), Stop> {
+        let (head, length) = self.reply.head(self.channel.payload(range), self.request.is_head())?;
+        let longest = self.group.config.header_buffer_size - 2;
+        let too_long = |name| Stop::Fault(Fault::HeaderTooLong(name, longest));
+        if head.status_line().len() > longest {
+            return Err(too_long("status line".to_owned()));
+        }
+        if let Some((name, _)) = head.headers().find(|(name, value)| name.len() + value.len() + 2 > longest) {
+            return Err(too_long(String::from_utf8_lossy(name).into_owned()));
         }
         self.response = match self.replacement(&head) {
             Some(replacement) => Response::Replaced(replacement),
-            None => self.start(&head, (length != u64::MAX).then_some(length)),
+            None => self.start(&head, length),
         };
         Ok(())
     }
@@ -286,17 +313,19 @@ impl<'r, 'c> Relay<'r, 'c> {
     }
 
     fn start(&mut self, head: &ResponseHead, length: Option<u64>) -> Response<'r> {
-        self.sink.start(head, length);
+        self.sink.start(head, length.filter(|_| head.status() != NO_CONTENT));
         let config = &self.group.config;
         let limit = config.response_socket_timeout.or(config.socket_timeout);
-        Response::Passed { _limit: limit.and_then(|limit| SocketTimeout::set(self.request, limit)) }
+        let _limit = limit.and_then(|limit| SocketTimeout::set(self.request, limit));
+        if head.has_no_body() { Response::WithoutBody { _limit } } else { Response::Passed { _limit } }
     }
 
     fn pass(&mut self, range: Range<usize>) -> Result<(), Stop> {
         match self.response {
             Response::None => return Err(FrameError::Unexpected(Kind::Data).into()),
             Response::Replaced(_) => return Ok(()),
-            Response::Passed { .. } => {}
+            Response::Passed { .. } => self.reply.body(Kind::Data, range.len() as u64)?,
+            Response::WithoutBody { .. } => return Ok(self.reply.body(Kind::Data, range.len() as u64)?),
         }
         let is_last = self.channel.peek() == Some(Kind::End);
         let data = self.channel.payload(range);
@@ -325,7 +354,11 @@ impl<'r, 'c> Relay<'r, 'c> {
         match self.response {
             Response::None => return Err(FrameError::Unexpected(Kind::File).into()),
             Response::Replaced(_) => return Ok(()),
-            Response::Passed { .. } => {}
+            Response::Passed { .. } => self.reply.body(Kind::File, length)?,
+            Response::WithoutBody { .. } => return Ok(self.reply.body(Kind::File, length)?),
+        }
+        if complete {
+            self.reply.complete()?;
         }
         self.unflushed = 0;
         Ok(self.sink.send_file(FileRange { descriptor, offset, length }, complete)?)
@@ -369,12 +402,28 @@ impl<'r, 'c> Relay<'r, 'c> {
         if self.sink.was_answered() {
             return Ok(End::Served(EmbeddedSink::ANSWERED));
         }
-        match core::mem::replace(&mut self.response, Response::None) {
-            Response::None => return Err(FrameError::Unexpected(Kind::End).into()),
-            Response::Replaced(replacement) => return Ok(replacement.into()),
-            Response::Passed { _limit } => self.sink.end()?,
+        if let Response::Replaced(_) = self.response {
+            return self.end_replaced();
         }
+        self.reply.end()?;
+        self.sink.end()?;
+        self.reply.close();
+        self.check_drained()?;
         Ok(End::Served(Status::OK))
+    }
+
+    /// Something else takes the place of the response, now that this is over.
+    fn end_replaced(&mut self) -> Result<End, Stop> {
+        self.check_drained()?;
+        match core::mem::replace(&mut self.response, Response::None) {
+            Response::Replaced(replacement) => Ok(replacement.into()),
+            _ => Err(FrameError::Unexpected(Kind::End).into()),
+        }
+    }
+
+    /// A request is over with the frame that ends it: what follows would be taken for the response to the next one.
+    fn check_drained(&self) -> Result<(), FrameError> {
+        if self.channel.is_drained() { Ok(()) } else { Err(FrameError::BehindTheEnd) }
     }
 
     /// The response will not be complete.
@@ -384,6 +433,7 @@ impl<'r, 'c> Relay<'r, 'c> {
         if code != 0 && !(400..600).contains(&code) {
             return Err(broken.into());
         }
+        self.check_drained()?;
         if self.sink.was_answered() {
             return Ok(End::Served(EmbeddedSink::ANSWERED));
         }
@@ -392,10 +442,10 @@ impl<'r, 'c> Relay<'r, 'c> {
             let status = if self.body.timed_out() { Status::REQUEST_TIMEOUT } else { Status::of(code) };
             return Ok(End::Served(status));
         }
-        if let Response::Replaced(replacement) = core::mem::replace(&mut self.response, Response::None) {
-            return Ok(replacement.into());
+        if let Response::Replaced(_) = self.response {
+            return self.end_replaced();
         }
-        self.sink.cut();
+        self.cut();
         Ok(End::Served(Status::OK))
     }
 }

@@ -13,6 +13,7 @@ use super::control::{Application, Heard, Line, Message, Reason};
 use super::generation::Generation;
 use super::process;
 use super::scores::Answering;
+use super::table::{State, Table};
 use crate::apache::log::Level;
 use crate::unix::signals::Signals;
 use core::time::Duration;
@@ -84,6 +85,8 @@ struct Progress {
     applications: Vec<Application>,
     /// The edition of the code that new daemons have.
     edition: u32,
+    /// Places of daemons that an earlier supervisor had started, and the processes that have them.
+    inherited: Vec<(usize, Pid)>,
     /// Daemons that wait for their successor, in order.
     to_replace: Plan,
     /// Whether daemons with older code are being replaced.
@@ -105,8 +108,11 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(edition: u32) -> Self {
-        Self { edition, ..Self::default() }
+    fn new(table: &Table) -> Self {
+        let places = (0..table.places()).filter(|place| table.state(*place) != State::Empty);
+        let processes = places.map(|place| (place, Pid::from_raw(table.process(place) as i32)));
+        let inherited = processes.filter(|(_, pid)| pid.as_raw() > 0).collect();
+        Self { edition: table.take_over(), inherited, ..Self::default() }
     }
 }
 
@@ -154,7 +160,7 @@ pub(crate) fn run(generation: &Arc<Generation>, watched: OwnedFd, alive: Borrowe
         return 0;
     }
     close_listening_sockets();
-    let progress = generation.groups.iter().map(|group| Progress::new(group.table.take_over())).collect();
+    let progress = generation.groups.iter().map(|group| Progress::new(&group.table)).collect();
     let mut supervisor =
         Supervisor { generation, watched, signals, members: Vec::new(), progress, ending: false, retired: None };
     supervisor.supervise();
@@ -191,6 +197,7 @@ impl Supervisor {
             self.kill_overdue();
             self.mind_lateness();
             self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
+            (0..self.generation.groups.len()).for_each(|group| self.tidy(group));
             (0..self.generation.groups.len()).for_each(|group| self.check_replacing(group));
         }
     }

@@ -8,6 +8,9 @@
 //! other request is sent to it. A seat is one word that names who has it, so that it changes hands at once, and what a
 //! child that crashed had taken can be told from the rest.
 //!
+//! How many wait, and which child of httpd has which row, stands in memory that the daemons do not have: what a broken or
+//! hostile process writes into the table is gone with that process, when the supervisor tidies up behind it.
+//!
 //! A seat is taken before the state is looked at, and a process that is to leave changes its state before it looks at its
 //! seats: one of the two always sees the other, so no request reaches a process that has gone.
 
@@ -49,8 +52,9 @@ impl State {
 enum Head {
     /// Moves whenever a request that waits may have become possible.
     Changes,
-    /// How many requests wait.
-    Waiting,
+    /// Not zero while requests wait, so that whoever frees a thread need not ask the system to wake no one. What decides
+    /// is [`Queue::Waiting`].
+    Sleepers,
     /// Moves whenever a new edition of the code is in place, or has failed.
     Editions,
     /// The newest edition that a process is ready with.
@@ -79,7 +83,15 @@ enum Place {
     Length,
 }
 
-/// Words of one child of httpd.
+/// Words that only httpd's processes and the supervisor have, before the rows of the children.
+#[repr(usize)]
+enum Queue {
+    /// How many requests wait.
+    Waiting,
+    Length,
+}
+
+/// Words of one child of httpd, in the queue. The table has a copy of the first one, for daemons without a supervisor.
 #[repr(usize)]
 enum Tenant {
     Process,
@@ -105,6 +117,7 @@ const NO_TENANT: u32 = TICKET >> TURN_BITS;
 /// The table of one process group.
 pub(crate) struct Table {
     words: SharedWords,
+    queue: SharedWords,
     places: usize,
     tenants: usize,
     threads: u32,
@@ -166,11 +179,12 @@ impl Table {
     pub(crate) fn new(places: usize, tenants: usize, threads: u32, backlog: u32) -> nix::Result<Self> {
         let tenants = tenants.min(NO_TENANT as usize);
         let of_places = places * (Place::Length as usize + threads as usize);
-        let words = PLACES_START + of_places + tenants * Tenant::Length as usize;
-        Ok(Self { words: SharedWords::new(words)?, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
+        let words = SharedWords::new(PLACES_START + of_places + tenants)?;
+        let queue = SharedWords::new(Queue::Length as usize + tenants * Tenant::Length as usize)?;
+        Ok(Self { words, queue, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
     }
 
-    /// Where it is.
+    /// What the daemons have of it.
     pub(crate) fn memory(&self) -> &SharedWords {
         &self.words
     }
@@ -191,8 +205,17 @@ impl Table {
         &self.words[self.place_start(place) + Place::Length as usize..][..self.threads as usize]
     }
 
+    fn waiting(&self) -> &AtomicU32 {
+        &self.queue[Queue::Waiting as usize]
+    }
+
     fn of_tenant(&self, tenant: usize, word: Tenant) -> &AtomicU32 {
-        &self.words[self.place_start(self.places) + tenant * Tenant::Length as usize + word as usize]
+        &self.queue[Queue::Length as usize + tenant * Tenant::Length as usize + word as usize]
+    }
+
+    /// The process of a tenant, as daemons see it.
+    fn name_of_tenant(&self, tenant: usize) -> &AtomicU32 {
+        &self.words[self.place_start(self.places) + tenant]
     }
 
     /// How many processes there is room for.
@@ -248,7 +271,7 @@ impl Table {
     /// Tells those who wait that a process may have become free for them.
     fn tell(&self, count: i32) {
         self.head(Head::Changes).fetch_add(1, SeqCst);
-        if self.head(Head::Waiting).load(SeqCst) > 0 {
+        if self.head(Head::Sleepers).load(SeqCst) > 0 {
             futex::wake(self.head(Head::Changes), count);
         }
     }
@@ -279,7 +302,10 @@ impl Table {
         if !self.change_state(place, self.incarnation(place), State::Starting, State::Ready) {
             return;
         }
-        self.head(Head::ReadyEdition).fetch_max(self.edition(place), SeqCst);
+        // Not the greatest so far: any number may stand there.
+        let ready = (0..self.places).filter(|place| self.state(*place) == State::Ready);
+        let newest = ready.map(|place| self.edition(place)).max().unwrap_or_default();
+        self.head(Head::ReadyEdition).store(newest, SeqCst);
         self.tell(i32::MAX);
         self.tell_of_edition();
     }
@@ -292,6 +318,17 @@ impl Table {
     /// The process is gone.
     pub(crate) fn clear(&self, place: usize) {
         self.set_state(place, State::Empty);
+        // There are never more sleepers than requests that wait, unless the process wrote what makes no sense.
+        let waiting = self.waiting().load(SeqCst);
+        let heal = |sleepers: u32| (sleepers > waiting).then_some(waiting);
+        let _ = self.head(Head::Sleepers).fetch_update(SeqCst, SeqCst, heal);
+    }
+
+    /// No process has this place, whatever one of another place has written there.
+    pub(crate) fn tidy(&self, place: usize) {
+        if self.state(place) != State::Empty {
+            self.clear(place);
+        }
     }
 
     /// The changes that failed.
@@ -362,30 +399,45 @@ impl Table {
         }
     }
 
-    /// Takes back what children of httpd that are gone had taken.
+    /// Takes back what children of httpd that are gone had taken. For the supervisor.
     pub(crate) fn forget_dead_tenants(&self) {
         for tenant in 0..self.tenants {
-            let process = self.of_tenant(tenant, Tenant::Process).load(SeqCst) as i32;
-            if process != 0 && kill(Pid::from_raw(process), None) == Err(Errno::ESRCH) {
+            if is_dead(self.of_tenant(tenant, Tenant::Process)) {
                 self.forget(tenant);
             }
         }
     }
 
-    /// Whether any child of httpd may have a request here.
+    /// Whether any child of httpd may have a request here, as a daemon without a supervisor sees it. Takes back what those
+    /// that are gone had taken.
     pub(crate) fn has_tenants(&self) -> bool {
-        (0..self.tenants).any(|tenant| self.of_tenant(tenant, Tenant::Process).load(SeqCst) != 0)
+        let mut has_any = false;
+        for tenant in 0..self.tenants {
+            let name = self.name_of_tenant(tenant);
+            if is_dead(name) {
+                self.take_back_seats(tenant);
+                name.store(0, SeqCst);
+            }
+            has_any |= name.load(SeqCst) != 0;
+        }
+        has_any
     }
 
-    fn forget(&self, tenant: usize) {
+    fn take_back_seats(&self, tenant: usize) {
         let is_theirs = |word: u32| word & KEPT != 0 && (word & TICKET) >> TURN_BITS == tenant as u32;
         for place in 0..self.places {
             for seat in self.seats(place) {
                 let _ = seat.fetch_update(SeqCst, SeqCst, |word| is_theirs(word).then(|| without_child(word)));
             }
         }
+    }
+
+    fn forget(&self, tenant: usize) {
+        self.take_back_seats(tenant);
         let waiting = self.of_tenant(tenant, Tenant::Waiting).swap(0, SeqCst);
-        subtract(self.head(Head::Waiting), waiting);
+        subtract(self.head(Head::Sleepers), waiting);
+        subtract(self.waiting(), waiting);
+        self.name_of_tenant(tenant).store(0, SeqCst);
         self.of_tenant(tenant, Tenant::Process).store(0, SeqCst);
         self.tell(i32::MAX);
     }
@@ -400,7 +452,11 @@ impl Table {
                 // An earlier process of the same number is gone.
                 self.forget(*tenant);
             }
-            owner.compare_exchange(0, process, SeqCst, SeqCst).is_ok()
+            let is_taken = owner.compare_exchange(0, process, SeqCst, SeqCst).is_ok();
+            if is_taken {
+                self.name_of_tenant(*tenant).store(process, SeqCst);
+            }
+            is_taken
         })
     }
 
@@ -416,7 +472,7 @@ impl Table {
         until: Option<Instant>,
     ) -> Result<Reservation<'_>, Refusal> {
         // Who comes when others wait goes behind them.
-        if self.head(Head::Waiting).load(SeqCst) == 0
+        if self.waiting().load(SeqCst) == 0
             && let Some(reservation) = self.try_reserve(tenant, first)
         {
             return Ok(reservation);
@@ -425,7 +481,9 @@ impl Table {
         let mut is_new = true;
         loop {
             let seen = self.head(Head::Changes).load(SeqCst);
-            if !(is_new && self.spare() < self.head(Head::Waiting).load(SeqCst))
+            // Whatever a process has written there: who frees a thread is to wake this one.
+            let _ = self.head(Head::Sleepers).compare_exchange(0, 1, SeqCst, SeqCst);
+            if !(is_new && self.spare() < self.waiting().load(SeqCst))
                 && let Some(reservation) = self.try_reserve(tenant, first)
             {
                 return Ok(reservation);
@@ -509,7 +567,8 @@ impl<'t> Waiting<'t> {
             table.of_tenant(tenant, Tenant::Waiting).fetch_add(1, SeqCst);
         }
         let waiting = Self { table, tenant };
-        let before = table.head(Head::Waiting).fetch_add(1, SeqCst);
+        let before = table.waiting().fetch_add(1, SeqCst);
+        table.head(Head::Sleepers).fetch_add(1, SeqCst);
         if before >= table.backlog { Err(Refusal::QueueFull) } else { Ok(waiting) }
     }
 }
@@ -517,12 +576,13 @@ impl<'t> Waiting<'t> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let table = self.table;
-        subtract(table.head(Head::Waiting), 1);
+        subtract(table.head(Head::Sleepers), 1);
+        subtract(table.waiting(), 1);
         if let Some(tenant) = self.tenant {
             subtract(table.of_tenant(tenant, Tenant::Waiting), 1);
         }
         // A waking meant for this request must not be lost with it, and those who came meanwhile took it for one that waits.
-        if table.head(Head::Waiting).load(SeqCst) > 0 && table.spare() > 0 {
+        if table.waiting().load(SeqCst) > 0 && table.spare() > 0 {
             table.tell(1);
         }
     }
@@ -563,6 +623,12 @@ impl Drop for Sitting<'_> {
             _ => word,
         });
     }
+}
+
+/// Whether a word names a process that is gone.
+fn is_dead(word: &AtomicU32) -> bool {
+    let process = word.load(SeqCst) as i32;
+    process != 0 && kill(Pid::from_raw(process), None) == Err(Errno::ESRCH)
 }
 
 /// A seat that the child lets go of.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, recv, sendmsg};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -86,6 +86,12 @@ fn take_descriptors(message: &libc::msghdr, into: &mut Vec<OwnedFd>) {
         // SAFETY: as for the first.
         next = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
+}
+
+/// Whether the connection is open, and there is nothing to receive.
+pub(crate) fn is_silent(socket: &UnixStream) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(socket.as_raw_fd(), &mut [0], flags) == Err(Errno::EAGAIN)
 }
 
 /// Closes the descriptor of that number if it is a socket that someone listens on.

@@ -1,6 +1,11 @@
 //! The head of a response and the count of its body (PEP 3333, "The
 //! start_response() Callable" and "Handling the Content-Length Header").
 
+/// How many headers a response may have ...
+pub(crate) const MOST_HEADERS: usize = 1000;
+/// ... and how many bytes their names and values may have together.
+pub(crate) const LONGEST_HEAD: usize = 256 << 10;
+
 /// Status and headers, checked, as latin-1 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResponseHead {

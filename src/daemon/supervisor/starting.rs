@@ -10,7 +10,6 @@ use crate::daemon::control::Line;
 use crate::daemon::generation::Group;
 use crate::daemon::process;
 use crate::daemon::scores;
-use crate::daemon::table::State;
 use crate::unix::{fork, signals};
 use core::time::Duration;
 use nix::sys::signal::{Signal, kill};
@@ -48,14 +47,21 @@ impl Supervisor {
 
     /// A place in the table that no process has.
     pub(super) fn empty_place(&self, group: usize) -> Option<usize> {
+        (0..self.generation.groups[group].table.places()).find(|place| !self.is_taken(group, *place))
+    }
+
+    /// Whether a process has that place. What the table says of it does not count: its daemons write there.
+    fn is_taken(&self, group: usize, place: usize) -> bool {
+        let is_here = |member: &Member| member.group == group && member.place == place;
+        // A daemon of an earlier supervisor may still finish its requests.
+        let may_finish = |(taken, pid): &(usize, Pid)| *taken == place && kill(*pid, None).is_ok();
+        self.members.iter().any(is_here) || self.progress[group].inherited.iter().any(may_finish)
+    }
+
+    /// Frees the places that no process has, and that a process of another place may have written over.
+    pub(super) fn tidy(&self, group: usize) {
         let table = &self.generation.groups[group].table;
-        (0..table.places()).find(|place| {
-            let taken = self.members.iter().any(|member| member.group == group && member.place == *place);
-            // A daemon of an earlier supervisor may still finish its requests.
-            let process = table.process(*place) as i32;
-            let is_gone = || process == 0 || kill(Pid::from_raw(process), None).is_err();
-            !taken && (table.state(*place) == State::Empty || is_gone())
-        })
+        (0..table.places()).filter(|place| !self.is_taken(group, *place)).for_each(|place| table.tidy(place));
     }
 
     pub(super) fn start(&mut self, group: usize, successor: bool) -> bool {

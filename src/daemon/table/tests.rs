@@ -136,11 +136,11 @@ fn no_more_wait_than_may() {
         assert_eq!(refusal(table.reserve(None, 0, None)), Some(Refusal::QueueFull));
         drop(kept);
     });
-    assert_eq!(table.head(Head::Waiting).load(SeqCst), 0);
+    assert_eq!(table.waiting().load(SeqCst), 0);
 }
 
 fn wait_for_waiters(table: &Table, count: u32) {
-    while table.head(Head::Waiting).load(SeqCst) < count {
+    while table.waiting().load(SeqCst) < count {
         thread::yield_now();
     }
 }
@@ -256,7 +256,7 @@ fn under_stress_none_is_lost_and_no_process_has_more_than_it_can() {
         over.store(true, SeqCst);
         assert!(ended.into_iter().all(|child| child.is_ok()));
     });
-    assert_eq!(table.head(Head::Waiting).load(SeqCst), 0);
+    assert_eq!(table.waiting().load(SeqCst), 0);
     assert!((0..PLACES).all(|place| table.in_flight(place) == 0));
 
     fn request(table: &Table, in_process: &[Count], number: usize, round: usize) {
