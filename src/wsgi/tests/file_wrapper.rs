@@ -179,7 +179,7 @@ const OTHER_FILES: [&str; 16] = [
     "import bz2; open(path, 'wb').write(bz2.compress(b'abcdefghij')); file = bz2.open(path)",
     "import lzma; open(path, 'wb').write(lzma.compress(b'abcdefghij')); file = lzma.open(path)",
     "import gzip; open(path, 'wb').write(gzip.compress(b'abcdefghij')); file = io.BufferedReader(gzip.open(path))",
-    "import zipfile; path = os.fsdecode(path); z = zipfile.ZipFile(path, 'w'); z.writestr('a', b'abcdefghij'); z.close(); file = zipfile.ZipFile(path).open('a')",
+    "import zipfile; name = os.fsdecode(path); z = zipfile.ZipFile(name, 'w'); z.writestr('a', b'abcdefghij'); z.close(); file = zipfile.ZipFile(name).open('a')",
     "open(path, 'wb').write(b'ABCDEFGHIJ'); file = type('Lower', (io.BufferedReader,), \
      {'read': lambda self, size=-1: io.BufferedReader.read(self, size).lower()})(io.FileIO(path))",
     "open(path, 'wb').write(b'ABCDEFGHIJ'); file = io.BufferedReader(type('Lower', (io.FileIO,), \
