@@ -43,7 +43,7 @@ fn an_application_is_the_page_and_has_nothing_to_read() {
     let head = httpd.request("HEAD", "/none").send();
     assert_eq!((head.status, head.body.len()), (404, 0));
     let said: Vec<_> = ["AH01590:", "AH01591:"].into_iter().filter(|line| httpd.error_log().count(line) > 0).collect();
-    httpd.finish(&[&["AH01630:", "WSGI0174", "ValueError: no page", "OSError: "][..], &said].concat());
+    httpd.finish(&[&["AH01630:", "WSGI0139", "WSGI0174", "ValueError: no page", "OSError: "][..], &said].concat());
 }
 
 #[test]
@@ -91,4 +91,23 @@ fn a_challenge_outlives_a_page_that_fails() {
         assert_eq!(response.header("WWW-Authenticate"), Some("Basic realm=\"httpd\""));
     }
     httpd.finish(&["WSGI0174", "ValueError: no page"]);
+}
+
+#[test]
+fn credentials_that_an_application_misses_are_mentioned_once() {
+    let conf = "WSGIScriptAlias /private {app} callable-object=private\n\
+                WSGIScriptAlias /shown {app} callable-object=private pass-authorization=On\n\
+                <Location /private/cgi>\nCGIPassAuth On\n</Location>";
+    let httpd = serving(conf, &[]).log_level("warn wsgi:info").start();
+    let said = || httpd.error_log().count("WSGI1100*WSGIPassAuthorization On");
+    let get = |path: &str| httpd.request("GET", path).header("Authorization", "Basic dTpw").send();
+    httpd.get("/private").assert(401, "who are you?");
+    get("/shown").assert(200, "welcome");
+    get("/private/cgi").assert(200, "welcome");
+    get("/echo").assert(200, "nothing");
+    assert_eq!(said(), 0);
+    get("/private").assert(401, "who are you?");
+    get("/private").assert(401, "who are you?");
+    assert_eq!(said(), 1);
+    httpd.finish(&["WSGI1100", "loading", "Python"]);
 }

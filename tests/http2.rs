@@ -2,7 +2,9 @@
 
 use crate::support::{Builder, Httpd, LOG_OF_DEATH, in_both_modes, wait_for};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// How a client comes to speak HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +156,97 @@ fn a_body_of_unknown_length_needs_permission() {
         // A body of known length needs none.
         wire.assert_answer(&httpd, "/echo", &["--data-binary", "abc"], "abc");
         httpd.finish(&["WSGI0139", "loading", "Python"]);
+    }
+}
+
+/// A client that writes its frames itself: one request over a connection of its own.
+struct Frames(TcpStream);
+
+impl Frames {
+    /// Sends the head of a request, and does not say that it has no body.
+    fn send_head(httpd: &Httpd, method: &str, expression: &str) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", httpd.port)).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("an open socket");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the server reads");
+        let mut block = Vec::new();
+        let fields = [(":method", method), (":scheme", "http"), (":authority", "a"), (":path", "/")];
+        for (name, value) in fields.into_iter().chain([("x-python", expression)]) {
+            // HPACK: a literal that is not indexed.
+            block.push(0);
+            for text in [name, value] {
+                block.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short text"));
+                block.extend_from_slice(text.as_bytes());
+            }
+        }
+        let mut client = Self(stream);
+        client.send(4, 0, 0, &[]);
+        client.send(1, 4, 1, &block);
+        client
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
+        let length = u16::try_from(payload.len()).expect("a short frame").to_be_bytes();
+        let head = [0, length[0], length[1], kind, flags, 0, 0, 0, stream];
+        self.0.write_all(&[&head[..], payload].concat()).expect("the server reads");
+    }
+
+    /// Sends bytes of the body, be it none.
+    fn send_data(&mut self, data: &[u8], is_last: bool) {
+        self.send(0, u8::from(is_last), 1, data);
+    }
+
+    /// The first byte of the header block, and the body.
+    fn response(&mut self) -> (u8, String) {
+        let (mut first, mut body) = (0, Vec::new());
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).expect("a frame");
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            self.0.read_exact(&mut payload).expect("the rest of the frame");
+            match head[3] {
+                0 => body.extend_from_slice(&payload),
+                1 => first = payload[0],
+                3 | 7 => panic!("the stream or the connection was given up: {head:?} {payload:?}"),
+                _ => continue,
+            }
+            if head[4] & 1 != 0 {
+                return (first, String::from_utf8_lossy(&body).into_owned());
+            }
+        }
+    }
+}
+
+/// `:status: 200` in the table of HPACK.
+const OK: u8 = 0x88;
+
+#[test]
+fn a_request_may_say_late_that_it_has_no_body() {
+    for setting in ["Off", "On"] {
+        let conf = format!("{ONE_APP}WSGIChunkedRequest {setting}");
+        let httpd = Wire::PriorKnowledge.serving(&conf, "evaluate.py").log_level("warn wsgi:info").start();
+        let expression = "(input.read(), environ.get('CONTENT_LENGTH'), input.read(1))";
+        for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
+            for pause in [0, 200] {
+                let mut client = Frames::send_head(&httpd, method, expression);
+                std::thread::sleep(Duration::from_millis(pause));
+                client.send_data(b"", true);
+                let expected = if method == "HEAD" { "" } else { "(b'', None, b'')" };
+                assert_eq!(client.response(), (OK, expected.to_owned()), "{setting} {method} {pause}");
+            }
+        }
+        for pieces in [&[&b"abc"[..], b"def"][..], &[b"", b"abcdef", b""]] {
+            let mut client = Frames::send_head(&httpd, "POST", "input.read()");
+            for (index, piece) in pieces.iter().enumerate() {
+                client.send_data(piece, index + 1 == pieces.len());
+            }
+            let (status, body) = client.response();
+            if setting == "On" {
+                assert_eq!((status, &*body), (OK, "b'abcdef'"));
+            } else {
+                assert!(status != OK && body.contains("<title>411 Length Required</title>"), "{status} {body}");
+            }
+        }
+        httpd.finish(if setting == "On" { &["loading", "Python"] } else { &["WSGI0139", "loading", "Python"] });
     }
 }
 

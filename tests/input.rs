@@ -329,10 +329,14 @@ fn after_the_request_it_raises() {
 
 #[test]
 fn a_chunked_body_needs_permission() {
-    // What is the client's fault is told at info level.
     let httpd = Httpd::serving("input.py").log_level("warn wsgi:info").start();
-    let response = httpd.request("POST", "/echo").chunked(&["abc"]).send();
-    response.assert_error_page(411);
+    for _ in 0..3 {
+        httpd.request("POST", "/echo").chunked(&["abc"]).send().assert_error_page(411);
+    }
+    // The operator is told once; that it goes on is at info level.
+    let log = httpd.error_log();
+    let levels: Vec<_> = log.matching("WSGI0139*WSGIChunkedRequest On").iter().map(|entry| &*entry.level).collect();
+    assert_eq!(levels, ["warn", "info", "info"]);
     httpd.get("/was_called").assert(200, "");
     httpd.finish(&["WSGI0139", "loading", "Python"]);
 }

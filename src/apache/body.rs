@@ -96,6 +96,18 @@ impl<'r> Input<'r> {
         Ok(is_last)
     }
 
+    /// Whether the body ends without a byte; waits for the first byte or the end. A byte is lost.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        let mut data = Vec::new();
+        loop {
+            match self.read(1, &mut data) {
+                Ok(false) if data.is_empty() => {}
+                Ok(ended) => return ended && data.is_empty(),
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Sends `100 Continue` to a client that waits for it, as httpd does at the first read. Waits for nothing.
     pub(crate) fn invite(&mut self) {
         self.request.send_continue();

@@ -16,6 +16,7 @@ impl Status {
     pub(crate) const ANSWERED_BY_FILTER: Self = Self(ffi::AP_FILTER_ERROR);
     pub(crate) const HTTP_OK: Self = Self(ffi::HTTP_OK as c_int);
     pub(crate) const BAD_REQUEST: Self = Self(ffi::HTTP_BAD_REQUEST as c_int);
+    pub(crate) const UNAUTHORIZED: Self = Self(ffi::HTTP_UNAUTHORIZED as c_int);
     pub(crate) const FORBIDDEN: Self = Self(ffi::HTTP_FORBIDDEN as c_int);
     pub(crate) const NOT_FOUND: Self = Self(ffi::HTTP_NOT_FOUND as c_int);
     pub(crate) const REQUEST_TIMEOUT: Self = Self(ffi::HTTP_REQUEST_TIME_OUT as c_int);

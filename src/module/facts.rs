@@ -82,6 +82,11 @@ impl Decimal {
 const BODY_HEADERS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
 impl<'r> EmbeddedFacts<'r> {
+    /// Whether the application is shown the credentials that the client has sent.
+    pub(crate) fn passes_authorization(&self) -> bool {
+        self.request.cgi_pass_auth() || self.settings.pass_authorization
+    }
+
     /// What httpd knows. SetEnv and its like come first: everything that follows outranks them.
     fn of_httpd(&self, visit: Visit<'_>) {
         self.environment(visit);
@@ -124,7 +129,7 @@ impl<'r> EmbeddedFacts<'r> {
             let shown = if has_no_body && BODY_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) {
                 false
             } else if name.eq_ignore_ascii_case(b"authorization") {
-                pass_all || self.settings.pass_authorization
+                self.passes_authorization()
             } else {
                 pass_all || !name.eq_ignore_ascii_case(b"proxy-authorization")
             };

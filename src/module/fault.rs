@@ -4,7 +4,9 @@
 //! here, once. Codes are those of mod_wsgi where it has the same condition.
 
 use super::log_entry::Entry;
+use super::said::{self, Said};
 use super::script_owner::NotOwned;
+use super::target;
 use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::Status;
@@ -43,7 +45,9 @@ pub(crate) enum Fault {
     PathInfo,
     #[error("Transfer-Encoding '{0}' is not supported; expected chunked")]
     TransferEncoding(String),
-    #[error("the request body has no length, and WSGIChunkedRequest is off")]
+    #[error(
+        "the request body has no length, and WSGIChunkedRequest is off; with WSGIChunkedRequest On it is passed on"
+    )]
     Chunked,
     #[error("Content-Length '{0}' is not a number")]
     ContentLength(String),
@@ -181,7 +185,11 @@ impl Fault {
 
     /// Logs the fault, once, and returns the status for the client.
     pub(crate) fn answer(&self, request: Request<'_>) -> Status {
-        let (status, entry) = self.report();
+        let (status, mut entry) = self.report();
+        // The client can do nothing about it, and sees it with each upload: whoever configured the script is told.
+        if matches!(self, Self::Chunked) && said::for_the_first_time(Said::ChunkedOff, target::script_of(request)) {
+            entry.level = Level::Warning;
+        }
         entry.write(request);
         status
     }

@@ -8,11 +8,14 @@ use super::group::{self, Mount};
 use super::log_entry::{EmbeddedLog, Entry};
 use super::process::process;
 use super::response::EmbeddedSink;
+use super::said::{self, Said};
 use super::target::{Target, Wanted};
 use super::{script_owner, script_path};
+use crate::apache::body::Input;
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
+use crate::apache::log::Level;
 use crate::apache::request::{FileKind, Request};
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
@@ -66,13 +69,35 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
         target,
         callable: &callable,
     };
-    if process_group.is_empty() {
-        return serve_here(&facts, &wanted);
-    }
-    let group = running_group(request, &process_group)?;
-    script_owner::check(request, &group.config)?;
-    dispatch::serve(&facts, group, &wanted)
+    let status = if process_group.is_empty() { serve_here(&facts, &wanted) } else { serve_there(&facts, &wanted) }?;
+    mention_withheld_credentials(&facts, status);
+    Ok(status)
 }
+
+/// Serves the request in a daemon of its process group.
+fn serve_there(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, Fault> {
+    let group = running_group(facts.request, facts.process_group)?;
+    script_owner::check(facts.request, &group.config)?;
+    dispatch::serve(facts, group, wanted)
+}
+
+/// An application that checks passwords itself answers 401 for ever where it is not shown them.
+fn mention_withheld_credentials(facts: &EmbeddedFacts<'_>, status: Status) {
+    let request = facts.request;
+    let is_unauthorized = status == Status::UNAUTHORIZED
+        || (status == Status::OK && request.status() == i32::from(Status::UNAUTHORIZED.code()));
+    let is_withheld = is_unauthorized
+        && request.user().is_none()
+        && !facts.passes_authorization()
+        && request.headers_in().get(c"Authorization").is_some();
+    let script = facts.target.script(request);
+    if is_withheld && said::for_the_first_time(Said::AuthorizationWithheld, script) {
+        Entry::of_module(Level::Info, WITHHELD.to_owned()).write(request);
+    }
+}
+
+const WITHHELD: &str = "WSGI1100: the application answered 401, and was not shown the Authorization header of the request; \
+                        if it checks credentials itself it needs WSGIPassAuthorization On";
 
 fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
     if let Target::File(alias) = target {
@@ -120,7 +145,7 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
         if !encoding.eq_ignore_ascii_case(b"chunked") {
             return Err(Fault::TransferEncoding(lossy(encoding)));
         }
-        if !settings.chunked_request {
+        if !settings.chunked_request && !ends_without_a_byte(request) {
             return Err(Fault::Chunked);
         }
     }
@@ -133,6 +158,17 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
         return Err(Fault::TooLarge(length, limit));
     }
     Ok(())
+}
+
+/// Whether a body that may have any length turns out to be none. Over HTTP/2 a client may say that its request is complete
+/// after it has sent the headers; until then mod_http2 calls the body chunked.
+fn ends_without_a_byte(request: Request<'_>) -> bool {
+    let is_empty = request.protocol().starts_with(b"HTTP/2") && Input::new(request).is_empty();
+    if is_empty {
+        // httpd has seen the end, and has no more use for the header.
+        request.headers_in().remove(c"Transfer-Encoding");
+    }
+    is_empty
 }
 
 /// The name of the process group that serves; empty is this process.

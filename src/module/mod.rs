@@ -18,6 +18,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod record;
 pub(crate) mod response;
+pub(crate) mod said;
 pub(crate) mod script_owner;
 pub(crate) mod script_path;
 pub(crate) mod start;

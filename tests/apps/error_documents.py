@@ -28,3 +28,12 @@ def raises(environ, start_response):
 
 def raises_at_once(environ, start_response):
     raise ValueError("no page")
+
+
+def private(environ, start_response):
+    """Logs in by itself."""
+    if "HTTP_AUTHORIZATION" in environ:
+        start_response("200 OK", [TEXT])
+        return [b"welcome"]
+    start_response("401 Unauthorized", [TEXT, ("WWW-Authenticate", 'Basic realm="application"')])
+    return [b"who are you?"]
