@@ -1,7 +1,7 @@
 //! `start_response`: its arguments, repeated calls, and what becomes of status
 //! and headers (PEP 3333, "The start_response() Callable").
 
-use crate::support::{Framing, Httpd, in_both_modes};
+use crate::support::{Framing, Httpd, Response, in_both_modes};
 use std::time::Duration;
 
 #[test]
@@ -218,18 +218,71 @@ fn a_header_that_is_no_http_never_reaches_the_client() {
 }
 
 #[test]
-fn framing_headers_of_the_application_are_honoured() {
-    let httpd = Httpd::serving("start_response.py").start();
-    let response = httpd.get("/own_transfer_encoding");
-    response.assert(200, "abc");
-    assert_eq!(response.framing, Framing::Chunked);
-    assert_eq!(response.chunks, [3]);
+fn framing_is_left_to_httpd() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("start_response.py").gil_mode(mode).start();
+        let mut connection = httpd.connect();
+        let pairs = [
+            ("Transfer-Encoding", "chunked"),
+            ("transfer-encoding", "identity"),
+            ("TRANSFER-ENCODING", "gzip, chunked"),
+            ("Transfer-Encoding:chunked", "x"),
+            ("Connection", "close"),
+            ("Connection", "keep-alive, X-Mine"),
+            ("keep-alive", "timeout=1000"),
+            ("Upgrade", "h2c"),
+            ("Trailer", "X-Late"),
+            ("Trailers", "X-Late"),
+            ("TE", "trailers"),
+            ("Proxy-Connection", "close"),
+            ("Proxy-Authenticate", "Basic realm=a"),
+            ("Proxy-Authorization", "Basic YTpi"),
+        ];
+        for (name, value) in pairs {
+            println!("{name}: {value}");
+            let pair = format!("{name}|{value}");
+            let own = |response: &Response| {
+                let value_of = |(_, given): &&(String, String)| given == value && value != "chunked";
+                response.head.headers.iter().find(value_of).is_none()
+            };
+            let request = format!("GET /header HTTP/1.1\r\nHost: a\r\nX-Pair: {pair}\r\n\r\n");
+            let response = connection.send(&request).response();
+            response.assert(200, "the application's");
+            assert!(response.framing == Framing::Chunked && own(&response), "{response:?}");
+            // A length does not make two framings of it.
+            let request = request.replace("\r\n\r\n", "\r\nX-Length: 17\r\n\r\n");
+            let response = connection.send(&request).response();
+            response.assert(200, "the application's");
+            assert!(response.framing == Framing::Length(17) && own(&response), "{response:?}");
+            let mut old = httpd.connect();
+            let request = request.replace("HTTP/1.1", "HTTP/1.0").replace("X-Pair", "Connection: keep-alive\r\nX-Pair");
+            for _ in 0..2 {
+                let response = old.send(&request).response();
+                response.assert(200, "the application's");
+                assert!(response.framing == Framing::Length(17) && own(&response), "{response:?}");
+            }
+        }
+        assert_eq!(httpd.error_log().count("WSGI1090*hop-by-hop"), 4 * pairs.len());
+        httpd.get("/own_framing").assert(200, "abc");
+        let log = httpd.error_log();
+        assert_eq!(log.count("WSGI1090*: Transfer-Encoding, Connection, Upgrade ["), 1, "{log:#?}");
+        httpd.finish(&["WSGI1090"]);
+    });
+}
 
-    let (mut connection, response) = httpd.request("GET", "/connection_close").keep_alive().send_on();
-    response.assert(200, "ok");
-    assert_eq!(response.header("Connection"), Some("close"));
-    connection.assert_closed_within(Duration::from_secs(1));
-    httpd.finish(&[]);
+#[test]
+fn a_head_without_bounds_is_an_error() {
+    in_both_modes(|mode| {
+        let httpd = Httpd::serving("start_response.py").gil_mode(mode).start();
+        httpd.get("/many_headers?1000,1").assert(200, "many");
+        httpd.get("/many_headers?100,2600").assert(200, "many");
+        for beyond in ["1001,1", "800000,10", "100,2700", "1,300000"] {
+            httpd.get(&format!("/many_headers?{beyond}")).assert_error_page(500);
+        }
+        let log = httpd.error_log();
+        assert_eq!((log.count("at most 1000 headers"), log.count("at most 262144 bytes")), (2, 2), "{log:#?}");
+        httpd.finish(&["WSGI0174", "ValueError: "]);
+    });
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The response of an application, over httpd's output filters.
 
+use super::log_entry::Entry;
 use crate::apache::brigade::{FilePart, Output, Tail};
+use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::ffi;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
-use crate::wsgi::response::ResponseHead;
+use crate::wsgi::response::{ResponseHead, hop_by_hop};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -149,8 +151,13 @@ impl ResponseSink for EmbeddedSink<'_> {
     fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
         let (request, pool) = (self.request, self.request.pool());
         request.set_status(head.status(), head.status_line());
+        let mut left_out: Vec<&str> = Vec::new();
         for (name, value) in head.headers() {
-            if name.eq_ignore_ascii_case(b"content-type") {
+            if let Some(hop) = hop_by_hop(name) {
+                if !left_out.contains(&hop) {
+                    left_out.push(hop);
+                }
+            } else if name.eq_ignore_ascii_case(b"content-type") {
                 if !value.is_empty() {
                     request.set_content_type(value);
                 }
@@ -163,6 +170,13 @@ impl ResponseSink for EmbeddedSink<'_> {
         if let Some(length) = length.and_then(|length| i64::try_from(length).ok()) {
             request.set_content_length(length);
             self.has_length = true;
+        }
+        if !left_out.is_empty() {
+            Entry::of_module(
+                Level::Warning,
+                format!("WSGI1090: hop-by-hop headers of the application were left out: {}", left_out.join(", ")),
+            )
+            .write(request);
         }
     }
 

@@ -32,6 +32,36 @@ pub(crate) enum HeadError {
     Length,
     #[error("a status below 200 ends no request")]
     Interim,
+    #[error("a response may have at most {MOST_HEADERS} headers")]
+    TooMany,
+    #[error("status and headers may be at most {LONGEST_HEAD} bytes long together")]
+    TooLong,
+}
+
+/// The most headers of a response. httpd keeps several copies of each, for as long as the request lasts.
+pub(crate) const MOST_HEADERS: usize = 1000;
+/// The most bytes of a status line, of the names and of the values of the headers together.
+pub(crate) const LONGEST_HEAD: usize = 256 << 10;
+
+/// What the connection between two hops is told: it is the server's (PEP 3333, "Other HTTP Features").
+const HOP_BY_HOP: [&str; 11] = [
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Trailers",
+    "Transfer-Encoding",
+    "Upgrade",
+    "HTTP2-Settings",
+];
+
+/// The hop-by-hop header that a name stands for on the wire, if any: there it ends with the first colon.
+pub(crate) fn hop_by_hop(name: &[u8]) -> Option<&'static str> {
+    let name = name.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+    HOP_BY_HOP.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 impl ResponseHead {
@@ -46,6 +76,9 @@ impl ResponseHead {
         }
         if status.iter().any(u8::is_ascii_control) {
             return Err(HeadError::StatusControl);
+        }
+        if status.len() > LONGEST_HEAD {
+            return Err(HeadError::TooLong);
         }
         Ok(Self { text: status.to_vec(), ends: vec![status.len()] })
     }
@@ -63,6 +96,12 @@ impl ResponseHead {
         }
         if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
             return Err(HeadError::ValueLineBreak);
+        }
+        if self.ends.len() / 2 >= MOST_HEADERS {
+            return Err(HeadError::TooMany);
+        }
+        if self.text.len() + name.len() + value.len() > LONGEST_HEAD {
+            return Err(HeadError::TooLong);
         }
         for part in [name, value] {
             self.text.extend_from_slice(part);
@@ -203,6 +242,39 @@ mod tests {
         assert_eq!(headers, [(&b"A"[..], &b"1"[..]), (b"Set-Cookie", b"x"), (b"Set-Cookie", b"y")]);
         assert_eq!(head.status(), 201);
         assert_eq!(head.status_line(), b"201 Created");
+    }
+
+    #[test]
+    fn number_and_size_of_headers_are_bounded() {
+        let mut head = ResponseHead::new(b"200 OK").expect("a status");
+        for _ in 0..MOST_HEADERS {
+            head.add(b"A", b"").expect("a header");
+        }
+        assert_eq!(head.add(b"A", b""), Err(HeadError::TooMany));
+        assert_eq!(head.headers().count(), MOST_HEADERS);
+
+        let mut head = ResponseHead::new(b"200 OK").expect("a status");
+        let longest = vec![b'x'; LONGEST_HEAD - "200 OK".len() - 1];
+        assert_eq!(head.add(b"AB", &longest), Err(HeadError::TooLong));
+        assert_eq!(head.add(b"A", &longest), Ok(()));
+        assert_eq!(head.add(b"A", b""), Err(HeadError::TooLong));
+        assert_eq!(ResponseHead::new(&[&b"200 "[..], &longest, b"12345"].concat()), Err(HeadError::TooLong));
+    }
+
+    #[test]
+    fn a_hop_by_hop_header_is_known_in_any_spelling() {
+        for (name, known) in [
+            ("transfer-ENCODING", Some("Transfer-Encoding")),
+            ("Connection", Some("Connection")),
+            ("te", Some("TE")),
+            // On the wire a header `Upgrade`.
+            ("Upgrade:h2c", Some("Upgrade")),
+            ("Content-Length", None),
+            ("X-Connection", None),
+            ("Keep-Alive2", None),
+        ] {
+            assert_eq!(hop_by_hop(name.as_bytes()), known, "{name}");
+        }
     }
 
     fn length(value: &str) -> Result<Option<u64>, HeadError> {

@@ -36,8 +36,17 @@ def status(environ, start_response):
 
 def header(environ, start_response):
     name, _, value = unquote(environ["HTTP_X_PAIR"], "latin-1").partition("|")
-    start_response("200 OK", [(name, value)])
+    headers = [(name, value)]
+    if "HTTP_X_LENGTH" in environ:
+        headers.append(("Content-Length", environ["HTTP_X_LENGTH"]))
+    start_response("200 OK", headers)
     return [b"the application's"]
+
+
+def many_headers(environ, start_response):
+    number, size = map(int, environ["QUERY_STRING"].split(","))
+    start_response("200 OK", [("X", "v" * size)] * number)
+    return [b"many"]
 
 
 def replaced(environ, start_response):
@@ -140,14 +149,10 @@ def use_what_was_kept(environ, start_response):
     return [" ".join(outcome).encode()]
 
 
-def own_transfer_encoding(environ, start_response):
-    start_response("200 OK", [("Transfer-Encoding", "chunked")])
-    return [b"3\r\nabc\r\n", b"0\r\n\r\n"]
-
-
-def connection_close(environ, start_response):
-    start_response("200 OK", [("Connection", "close"), ("Content-Length", "2")])
-    return [b"ok"]
+def own_framing(environ, start_response):
+    names = ["Transfer-Encoding", "Connection", "Upgrade", "transfer-encoding"]
+    start_response("200 OK", [(name, "close") for name in names])
+    return [b"abc"]
 
 
 def two_types(environ, start_response):
