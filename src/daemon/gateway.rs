@@ -232,12 +232,16 @@ fn gone(channel: &Channel<'_>, error: ChannelError) -> SinkError {
 impl ResponseSink for DaemonSink<'_, '_> {
     fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
         let mut channel = self.conversation.channel.lock();
+        if let Some(entry) = Entry::left_out(head) {
+            Conversation::put_entry(&mut channel, &entry);
+        }
         let out = channel.out();
         let start = frame::open(out, Kind::Head);
         put_u64(out, length.map_or(u64::MAX, |length| length));
         put_bytes(out, head.status_line());
         // The length stands before them.
-        for (name, value) in head.headers().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length")) {
+        for (name, value) in head.end_to_end_headers().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"))
+        {
             put_bytes(out, name);
             put_bytes(out, value);
         }

@@ -8,6 +8,7 @@ use crate::apache::log::{self, Level, Source};
 use crate::apache::request::Request;
 use crate::python::script::Event;
 use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
+use crate::wsgi::response::ResponseHead;
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,13 @@ impl Entry {
         };
         let text = format!("{code}: {text}");
         Self { details: traceback.to_vec(), ..Self::of_module(Level::Error, text) }
+    }
+
+    /// What is not passed on of what the application said, if anything.
+    pub(crate) fn left_out(head: &ResponseHead) -> Option<Self> {
+        let names = head.hop_by_hop_headers();
+        let text = format!("WSGI1090: hop-by-hop headers of the application were left out: {}", names.join(", "));
+        (!names.is_empty()).then(|| Self::of_module(Level::Warning, text))
     }
 
     /// What happens to a script, where that is of interest.

@@ -2,12 +2,11 @@
 
 use super::log_entry::Entry;
 use crate::apache::brigade::{FilePart, Output, Tail};
-use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::ffi;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
-use crate::wsgi::response::{ResponseHead, hop_by_hop};
+use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -151,13 +150,8 @@ impl ResponseSink for EmbeddedSink<'_> {
     fn start(&mut self, head: &ResponseHead, length: Option<u64>) {
         let (request, pool) = (self.request, self.request.pool());
         request.set_status(head.status(), head.status_line());
-        let mut left_out: Vec<&str> = Vec::new();
-        for (name, value) in head.headers() {
-            if let Some(hop) = hop_by_hop(name) {
-                if !left_out.contains(&hop) {
-                    left_out.push(hop);
-                }
-            } else if name.eq_ignore_ascii_case(b"content-type") {
+        for (name, value) in head.end_to_end_headers() {
+            if name.eq_ignore_ascii_case(b"content-type") {
                 if !value.is_empty() {
                     request.set_content_type(value);
                 }
@@ -171,12 +165,8 @@ impl ResponseSink for EmbeddedSink<'_> {
             request.set_content_length(length);
             self.has_length = true;
         }
-        if !left_out.is_empty() {
-            Entry::of_module(
-                Level::Warning,
-                format!("WSGI1090: hop-by-hop headers of the application were left out: {}", left_out.join(", ")),
-            )
-            .write(request);
+        if let Some(entry) = Entry::left_out(head) {
+            entry.write(request);
         }
     }
 

@@ -1,11 +1,6 @@
 //! The head of a response and the count of its body (PEP 3333, "The
 //! start_response() Callable" and "Handling the Content-Length Header").
 
-/// How many headers a response may have ...
-pub(crate) const MOST_HEADERS: usize = 1000;
-/// ... and how many bytes their names and values may have together.
-pub(crate) const LONGEST_HEAD: usize = 256 << 10;
-
 /// Status and headers, checked, as latin-1 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
@@ -34,13 +29,15 @@ pub(crate) enum HeadError {
     Interim,
     #[error("a response may have at most {MOST_HEADERS} headers")]
     TooMany,
-    #[error("status and headers may be at most {LONGEST_HEAD} bytes long together")]
+    #[error(
+        "a status line, and the names and values of all headers together, may be at most {LONGEST_HEAD} bytes long"
+    )]
     TooLong,
 }
 
 /// The most headers of a response. httpd keeps several copies of each, for as long as the request lasts.
 pub(crate) const MOST_HEADERS: usize = 1000;
-/// The most bytes of a status line, of the names and of the values of the headers together.
+/// The most bytes of the names and values of all headers together. A status line may not be longer either.
 pub(crate) const LONGEST_HEAD: usize = 256 << 10;
 
 /// What the connection between two hops is told: it is the server's (PEP 3333, "Other HTTP Features").
@@ -100,7 +97,7 @@ impl ResponseHead {
         if self.ends.len() / 2 >= MOST_HEADERS {
             return Err(HeadError::TooMany);
         }
-        if self.text.len() + name.len() + value.len() > LONGEST_HEAD {
+        if self.text.len() - self.status_line().len() + name.len() + value.len() > LONGEST_HEAD {
             return Err(HeadError::TooLong);
         }
         for part in [name, value] {
@@ -124,6 +121,22 @@ impl ResponseHead {
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let part = |index: usize| &self.text[self.ends[index - 1]..self.ends[index]];
         (1..self.ends.len()).step_by(2).map(move |index| (part(index), part(index + 1)))
+    }
+
+    /// The headers of the response itself: those without the hop-by-hop ones.
+    pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers().filter(|(name, _)| hop_by_hop(name).is_none())
+    }
+
+    /// The hop-by-hop headers, each once.
+    pub(crate) fn hop_by_hop_headers(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for known in self.headers().filter_map(|(name, _)| hop_by_hop(name)) {
+            if !found.contains(&known) {
+                found.push(known);
+            }
+        }
+        found
     }
 
     /// What the last Content-Length header says; an empty one says 0.
@@ -254,18 +267,17 @@ mod tests {
         assert_eq!(head.headers().count(), MOST_HEADERS);
 
         let mut head = ResponseHead::new(b"200 OK").expect("a status");
-        let longest = vec![b'x'; LONGEST_HEAD - "200 OK".len() - 1];
+        let longest = vec![b'x'; LONGEST_HEAD - 1];
         assert_eq!(head.add(b"AB", &longest), Err(HeadError::TooLong));
         assert_eq!(head.add(b"A", &longest), Ok(()));
         assert_eq!(head.add(b"A", b""), Err(HeadError::TooLong));
-        assert_eq!(ResponseHead::new(&[&b"200 "[..], &longest, b"12345"].concat()), Err(HeadError::TooLong));
+        assert_eq!(ResponseHead::new(&[&b"200 "[..], &longest].concat()), Err(HeadError::TooLong));
     }
 
     #[test]
     fn a_hop_by_hop_header_is_known_in_any_spelling() {
         for (name, known) in [
             ("transfer-ENCODING", Some("Transfer-Encoding")),
-            ("Connection", Some("Connection")),
             ("te", Some("TE")),
             // On the wire a header `Upgrade`.
             ("Upgrade:h2c", Some("Upgrade")),
@@ -275,6 +287,12 @@ mod tests {
         ] {
             assert_eq!(hop_by_hop(name.as_bytes()), known, "{name}");
         }
+        let mut head = ResponseHead::new(b"200 OK").expect("a status");
+        for name in ["TE", "X", "connection", "te"] {
+            head.add(name.as_bytes(), b"").expect("a header");
+        }
+        assert_eq!(head.hop_by_hop_headers(), ["TE", "Connection"]);
+        assert_eq!(head.end_to_end_headers().collect::<Vec<_>>(), [(&b"X"[..], &b""[..])]);
     }
 
     fn length(value: &str) -> Result<Option<u64>, HeadError> {
