@@ -11,7 +11,7 @@ export APP PORT FREE_THREADING PROCESSES
 
 PYTHON_OF_MODULE = $$(setup/python.sh)
 
-.PHONY: help setup build serve test lint bench print-python print-module .toolchain
+.PHONY: help setup build serve test lint bench wheel install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -36,6 +36,12 @@ lint: .toolchain ## Check format and lints.
 
 bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
 	@setup/with-modules.sh /usr/bin/python3 benches/bench.py $(BENCH_ARGS)
+
+wheel: .toolchain ## Build the Python distribution for PYTHON and print the path of the wheel.
+	@setup/wheel.sh "$(PYTHON_OF_MODULE)"
+
+install: .toolchain ## Copy the module to httpd's modules (below DESTDIR) and print the lines that load it.
+	@setup/install.sh "$(PYTHON_OF_MODULE)"
 
 print-python: .toolchain ## Print the interpreter that is built against (use with make -s).
 	@setup/python.sh

@@ -12,7 +12,7 @@ bash -n .ci/run
 # Both kinds of Python: what differs is behind cfg, and clippy sees one side at a time.
 gil_python=$(PYTHON=/usr/bin/python3 setup/python.sh)
 python=$(setup/python.sh)
-find setup examples benches \( -name '*.py' -o -name '*.wsgi' \) -exec "$python" -c '
+find setup examples benches python tests/express \( -name '*.py' -o -name '*.wsgi' \) -exec "$python" -c '
 import ast, sys
 for path in sys.argv[1:]:
     with open(path, "rb") as file:
