@@ -13,7 +13,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",
     "ap_(construct_url|run_http_scheme|ssl_conn_is_ssl|ssl_var_lookup|get_useragent_host|psignature|allow_options|get_limit_req_body|get_core_module_config)",
-    "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
+    "ap_(register_output_filter|add_output_filter_handle|pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
     "ap_(internal_redirect_handler|send_interim_response|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)",
     "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
@@ -28,7 +28,7 @@ const FUNCTIONS: &[&str] = &[
 const TYPES: &[&str] = &[
     "authn_(provider|status)|authz_(provider|status)|request_rec|server_rec|conn_rec|process_rec|module|command_rec|cmd_parms|core_dir_config",
     "apr_(proc_t|pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
-    "ap_(filter_t|filter_type|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)|global_score|process_score|worker_score",
+    "ap_(filter_t|filter_rec_t|filter_type|bucket_error|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)|global_score|process_score|worker_score",
 ];
 
 const CONSTANTS: &[&str] = &[
@@ -36,7 +36,7 @@ const CONSTANTS: &[&str] = &[
     "(GLOBAL_ONLY|OR_AUTHCFG|OR_FILEINFO|ACCESS_CONF|RSRC_CONF|OPT_EXECCGI)|AP_CORE_CONFIG_ON|AP_CGI_PASS_AUTH_ON",
     "APR_HOOK_MIDDLE|APLOG_.*|AP_MPMQ_.*|AP_SQ_.*|OK|DECLINED|HTTP_.*|AP_REQ_REJECT_PATH_INFO",
     "APR_(OC_REASON_.*|FINFO_(MIN|OWNER|PROT)|FPROT_[GW]WRITE|NOFILE|REG|DIR|SUCCESS|FOPEN_READ|FOPEN_SENDFILE_ENABLED|BLOCK_READ)",
-    "AP_(FTYPE_PROTOCOL|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|M_GET|SERVER_[A-Z_]+|apr_bucket_type_eos|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
+    "AP_(FTYPE_(PROTOCOL|RESOURCE)|MODE_READBYTES|CONN_CLOSE|FILTER_ERROR)|M_GET|SERVER_[A-Z_]+|apr_bucket_type_eos|ap_bucket_type_error|ap_server_conf|ap_unixd_config|ap_coredumpdir_configured",
     "AUTH_.*|AUTH[NZ]_(PROVIDER_(GROUP|VERSION)|DENIED|GRANTED|DENIED_NO_USER)|AP_AUTH_INTERNAL_PER_CONF|REMOTE_(HOST|NAME)",
     "APR_HAS_(FLOCK|FCNTL|SYSVSEM|POSIXSEM|PROC_PTHREAD)_SERIALIZE",
 ];

@@ -19,6 +19,7 @@ mod http2;
 mod input;
 mod iteration;
 mod log_handler;
+mod other_modules;
 mod redirects;
 mod responses;
 mod start_response;

@@ -47,6 +47,19 @@ fn an_application_is_the_page_and_has_nothing_to_read() {
 }
 
 #[test]
+fn a_group_of_one_thread_makes_the_page_for_its_own_refusal() {
+    let conf = "WSGIDaemonProcess one threads=1\nWSGIProcessGroup one\nWSGIChunkedRequest On\nLimitRequestBody 10\n\
+                ErrorDocument 413 /page\nErrorDocument 400 /page\nWSGIApplicationGroup %{GLOBAL}";
+    let httpd = serving(conf, &[]).start();
+    let long = "x".repeat(20);
+    httpd.request("POST", "/echo").chunked(&[&long]).send().assert(413, "GET 413 /echo b''");
+    let mut connection = httpd.connect();
+    connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n");
+    connection.response().assert(400, "GET 400 /echo b''");
+    httpd.finish(&["WSGI0174", "OSError: "]);
+}
+
+#[test]
 fn a_page_that_fails_is_not_asked_for_again() {
     let conf = "ErrorDocument 500 /raises\nErrorDocument 404 /at-once\n\
                 <Location /echo/first>\nErrorDocument 403 /raises\nRequire all denied\n</Location>";

@@ -49,6 +49,7 @@ mod iteration;
 mod log_handler;
 mod metrics;
 mod mpms;
+mod other_modules;
 mod redirects;
 mod reference;
 mod reloading;

@@ -16,6 +16,7 @@ pub(crate) mod mpm;
 pub(crate) mod mutex;
 pub(crate) mod other_child;
 pub(crate) mod pool;
+pub(crate) mod refusal;
 pub(crate) mod regex;
 pub(crate) mod request;
 pub(crate) mod runtime;

@@ -440,7 +440,7 @@ impl<'r, 'c> Relay<'r, 'c> {
         if code != 0 && self.sink.can_be_taken_back() {
             self.sink.take_back();
             let status = if self.body.timed_out() { Status::REQUEST_TIMEOUT } else { Status::of(code) };
-            return Ok(End::Served(status));
+            return Ok(End::Served(self.sink.refusal().unwrap_or(status)));
         }
         if let Response::Replaced(_) = self.response {
             return self.end_replaced();

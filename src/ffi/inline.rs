@@ -98,3 +98,19 @@ pub(crate) unsafe fn bucket_is_eos(bucket: *const apr_bucket) -> bool {
     let kind = unsafe { (*bucket).type_ };
     core::ptr::eq(kind, &raw const super::apr_bucket_type_eos)
 }
+
+/// The status of an error bucket (`AP_BUCKET_IS_ERROR`); `None` for any other bucket.
+///
+/// # Safety
+/// `bucket` is alive.
+pub(crate) unsafe fn bucket_error_status(bucket: *const apr_bucket) -> Option<core::ffi::c_int> {
+    // SAFETY: the caller says that the bucket is alive.
+    let kind = unsafe { (*bucket).type_ };
+    if !core::ptr::eq(kind, &raw const super::ap_bucket_type_error) {
+        return None;
+    }
+    // SAFETY: the caller says that the bucket is alive.
+    let error = unsafe { (*bucket).data }.cast::<super::ap_bucket_error>();
+    // SAFETY: the data of an error bucket is such a record.
+    Some(unsafe { (*error).status })
+}

@@ -1,12 +1,14 @@
 //! The request body for `wsgi.input`, over httpd's input filters.
 
 use crate::apache::body::{BodyError as HostError, Input};
+use crate::apache::refusal;
 use crate::apache::request::Request;
 use crate::wsgi::gateway::{BodyError, RequestBody};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The body of an embedded request.
 pub(crate) struct EmbeddedBody<'r> {
+    request: Request<'r>,
     input: Input<'r>,
     /// Set when httpd has answered the client itself: no output of the application may follow.
     answered: &'r AtomicBool,
@@ -17,7 +19,7 @@ pub(crate) struct EmbeddedBody<'r> {
 
 impl<'r> EmbeddedBody<'r> {
     pub(crate) fn new(request: Request<'r>, answered: &'r AtomicBool) -> Self {
-        Self { input: Input::new(request), answered, timed_out: false, empty: request.is_error_document() }
+        Self { request, input: Input::new(request), answered, timed_out: false, empty: request.is_error_document() }
     }
 
     /// Whether the client was too slow with its body.
@@ -37,7 +39,10 @@ impl RequestBody for EmbeddedBody<'_> {
         }
         self.input.read(want, into).map_err(|error| match error {
             HostError::Answered => {
-                self.answered.store(true, Ordering::Relaxed);
+                // Where httpd was held back the application may still answer.
+                if refusal::status_of(self.request).is_none() {
+                    self.answered.store(true, Ordering::Relaxed);
+                }
                 BodyError("the request body was refused by the server".into())
             }
             HostError::Connection(error) => {

@@ -16,6 +16,7 @@ use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
 use crate::apache::hook::RequestHook;
 use crate::apache::log::Level;
+use crate::apache::refusal;
 use crate::apache::request::{FileKind, Request};
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
@@ -51,6 +52,9 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
     check_target(request, target)?;
     let mut settings = settings_of(request, target);
     check_body(request, &settings)?;
+    if has_body(request) {
+        refusal::hold_back(request);
+    }
     let mount = Mount::of(request);
     dispatch_script::choose(request, &mount, target, &mut settings)?;
     let process_group = process_group(request, &mount, &settings)?;
@@ -158,6 +162,13 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
         return Err(Fault::TooLarge(length, limit));
     }
     Ok(())
+}
+
+/// Whether there may be something to read. A HEAD request is asked about its filters (`WSGIMapHEADToGET`), and has no body.
+fn has_body(request: Request<'_>) -> bool {
+    let headers = request.headers_in();
+    let announced = headers.get(c"Transfer-Encoding").or_else(|| headers.get(c"Content-Length"));
+    announced.is_some_and(|length| length != b"0") && !request.is_head() && !request.is_error_document()
 }
 
 /// Whether a body that may have any length turns out to be none. Over HTTP/2 a client may say that its request is complete
@@ -269,7 +280,7 @@ fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -
 fn abandon(sink: &mut EmbeddedSink<'_>, status: Status) -> Status {
     if sink.can_be_taken_back() {
         sink.take_back();
-        return status;
+        return sink.refusal().unwrap_or(status);
     }
     sink.cut();
     Status::OK

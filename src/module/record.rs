@@ -79,6 +79,7 @@ impl Registration for Hooks {
         hook::fixups::<translate::FileOfAlias>();
         hook::access_checker::<Access>(&ACCESS_AFTER, &ACCESS_BEFORE);
         hook::handler::<handler::Handler>();
+        apache::refusal::register();
         auth::provide_passwords(pool, c"wsgi", &PASSWORDS);
         auth::provide_requirement(pool, c"wsgi-group", &GROUPS);
     }

@@ -2,6 +2,7 @@
 
 use super::log_entry::Entry;
 use crate::apache::brigade::{FilePart, Output, Tail};
+use crate::apache::refusal;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::ffi;
@@ -46,6 +47,11 @@ impl<'r> EmbeddedSink<'r> {
             status_before: request.status(),
             challenges: 0,
         }
+    }
+
+    /// The status with which httpd has refused the body of the request, if it has.
+    pub(crate) fn refusal(&self) -> Option<Status> {
+        refusal::status_of(self.request).map(Status)
     }
 
     /// Adds a challenge, which an error page keeps: a 401 usually is one.
