@@ -103,9 +103,9 @@ fn compile_httpd_layout(include: &[String], flags: &[String]) {
 }
 
 fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<dyn Error>> {
-    let executable = python.executable.clone().ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
+    let executable = python.executable().ok_or("no Python interpreter was found: set PYO3_PYTHON")?;
     let query = "import sys, sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('LIBDIR')); print(sysconfig.get_path('stdlib'))";
-    let answer = Command::new(&executable).args(["-c", query]).output()?;
+    let answer = Command::new(executable).args(["-c", query]).output()?;
     let answer = String::from_utf8(answer.stdout)?;
     let mut lines = answer.lines();
     let headers = lines.next().ok_or("the interpreter did not name its header folder")?;
@@ -124,7 +124,7 @@ fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<
 
     println!("cargo:rustc-env=MOD_WSGI_PYTHON_EXECUTABLE={executable}");
     println!("cargo:rustc-env=MOD_WSGI_STANDARD_LIBRARY={standard_library}");
-    println!("cargo:rustc-env=MOD_WSGI_PYTHON_VERSION={}.{}", python.version.major, python.version.minor);
+    println!("cargo:rustc-env=MOD_WSGI_PYTHON_VERSION={}.{}", python.version().major, python.version().minor);
     // libpython is found where it was at build time, without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
     // httpd unloads and reloads modules at every restart; Python and thread-local destructors

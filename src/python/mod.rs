@@ -26,6 +26,7 @@ pub(crate) use interpreter::Interpreter;
 pub(crate) use thread_state::Attached;
 
 use crate::unix::slices::ShortSlices;
+use pyo3::prelude::*;
 
 /// For as long as an interpreter starts or ends, a script is loaded or an exception is put into words. Before 3.14 a
 /// free-threaded Python gives the processor away (sched_yield(2)) forty times whenever a thread takes a critical section
@@ -33,4 +34,10 @@ use crate::unix::slices::ShortSlices;
 /// times as long as the work.
 pub(crate) fn short_slices() -> Option<ShortSlices> {
     cfg!(all(Py_GIL_DISABLED, not(Py_3_14))).then(ShortSlices::new)
+}
+
+/// How many references to `object` there are.
+pub(crate) fn references_to(object: &Bound<'_, PyAny>) -> isize {
+    // SAFETY: ATTACHED: the object is proof, and a reference to it.
+    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) }
 }

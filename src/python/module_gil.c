@@ -15,7 +15,9 @@ int mod_wsgi_declares_gil_not_used(PyObject *module)
 {
     if (!PyModule_Check(module))
         return -1;
-#ifdef Py_GIL_DISABLED
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030f0000
+    return !((PyModuleObject *)module)->md_requires_gil;
+#elif defined(Py_GIL_DISABLED)
     return ((PyModuleObject *)module)->md_gil == Py_MOD_GIL_NOT_USED;
 #else
     return 0;

@@ -12,8 +12,8 @@ use super::request_events::{Ending, Story};
 use super::request_metrics;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
 use crate::metrics;
-use crate::python::Attached;
 use crate::python::class::Object;
+use crate::python::{Attached, references_to};
 use core::cell::RefCell;
 use pyo3::exceptions::{PyAttributeError, PySystemExit};
 use pyo3::prelude::*;
@@ -44,7 +44,9 @@ impl ErrorsStream {
 
     /// Whether no one has used the stream or holds a reference to it or to what is below it.
     fn is_untouched(&self, py: Python<'_>) -> bool {
-        !self.errors.is_touched() && self.stream.get_refcnt(py) == 1 && self.binary.get_refcnt(py) == 2
+        !self.errors.is_touched()
+            && references_to(self.stream.bind(py)) == 1
+            && references_to(self.binary.bind(py)) == 2
     }
 }
 
