@@ -9,6 +9,7 @@ use std::{env, error::Error};
 /// compile; a name that no one uses any more costs nothing but this line.
 const FUNCTIONS: &[&str] = &[
     "ap_(hook_(child_init|post_config|pre_mpm|handler|translate_name|access_checker|fixups)|register_auth_provider|log_rerror_|log_error_)",
+    "ap_hook_check_config",
     "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
     "ap_(get_server_name_for_url|get_server_port|document_root|context_prefix|context_document_root)",

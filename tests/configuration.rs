@@ -1,8 +1,9 @@
 //! The files that an operator takes over, and Python homes of the wrong kind.
 //! What each directive accepts is in settings.rs, what they are in reference.rs.
 
-use crate::support::{Builder, Httpd, Mpm, variable, wait_for};
+use crate::support::{Builder, Httpd, Mpm, is_root, variable, wait_for};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -125,4 +126,84 @@ fn a_home_that_is_another_python_or_no_folder_stops_the_start() {
         let test = Httpd::bare(&format!("WSGIPythonHome {home}")).config_test();
         test.assert_fails_with(&["AH00526", "WSGIPythonHome", home, "expected"]);
     }
+}
+
+/// The name of the embedded Python's library, as in `lib/python3.13t`.
+fn standard_library() -> String {
+    let code = "import sysconfig; print(sysconfig.get_path('stdlib').rsplit('/')[-1])";
+    let output = Command::new(variable("MOD_WSGI_PYTHON")).args(["-c", code]).output().expect("Python runs");
+    String::from_utf8(output.stdout).expect("a name").trim().to_owned()
+}
+
+/// A directory below the root of a server, with these rights.
+fn directory(server: &Builder, path: &str, mode: u32) -> String {
+    let path = server.root().join(path);
+    fs::create_dir_all(&path).expect("a directory of our own");
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a directory of our own");
+    path.display().to_string()
+}
+
+/// A virtual environment in that directory, made from a Python whose programs are in another one.
+fn environment(server: &Builder, path: &str, programs: &str) -> String {
+    let venv = directory(server, path, 0o755);
+    let library = standard_library();
+    directory(server, &format!("{path}/lib/{library}"), 0o755);
+    let version = library.trim_start_matches("python").trim_end_matches('t');
+    fs::write(format!("{venv}/pyvenv.cfg"), format!("home = {programs}\nversion = {version}.1\n")).expect("a file");
+    venv
+}
+
+#[test]
+fn a_home_that_the_user_of_python_may_not_enter_stops_the_start() {
+    if !is_root() {
+        println!("not shown: the tests run without root");
+        return;
+    }
+    let refused = |conf: &str, mode: u32, words: &[&str]| {
+        let server = Httpd::bare(conf);
+        let private = directory(&server, "private", mode);
+        let python = directory(&server, "private/python", 0o755);
+        directory(&server, &format!("private/python/lib/{}", standard_library()), 0o755);
+        fs::write(format!("{python}/lib/{}/os.py", standard_library()), "").expect("a file");
+        environment(&server, "private/venv", "/usr/bin");
+        environment(&server, "venv", &format!("{python}/bin"));
+        std::os::unix::fs::symlink(format!("{private}/venv"), server.root().join("link")).expect("a link");
+        std::os::unix::fs::chown(&private, None, Some(1)).expect("we are root");
+        let test = server.config_test();
+        println!("{conf} {mode:o}: {}", test.output);
+        match words {
+            [] => test.assert_ok(),
+            words => test.assert_fails_with(&[&[&*format!("directory '{private}'")], words].concat()),
+        }
+    };
+    let of_children: &[&str] = &["WSGI1140", "httpd's child processes", "user 'www-data'", "(WSGIPythonHome)"];
+    // The environment itself, the Python that it was made from, an installation, a way by a link.
+    for home in ["private/venv", "venv", "private/python", "link"] {
+        let conf = format!("WSGIPythonHome {{root}}/{home}");
+        refused(&conf, 0o700, of_children);
+        refused(&conf, 0o711, &[]);
+        // Its group is daemon.
+        refused(&conf, 0o710, of_children);
+        // Nobody else runs Python.
+        refused(&format!("{conf}\nWSGIRestrictEmbedded On"), 0o700, &[]);
+    }
+    let group = "WSGIRestrictEmbedded On\nWSGIDaemonProcess example python-home={root}/venv";
+    let of_group: &[&str] = &["WSGI1140", "process group 'example'", "user 'bin'", "(python-home=)"];
+    refused(&format!("{group} user=bin"), 0o700, of_group);
+    refused(&format!("{group} user=bin"), 0o710, of_group);
+    for who in ["user=bin group=daemon", "user=bin supplementary-groups=daemon", "user=daemon"] {
+        refused(&format!("{group} {who}"), 0o700, &["WSGI1140", "process group 'example'"]);
+        let in_group = !who.starts_with("user=daemon");
+        refused(&format!("{group} {who}"), 0o710, if in_group { &[] } else { &["WSGI1140"] });
+    }
+    refused(
+        "WSGIRestrictEmbedded On\nWSGIPythonHome {root}/venv\nWSGIDaemonProcess example user=bin",
+        0o700,
+        &["process group 'example'", "(WSGIPythonHome)"],
+    );
+    // A directory that Python has to list.
+    let server = Httpd::bare("WSGIPythonHome {root}/venv");
+    environment(&server, "venv", "/usr/bin");
+    directory(&server, &format!("venv/lib/{}", standard_library()), 0o711);
+    server.config_test().assert_fails_with(&["WSGI1140", "may not read the directory", &standard_library()]);
 }

@@ -141,6 +141,13 @@ pub(crate) fn post_config<H: ConfigHook>() {
     unsafe { ffi::ap_hook_post_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
+/// Registers `H` for the check of a configuration that has just been read, which `apachectl configtest` makes as well.
+/// The error log is not open yet when httpd starts: what `H` says goes to standard error then.
+pub(crate) fn check_config<H: ConfigHook>() {
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_check_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
+}
+
 /// Registers `H` for the moment before the first child: behind httpd's own function, which makes the scoreboard, and before
 /// those that tell others that httpd is ready.
 pub(crate) fn before_children<H: BeforeChildrenHook>() {

@@ -14,6 +14,12 @@ pub(crate) fn wants_core_dumps() -> bool {
     unsafe { ffi::ap_coredumpdir_configured != 0 }
 }
 
+/// Whether `ChrootDir` gives httpd's child processes a root of their own.
+pub(crate) fn has_root_of_its_own() -> bool {
+    // SAFETY: httpd writes it while it reads its configuration, as long as it has only one thread.
+    unsafe { !ffi::ap_unixd_config.chroot_dir.is_null() }
+}
+
 /// The id of `Group`.
 pub(crate) fn group_id() -> u32 {
     // SAFETY: httpd writes it while it reads its configuration, as long as it has only one thread.

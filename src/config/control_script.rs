@@ -54,6 +54,11 @@ static SEEN: AtomicBool = AtomicBool::new(false);
 /// ... in the one that was read last.
 static IN_FORCE: AtomicBool = AtomicBool::new(false);
 
+/// Whether such a directive stands in the configuration that has just been read.
+pub(crate) fn is_seen() -> bool {
+    SEEN.load(Ordering::Relaxed)
+}
+
 /// The configuration has been read; the next one begins anew.
 pub(crate) fn take_seen() {
     IN_FORCE.store(SEEN.swap(false, Ordering::Relaxed), Ordering::Relaxed);

@@ -1,7 +1,8 @@
 //! `WSGIPythonHome` is checked when the configuration is read, so that a wrong
 //! one stops start-up instead of answering 500 to every request.
 
-use std::path::Path;
+use crate::unix::access::Directory;
+use std::path::{Path, PathBuf};
 
 /// `3.13`, of the Python that is embedded.
 const VERSION: &str = env!("MOD_WSGI_PYTHON_VERSION");
@@ -58,6 +59,60 @@ fn check_installation(home: &str, path: &Path) -> Result<(), String> {
 /// Whether the folder of the library has that file, or is there at all.
 fn holds(path: &Path, file: &str) -> bool {
     ["lib", "lib64"].iter().any(|lib| path.join(lib).join(LIBRARY).join(file).exists())
+}
+
+/// The directories that a process with this home reads when it starts Python, and those that lead to them: in the order in
+/// which the process comes to them. `root` is that of the process (`chroot=`), and is not part of the paths.
+pub(crate) fn directories(home: &str, root: &str) -> Vec<Directory> {
+    let mut all = Vec::new();
+    for prefix in home.split(':') {
+        let prefix = std::path::absolute(prefix).unwrap_or_else(|_| prefix.into());
+        let settings = std::fs::read_to_string(inside(root, &prefix.join("pyvenv.cfg"))).ok();
+        if settings.is_some() {
+            add(&mut all, &prefix, root, false);
+        }
+        // A virtual environment has its standard library from the installation that it was made with.
+        let base = settings.as_deref().and_then(base);
+        for place in [Some(prefix), base].into_iter().flatten() {
+            let libraries = ["lib", "lib64"].map(|lib| place.join(lib).join(LIBRARY));
+            libraries.iter().for_each(|library| add(&mut all, library, root, true));
+        }
+    }
+    all
+}
+
+/// The installation that the module was built for, which is the home where none is given.
+pub(crate) fn built_for() -> String {
+    let program = Path::new(env!("MOD_WSGI_PYTHON_EXECUTABLE"));
+    let prefix = program.ancestors().nth(2).unwrap_or(program);
+    prefix.display().to_string()
+}
+
+/// The installation that a virtual environment was made with: `home` names the directory of its interpreter.
+fn base(settings: &str) -> Option<PathBuf> {
+    let mut pairs = settings.lines().filter_map(|line| line.split_once('='));
+    let (_, programs) = pairs.find(|(key, _)| key.trim() == "home")?;
+    Path::new(programs.trim()).parent().map(Path::to_owned)
+}
+
+fn inside(root: &str, path: &Path) -> PathBuf {
+    if root.is_empty() { path.to_owned() } else { Path::new(root).join(path.strip_prefix("/").unwrap_or(path)) }
+}
+
+/// Adds a directory that exists, behind those that lead to it: by what symbolic links make of its name, and by its name.
+fn add(all: &mut Vec<Directory>, path: &Path, root: &str, is_listed: bool) {
+    let Ok(real) = inside(root, path).canonicalize() else { return };
+    // What a link leads to is the directory to name. Links of another root lead elsewhere there.
+    let names = if root.is_empty() { vec![&*real, path] } else { vec![path] };
+    for name in names {
+        let leading: Vec<_> = name.ancestors().skip(1).collect();
+        let leading = leading.into_iter().rev().map(|path| Directory { path: path.into(), is_listed: false });
+        for directory in leading.chain([Directory { path: name.into(), is_listed }]) {
+            if !all.contains(&directory) {
+                all.push(directory);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use crate::apache::unixd;
 use crate::config::account::{self, User};
 use crate::config::process_group::ProcessGroup;
+use crate::unix::access::Identity;
 use crate::unix::one_thread::Threads;
 use crate::unix::{environment, locale, priority, process_title};
 use nix::errno::Errno;
@@ -197,6 +198,24 @@ fn memberships(decision: &Decision<'_>, user: Option<&User>) -> Result<Option<Ve
             groups.map(Some).map_err(|errno| IdentityError::MembershipsUnknown { user: user.name.clone(), errno })
         }
     }
+}
+
+/// Who the processes of a group will be; `None` if they stay who httpd was started as, or cannot be known.
+pub(crate) fn of_group(group: &ProcessGroup, apache_user: u32, apache_group: u32) -> Option<Identity> {
+    identity_of(&Decision::new(group, Ids { uid: apache_user, gid: apache_group }, so_far()))
+}
+
+/// Who httpd's own child processes will be; `None` as for a group.
+pub(crate) fn of_children(apache_user: u32, apache_group: u32) -> Option<Identity> {
+    let ids = Ids { uid: apache_user, gid: apache_group };
+    let from_root = so_far().uid == 0;
+    identity_of(&Decision { ids, from_root, memberships: Memberships::OfUser, folder: Folder::Kept })
+}
+
+fn identity_of(decision: &Decision<'_>) -> Option<Identity> {
+    let Ids { uid, gid } = decision.ids;
+    let groups = memberships(decision, account::user_of(uid).as_ref()).ok().flatten();
+    groups.filter(|_| decision.from_root).map(|groups| Identity { uid, gid, groups })
 }
 
 /// What `display-name` shows.

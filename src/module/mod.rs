@@ -11,6 +11,7 @@ pub(crate) mod fault;
 pub(crate) mod forwarded;
 pub(crate) mod group;
 pub(crate) mod handler;
+pub(crate) mod home_access;
 pub(crate) mod log_entry;
 pub(crate) mod new_interpreter;
 pub(crate) mod preload;

@@ -9,7 +9,7 @@ use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
 use crate::daemon::generation;
 use crate::ffi;
-use crate::module::{child, handler, start, translate};
+use crate::module::{child, handler, home_access, start, translate};
 use crate::scripts::access::Access;
 use crate::scripts::authn::UserScript;
 use crate::scripts::authz::GroupScript;
@@ -72,6 +72,7 @@ struct Hooks;
 impl Registration for Hooks {
     fn run(pool: Pool<'_>) {
         apache::speak_for(&raw mut wsgi_module);
+        hook::check_config::<home_access::HomeAccess>();
         hook::post_config::<start::Start>();
         hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();

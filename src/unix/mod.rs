@@ -2,10 +2,12 @@
 //!
 //! Knows neither httpd nor Python.
 
+pub(crate) mod access;
 pub(crate) mod descriptors;
 pub(crate) mod environment;
 pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod last_line;
 pub(crate) mod locale;
 pub(crate) mod one_thread;
 pub(crate) mod parked;
