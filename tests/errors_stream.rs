@@ -1,7 +1,7 @@
 //! `wsgi.errors`, `sys.stderr` and `sys.stdout`: all lead to httpd's error log
 //! (PEP 3333, "Input and Error Streams").
 
-use crate::support::{Entry, Httpd, in_both_modes};
+use crate::support::{Entry, Httpd, in_both_modes, wait_for};
 use std::thread;
 
 /// The one record that holds this text.
@@ -67,12 +67,80 @@ fn what_is_printed_in_a_request_belongs_to_it() {
 fn what_is_printed_outside_of_a_request_belongs_to_the_server() {
     let httpd = Httpd::serving("errors_stream.py").start();
     httpd.get("/in_a_thread").assert(200, "done");
-    for line in ["printed at import", "printed in a thread"] {
+    let script = httpd.app_path("errors_stream.py").display().to_string();
+    let loading = format!("[script {script}] [process-group={HERE} application-group=localhost|] ");
+    for (origin, line) in [(&*loading, "printed at import"), ("", "printed in a thread")] {
         let entry = record(&httpd, line);
         assert_eq!((entry.client, entry.level.as_str()), (None, "error"), "{}", entry.message);
-        assert_eq!(entry.message, line);
+        assert_eq!(entry.message, format!("{origin}{line}"));
     }
     httpd.finish(&["printed at import", "printed in a thread"]);
+}
+
+/// The process group that serves in this program of tests.
+const HERE: &str = if crate::support::IN_DAEMONS { "requests" } else { "%{GLOBAL}" };
+
+/// What a script writes while it is loaded in one application group of those below, by any way that leads to the log.
+const WRITES: &str = "
+import logging, sys, warnings, imported
+import mod_wsgi
+print('printed')
+print('printed to stderr', file=sys.stderr)
+warnings.warn('warned')
+logging.basicConfig(handlers=[mod_wsgi.LogHandler()])
+logging.error('logged')
+sys.stdout.write('half a line')
+
+def application(environ, start_response):
+    print('in a request')
+    start_response('200 OK', [])
+    return []
+
+raise_here = len(sys.argv[2])
+";
+
+#[test]
+fn what_a_script_writes_while_it_is_loaded_names_it_and_its_groups() {
+    in_both_modes(|mode| {
+        // Beforehand, at the first request, and again after a change.
+        let conf = "WSGIImportScript {root}/apps/before.py process-group=%{GLOBAL} application-group=early\n\
+                    WSGIDaemonProcess group\n\
+                    WSGIImportScript {root}/apps/before.py process-group=group application-group=%{GLOBAL}\n\
+                    WSGIScriptAlias / {root}/apps/script.py\nWSGIApplicationGroup named\n";
+        let writes = WRITES.replace("raise_here = len(sys.argv[2])\n", "");
+        let httpd = Httpd::bare(conf)
+            .file("apps/imported.py", "print('printed by a module')\n")
+            .file("apps/before.py", "print('beforehand')\n")
+            .file("apps/script.py", &writes)
+            .gil_mode(mode);
+        let modules = httpd.root().join("apps").display().to_string();
+        let httpd = httpd.env("PYTHONPATH", &modules).start();
+        httpd.get("/").assert(200, "");
+        let script = httpd.root().join("apps/script.py").display().to_string();
+        let origin = format!("[script {script}] [process-group={HERE} application-group=named] ");
+        let lines =
+            ["printed", "printed by a module", "printed to stderr", "UserWarning: warned", "logged", "half a line"];
+        for line in lines {
+            let written = || httpd.error_log().matching(&origin).iter().any(|entry| entry.message.ends_with(line));
+            wait_for(line, || written().then_some(()));
+        }
+        let asked = record(&httpd, "in a request");
+        assert!(asked.client.is_some() && !asked.message.contains("application-group="), "{asked:?}");
+        // A script that fails has spoken before its traceback.
+        std::fs::write(&script, WRITES).expect("our own file");
+        if !crate::support::IN_DAEMONS {
+            httpd.get("/").assert_error_page(500);
+            assert_eq!(httpd.error_log().count(&format!("{origin}half a line")), 2, "{:#?}", httpd.error_log());
+        }
+        let early = httpd.root().join("apps/before.py").display().to_string();
+        for groups in
+            ["process-group=%{GLOBAL} application-group=early", "process-group=group application-group=%{GLOBAL}"]
+        {
+            httpd.wait_for_log(&format!("[script {early}] [{groups}] beforehand"));
+        }
+        let failed: &[&str] = if crate::support::IN_DAEMONS { &[] } else { &["WSGI0109", "IndexError"] };
+        httpd.finish(&[&[&*origin, "] beforehand", "in a request"], failed].concat());
+    });
 }
 
 #[test]

@@ -208,7 +208,8 @@ fn messages() -> BTreeMap<String, String> {
         if code.is_empty() {
             rows.get_mut(&last).unwrap_or_else(|| panic!("no row above {line}")).push_str(words);
         } else if codes(code) == [code] {
-            let known = ["crit", "crit, warn", "error", "warn", "notice", "info"];
+            let known =
+                ["crit", "crit, warn", "error", "error, info", "warn", "notice", "info", "as the traceback before it"];
             assert!(cells.len() == 6 && known.contains(&level), "{line}");
             assert!(rows.insert(code.to_owned(), words.to_owned()).is_none(), "{code} has two rows");
             code.clone_into(&mut last);

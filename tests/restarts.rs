@@ -208,13 +208,39 @@ fn written(notes: &TempDir) -> Vec<String> {
 }
 
 #[test]
+fn a_daemon_that_exits_late_without_a_request_is_no_error() {
+    in_both_modes(|mode| {
+        let conf = "WSGIDaemonProcess group shutdown-timeout=1\n\
+                    WSGIScriptAlias / {app} process-group=group application-group=%{GLOBAL}";
+        let httpd = Httpd::with(conf, "lifecycle.py").open_folder("notes").log_level("warn wsgi:info").gil_mode(mode);
+        let notes = httpd.root().join("notes").display().to_string();
+        let httpd = httpd.env("NOTES", &notes).start();
+        httpd.get("/endless_thread").assert(200, "done");
+        httpd.graceful();
+        httpd.wait_for_log("WSGI1023");
+        let log = httpd.error_log();
+        let [late] = log.matching("WSGI1142: Python did not shut down within * s; exiting anyway")[..] else {
+            panic!("not one line: {log:#?}")
+        };
+        let [end] = log.matching("WSGI1023: process * did not end in time and left")[..] else {
+            panic!("not one line: {log:#?}")
+        };
+        assert_eq!((&*late.module, &*late.level, &*end.level), ("wsgi", "warn", "info"), "{log:#?}");
+        // It names the process, as every line does.
+        let process = end.message.split("process ").nth(2).and_then(|rest| rest.split(' ').next()).expect("a number");
+        assert!(late.thread.starts_with(&format!("pid {process}:tid ")), "{late:?}, process {process}");
+        httpd.finish(&["WSGI1142", "WSGI1023", "process group 'group'", "Python * started", "loading"]);
+    });
+}
+
+#[test]
 fn a_thread_that_never_ends_delays_the_end_by_a_limit_only() {
     for (mpm, group) in [(Mpm::Event, "main"), (Mpm::Event, "named"), (Mpm::Prefork, "main")] {
         let httpd = serving_two_groups().mpm(mpm).gil_mode(GilMode::Free).start();
         httpd.get(&format!("/{group}/endless_thread")).assert(200, "done");
         let begin = Instant::now();
         // httpd warns of each child that takes long.
-        httpd.finish(&["Python did not end in time", "AH00045"]);
+        httpd.finish(&["WSGI1142: Python did not shut down within 5 s; exiting anyway", "AH00045"]);
         assert!(begin.elapsed() < Duration::from_secs(30));
     }
 }

@@ -3,9 +3,11 @@
 //! In a daemon entries are made where the application runs and are written by the child of httpd that has the
 //! request, so that both modes write the same lines.
 
+use super::process::{EMBEDDED, process};
 use super::target;
 use crate::apache::log::{self, Level, Source};
 use crate::apache::request::Request;
+use crate::python::loading;
 use crate::python::script::Event;
 use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
 use crate::wsgi::response::ResponseHead;
@@ -142,7 +144,27 @@ fn source_of(record: &Record<'_>) -> Option<Source> {
 /// Writes a record that belongs to no request.
 pub(crate) fn write_without_request(record: &Record<'_>) {
     let source = source_of(record);
-    record.lines().for_each(|line| log::server_at(None, record.severity.into(), source.as_ref(), line));
+    let origin = origin();
+    record.lines().for_each(|line| {
+        log::server_at(None, record.severity.into(), source.as_ref(), &format!("{origin}{line}"));
+    });
+}
+
+/// Writes a line of a standard stream that belongs to no request.
+pub(crate) fn write_line_without_request(line: &str) {
+    log::server(None, Level::Error, &format!("{}{line}", origin()));
+}
+
+/// How a line begins that a script writes while it is loaded: its path, and its groups as an alias names them.
+fn origin() -> String {
+    let Some(loading) = loading::current() else { return String::new() };
+    let global = |name: &str| if name.is_empty() { "%{GLOBAL}".to_owned() } else { name.to_owned() };
+    format!(
+        "[script {}] [process-group={} application-group={}] ",
+        String::from_utf8_lossy(&loading.path),
+        global(process().map_or(EMBEDDED, |process| process.group)),
+        global(&loading.application_group)
+    )
 }
 
 /// The log of an embedded request.

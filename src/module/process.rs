@@ -12,6 +12,7 @@ use crate::config::values;
 use crate::daemon;
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
 use crate::python::interpreter::{self, InterpreterError};
+use crate::unix::last_line;
 use crate::wsgi::gateway::ProcessFacts;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -129,6 +130,7 @@ impl Process {
     /// See [`InterpreterError`].
     pub(crate) fn start_python(&self) -> Result<GilMode, InterpreterError> {
         let options = self.options();
+        last_line::note_time_zone();
         // SAFETY: AFTER-FORK: a child of httpd and a daemon call this before they make threads.
         unsafe { interpreter::start(&options, new_interpreter::set_up, new_interpreter::has_own_gil) }?;
         Ok(options.gil)
@@ -171,7 +173,7 @@ fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads
         read_scoreboard: None,
         process_start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         is_telemetry_configured: start_up.telemetry.service.is_some(),
-        log_error: |line| log::server(None, Level::Error, line),
+        log_error: log_entry::write_line_without_request,
         log_info: |line| log::server(None, Level::Info, line),
         server_log: ServerLog {
             takes: |severity| log::process_logs(severity.into()),

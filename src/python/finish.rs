@@ -6,8 +6,9 @@
 
 use super::interpreter::{self, Interpreter};
 use super::thread_state::{self, Attached, attach};
+use crate::unix::last_line;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use core::time::Duration;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -91,14 +92,19 @@ fn finalize(main: &'static Interpreter, clean: bool) {
     }
 }
 
-/// What the process leaves with when the time is up.
+/// The exit status of the process when the time is up, and that time in milliseconds.
 static STATUS: AtomicI32 = AtomicI32::new(0);
+static LIMIT: AtomicU64 = AtomicU64::new(0);
 
-/// Leaves the process when the time is up.
+/// Ends the process when the time is up.
 extern "C" fn leave(_signal: c_int) {
-    const TEXT: &[u8] = b"mod_wsgi: Python did not end in time; the process leaves without\n";
-    // SAFETY: write(2) is safe in a signal handler; standard error is httpd's error log.
-    unsafe { libc::write(libc::STDERR_FILENO, TEXT.as_ptr().cast(), TEXT.len()) };
+    let limit = LIMIT.load(Ordering::Relaxed);
+    let (seconds, tenths) = (limit / 1000, limit % 1000 / 100);
+    let text = "WSGI1142: Python did not shut down within";
+    match tenths {
+        0 => last_line::write("warn", format_args!("{text} {seconds} s; exiting anyway")),
+        _ => last_line::write("warn", format_args!("{text} {seconds}.{tenths} s; exiting anyway")),
+    }
     // SAFETY: _exit(2) is safe in a signal handler.
     unsafe { libc::_exit(STATUS.load(Ordering::Relaxed)) }
 }
@@ -106,6 +112,7 @@ extern "C" fn leave(_signal: c_int) {
 /// Has the process leave at once with `status` when `time` has passed, unless Python has ended; zero is no limit.
 pub(crate) fn leave_after(time: Duration, status: i32) {
     STATUS.store(status, Ordering::Relaxed);
+    LIMIT.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     // SAFETY: all zeroes is a valid sigaction and a valid signal set.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = leave as extern "C" fn(c_int) as usize;

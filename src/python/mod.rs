@@ -13,9 +13,11 @@ pub(crate) mod generation;
 pub(crate) mod interpreter;
 #[cfg(test)]
 mod layout;
+pub(crate) mod loading;
 pub(crate) mod loan;
 pub(crate) mod other_thread;
 pub(crate) mod script;
+mod sub_interpreter;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod text;

@@ -5,7 +5,7 @@
 //! number; the table of scripts is locked only when that number has moved.
 
 use super::thread_state::Attached;
-use super::{generation, short_slices, text, traceback};
+use super::{generation, loading, short_slices, text, traceback};
 use core::cell::RefCell;
 use md5::{Digest, Md5};
 use parking_lot::{Condvar, Mutex};
@@ -279,7 +279,7 @@ impl Scripts {
         }
         announce(Event::Loading { again });
         let mut finish = Finish(self, script.module_path, None);
-        let module = execute(attached.py, script)?;
+        let module = loading::during(attached, script.path, || execute(attached.py, script))?;
         finish.2 = Some(module.clone().unbind());
         announce(Event::Loaded);
         Ok(module)

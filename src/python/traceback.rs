@@ -4,9 +4,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 /// The traceback and the exception as `traceback.print_exception` shows them, one
-/// line each, blank ones left out. If that fails, what Rust knows of the exception.
+/// line each, blank ones left out. If that fails, what Rust knows of the exception. A line of advice may follow.
 pub(crate) fn lines(py: Python<'_>, error: &PyErr) -> Vec<String> {
-    formatted(py, error).unwrap_or_else(|_| vec![error.to_string()])
+    let mut lines = formatted(py, error).unwrap_or_else(|_| vec![error.to_string()]);
+    lines.extend(super::sub_interpreter::advice(error.value(py)));
+    lines
 }
 
 fn formatted(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String>> {

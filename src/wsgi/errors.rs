@@ -3,6 +3,7 @@
 
 use super::gateway::{LogLoan, Raised, Record, Severity};
 use crate::python::class::{Arguments, Attribute, Class, Method, Object, Returns, none, text, unsupported};
+use crate::python::loading;
 use crate::python::loan::Loan;
 use crate::python::traceback;
 use core::cell::RefCell;
@@ -26,6 +27,11 @@ pub(crate) struct RequestErrors {
 thread_local! {
     /// The request that this thread runs, for the standard streams.
     static CURRENT: RefCell<Option<Arc<RequestErrors>>> = const { RefCell::new(None) };
+}
+
+/// The request that what this thread writes belongs to. A script that is being loaded speaks for itself.
+fn current() -> Option<Arc<RequestErrors>> {
+    CURRENT.with_borrow(Clone::clone).filter(|_| !loading::is_loading())
 }
 
 impl RequestErrors {
@@ -83,12 +89,12 @@ impl RequestErrors {
 
 /// Whether the log of the request that this thread runs takes records of that severity; `None` if it runs none.
 pub(crate) fn takes(py: Python<'_>, severity: Severity) -> Option<bool> {
-    CURRENT.with_borrow(Clone::clone)?.log.look(py, |log| log.takes(severity))
+    current()?.log.look(py, |log| log.takes(severity))
 }
 
 /// Logs a record in the name of the request that this thread runs; `None` if it runs none.
 pub(crate) fn record(py: Python<'_>, record: &Record<'_>) -> Option<()> {
-    let request = CURRENT.with_borrow(Clone::clone)?;
+    let request = current()?;
     py.detach(|| request.log.with(|log| log.record(record)))
 }
 
@@ -168,7 +174,7 @@ impl LogStream {
                 errors.touched.store(true, Ordering::Relaxed);
                 errors.flush(py);
             }
-            Self::Process { partial, report, .. } => match CURRENT.with_borrow(Clone::clone) {
+            Self::Process { partial, report, .. } => match current() {
                 Some(request) => request.flush(py),
                 None => {
                     let rest = core::mem::take(&mut *partial.lock());
@@ -227,7 +233,7 @@ impl Object<'_, LogStream> {
         match &**self {
             LogStream::Request(errors) => errors.write(py, data),
             LogStream::Process { partial, report, .. } => {
-                if let Some(request) = CURRENT.with_borrow(Clone::clone) {
+                if let Some(request) = current() {
                     return request.write(py, data);
                 }
                 let lines = complete_lines(&mut partial.lock(), data);

@@ -11,6 +11,9 @@ use std::time::Instant;
 /// More than the line holds.
 const HEARD_AT_LAST: usize = 4096;
 
+/// What is said of a process that has not ended within `shutdown-timeout`.
+const LATE: &str = "did not end in time";
+
 impl Supervisor {
     pub(super) fn reap(&mut self) {
         loop {
@@ -59,12 +62,12 @@ impl Supervisor {
             WaitStatus::Signaled(_, Signal::SIGTERM, _) if told => {
                 return self.log(member.group, Level::Info, &format!("process {pid} has ended"));
             }
-            WaitStatus::Exited(_, 255) if told => "did not end in time and left".to_owned(),
+            WaitStatus::Exited(_, 255) if told => format!("{LATE} and left"),
             WaitStatus::Exited(_, code) => format!("ended with exit status {code}"),
             WaitStatus::Signaled(_, Signal::SIGKILL, _) if self.is_out_of_cpu_time(member) => {
                 "had used all of its cpu-time-limit and was killed by the system".to_owned()
             }
-            WaitStatus::Signaled(_, Signal::SIGKILL, _) if told => "did not end in time and was killed".to_owned(),
+            WaitStatus::Signaled(_, Signal::SIGKILL, _) if told => format!("{LATE} and was killed"),
             WaitStatus::Signaled(_, signal, core) => {
                 let core = if core { ", core dumped" } else { "" };
                 format!("was killed by signal {} ({}{core})", signal as i32, signal.as_str())
@@ -77,7 +80,10 @@ impl Supervisor {
             number => format!(", with {number} requests under way"),
         };
         let next = if self.ending || told { "" } else { "; another one takes its place" };
-        self.log(member.group, Level::Error, &format!("WSGI1023: process {pid} {how}{lost}{next}"));
+        // A process that was to end has ended: late, but nobody lost anything by it.
+        let is_only_late = told && under_way == 0 && how.starts_with(LATE);
+        let level = if is_only_late { Level::Info } else { Level::Error };
+        self.log(member.group, level, &format!("WSGI1023: process {pid} {how}{lost}{next}"));
     }
 
     /// Whether the system kills a daemon for the CPU time that it has used: it was warned by a signal, and has told.
