@@ -197,3 +197,75 @@ fn cookie(response: &Response, name: &str) -> String {
     let found = found.unwrap_or_else(|| panic!("no cookie {name} in {response:?}"));
     found.split(';').next().expect("a cookie has a value").to_owned()
 }
+
+const HOSTING: &str = include_str!("../docs/hosting.md");
+
+/// The blocks of docs/hosting.md in this language, below the heading that begins so.
+fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
+    let section = between(HOSTING, &format!("\n### {heading}"), "\n### ");
+    section
+        .split(&format!("```{language}\n"))
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect()
+}
+
+/// A configuration of docs/hosting.md as it can run here: with the virtual environment and the user that there are.
+fn as_it_runs_here(conf: &str) -> String {
+    let venv = variable("MOD_WSGI_VENV");
+    let word = |word: &str| match word.split_once('=') {
+        Some(("python-home", _)) => format!("python-home={venv}"),
+        Some(("user", _)) => "user=www-data".to_owned(),
+        _ => word.to_owned(),
+    };
+    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    conf.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_configuration_for_hosting_is_accepted() {
+    let all: Vec<_> = HOSTING.split("```apache\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let modules = ["alias", "auth_basic", "authn_core", "authn_file", "authz_core", "authz_user"];
+    for conf in &all {
+        println!("{conf}");
+        Httpd::bare(&as_it_runs_here(conf)).modules(&modules).config_test().assert_ok();
+    }
+    let applications = all.iter().filter(|conf| conf.contains("WSGIScriptAlias")).count();
+    assert!(applications > 8, "{applications}");
+}
+
+/// A server with the lines that docs/hosting.md has for an application. Its directory is `site` below the root.
+fn hosted(heading: &str) -> Builder {
+    let ([conf], [script]) = (&blocks(heading, "apache")[..], &blocks(heading, "python")[..]) else {
+        panic!("not one configuration and one script below {heading}")
+    };
+    let path = script.lines().next().and_then(|line| line.strip_prefix("# ")).expect("the path of the script");
+    let (folder, name) = path.rsplit_once('/').expect("a path");
+    Httpd::bare(&as_it_runs_here(conf).replace(folder, "{root}/site"))
+        .modules(&["alias"])
+        .file(&format!("site/{name}"), script)
+}
+
+#[test]
+fn an_application_of_flask_is_hosted_as_described() {
+    let app = "import flask\napp = flask.Flask(__name__)\n@app.get('/')\ndef index(): return 'flask'\n";
+    let httpd = hosted("Flask").file("site/site_app.py", app).start();
+    httpd.get("/").assert(200, "flask");
+    httpd.finish(&[]);
+}
+
+#[test]
+fn a_site_of_django_is_hosted_as_described() {
+    let settings = "SECRET_KEY = 'x'\nALLOWED_HOSTS = ['*']\nROOT_URLCONF = 'mysite.urls'\n";
+    let urls = "from django.http import HttpResponse\nfrom django.urls import path\n\
+                def index(request): return HttpResponse(request.headers.get('Authorization', 'none'))\n\
+                urlpatterns = [path('', index)]\n";
+    let httpd = hosted("Django")
+        .file("site/mysite/settings.py", settings)
+        .file("site/mysite/urls.py", urls)
+        .file("site/media/picture", "a picture")
+        .start();
+    httpd.request("GET", "/").header("Authorization", "Token 1").send().assert(200, "Token 1");
+    httpd.get("/media/picture").assert(200, "a picture");
+    httpd.finish(&[]);
+}
