@@ -159,7 +159,9 @@ fn lines_about_a_request_go_to_the_log_of_its_virtual_host() {
     // written by another process than the rest, so the order is open.
     let mut of_a = messages(&httpd, "a.log");
     of_a.sort();
-    assert_eq!(of_a, [&of_script("a.example"), "loading", "raw from a.example", "raw from a.second"]);
+    let early = httpd.root().join("early.py").display().to_string();
+    let loading = format!("[script {early}] [process-group=of-a application-group=%{{GLOBAL}}] loading");
+    assert_eq!(of_a, [&of_script("a.example"), &loading, "raw from a.example", "raw from a.second"]);
     assert_eq!(messages(&httpd, "second.log"), [of_script("a.second")]);
     assert_eq!(messages(&httpd, "c.log"), [of_script("c.example")]);
     httpd.finish(&["raw from c.example"]);
@@ -298,7 +300,10 @@ fn the_socket_prefix_is_a_path_or_relative_to_the_server_root() {
 fn a_socket_prefix_that_cannot_be_used_stops_the_start_and_is_named() {
     let long = "x".repeat(120);
     for (prefix, words) in [
-        ("missing/folder/s", ["WSGISocketPrefix", "there is no folder", "expected a prefix in a folder that exists"]),
+        (
+            "missing/folder/s",
+            ["WSGISocketPrefix", "there is no directory", "expected a prefix in a directory that exists"],
+        ),
         (&*long, ["WSGISocketPrefix", "is longer than the 107 bytes", ""]),
     ] {
         let conf = format!("WSGISocketPrefix {prefix}\nWSGIDaemonProcess group threads=1\n");

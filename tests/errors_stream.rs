@@ -83,11 +83,10 @@ const HERE: &str = if crate::support::IN_DAEMONS { "requests" } else { "%{GLOBAL
 /// What a script writes while it is loaded in one application group of those below, by any way that leads to the log.
 const WRITES: &str = "
 import logging, sys, warnings, imported
-import mod_wsgi
 print('printed')
 print('printed to stderr', file=sys.stderr)
 warnings.warn('warned')
-logging.basicConfig(handlers=[mod_wsgi.LogHandler()])
+logging.basicConfig(stream=sys.stderr)
 logging.error('logged')
 sys.stdout.write('half a line')
 

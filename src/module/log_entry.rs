@@ -144,10 +144,7 @@ fn source_of(record: &Record<'_>) -> Option<Source> {
 /// Writes a record that belongs to no request.
 pub(crate) fn write_without_request(record: &Record<'_>) {
     let source = source_of(record);
-    let origin = origin();
-    record.lines().for_each(|line| {
-        log::server_at(None, record.severity.into(), source.as_ref(), &format!("{origin}{line}"));
-    });
+    record.lines().for_each(|line| log::server_at(None, record.severity.into(), source.as_ref(), line));
 }
 
 /// Writes a line of a standard stream that belongs to no request.
