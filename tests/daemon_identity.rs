@@ -2,7 +2,7 @@
 //! and of each other.
 
 use crate::support::two_groups::python;
-use crate::support::{Builder, GilMode, Httpd, Process, in_both_modes, is_root, variable};
+use crate::support::{Builder, GilMode, Httpd, Process, httpd_program, in_both_modes, is_root, variable};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -117,7 +117,7 @@ fn a_home_that_cannot_be_entered_stops_the_process_and_is_named() {
                 WSGIScriptAlias /given {app} process-group=given\nWSGIScriptAlias /users {app} process-group=users\n";
     let httpd = Httpd::with(conf, "hello.py").start();
     httpd.wait_for_log("WSGI0009: home=/no/such/folder");
-    httpd.wait_for_log("WSGI0010: '/nonexistent', the home folder of the user 'nobody'");
+    httpd.wait_for_log("WSGI0010: '/nonexistent', the home directory of the user 'nobody'");
     for path in ["/given", "/users"] {
         assert_eq!(httpd.get(path).status, 504, "{path}");
     }
@@ -153,7 +153,7 @@ fn a_process_shows_its_display_name() {
     };
     assert_eq!(shown("first"), "(wsgi:first)");
     assert_eq!(shown("second"), "shop-%{GROUP}");
-    assert!(shown("third").starts_with("/usr/sbin/apache2 "), "{}", shown("third"));
+    assert!(shown("third").starts_with(&format!("{} ", httpd_program())), "{}", shown("third"));
     httpd.finish(&[]);
 }
 
@@ -175,6 +175,17 @@ fn python_is_the_groups_own() {
     assert_in(&httpd, "path", "__import__('os').environ['PYTHON_EGG_CACHE']", &format!("'{root}/eggs'"));
     assert_in(&httpd, "none", "__import__('os').environ.get('PYTHON_EGG_CACHE')", "None");
     httpd.finish(&[]);
+}
+
+#[test]
+fn a_switch_interval_that_a_script_keeps_from_being_set_is_told() {
+    let broken = "import sys\ndef broken(interval): raise OSError('not now')\nsys.setswitchinterval = broken\n";
+    let line = "WSGIDaemonProcess group switch-interval=0.25\n\
+                WSGIImportScript {root}/apps/broken.py process-group=group application-group=%{GLOBAL}\n\
+                WSGIScriptAlias / {app} process-group=group application-group=%{GLOBAL}\n";
+    let httpd = Httpd::with(line, "evaluate.py").file("apps/broken.py", broken).gil_mode(GilMode::Shared).start();
+    assert_eq!(python(&httpd, "/", "6 * 7"), "42");
+    httpd.finish(&["WSGI1042: switch-interval= cannot be set: OSError: not now"]);
 }
 
 #[test]
@@ -371,7 +382,7 @@ fn without_root_there_is_no_choice_of_users() {
         "True",
     );
     assert_in(&httpd, "first", "__import__('grp').getgrgid(__import__('os').getgid()).gr_name", "'nogroup'");
-    httpd.finish(&["WSGI0010: '/nonexistent', the home folder of the user 'nobody', cannot be entered"]);
+    httpd.finish(&["WSGI0010: '/nonexistent', the home directory of the user 'nobody', cannot be entered"]);
     groups(&[("first", "chroot=/srv")]).started_by("nobody").config_test().assert_fails_with(&[
         "WSGIDaemonProcess: chroot: '/srv'",
         "root",
@@ -461,12 +472,12 @@ fn a_script_must_belong_to_whom_the_group_expects() {
         "WSGI0166: the script may be written to by its group",
         "WSGI0168: the script may be written to by everyone",
         "WSGI0157: the script may be written to by everyone",
-        "WSGI0171: the folder of the script belongs to the user 'nobody'",
-        "WSGI0160: the folder of the script belongs to the group 'nogroup'",
-        "WSGI0170: the folder of the script belongs to the user with the id 4242",
-        "WSGI0159: the folder of the script belongs to the group with the id 4242",
-        "WSGI0173: the folder of the script may be written to by its group",
-        "WSGI0172: the folder of the script may be written to by everyone",
-        "WSGI0161: the folder of the script may be written to by everyone",
+        "WSGI0171: the directory of the script belongs to the user 'nobody'",
+        "WSGI0160: the directory of the script belongs to the group 'nogroup'",
+        "WSGI0170: the directory of the script belongs to the user with the id 4242",
+        "WSGI0159: the directory of the script belongs to the group with the id 4242",
+        "WSGI0173: the directory of the script may be written to by its group",
+        "WSGI0172: the directory of the script may be written to by everyone",
+        "WSGI0161: the directory of the script may be written to by everyone",
     ]);
 }

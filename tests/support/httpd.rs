@@ -10,12 +10,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 use tempfile::TempDir;
 
-const HTTPD: &str = "/usr/sbin/apache2";
-const MODULES: &str = "/usr/lib/apache2/modules";
+/// The program, and the directory of the modules that belong to it.
+static HTTPD: LazyLock<String> = LazyLock::new(|| format!("{}/{}", apxs("SBINDIR"), apxs("PROGNAME")));
+static MODULES: LazyLock<String> = LazyLock::new(|| apxs("LIBEXECDIR"));
 const APPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps");
 /// The user that httpd's children become when it is started as root.
 const USER: &str = "www-data";
@@ -265,7 +267,7 @@ impl Builder {
             .args(["--pdeathsig", "TERM"])
             .args(self.started_by.iter().flat_map(|user| ["--reuid", user, "--init-groups"]))
             .args(self.started_by.iter().flat_map(|user| ["--regid".to_owned(), group_of(user)]))
-            .args([HTTPD, "-d"])
+            .args([httpd_program(), "-d"])
             .arg(self.root())
             .arg("-f")
             .arg(self.root().join("httpd.conf"))
@@ -308,12 +310,13 @@ impl Builder {
             "ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {{root}}/httpd.pid\n\
              DefaultRuntimeDir {{root}}/run\nDocumentRoot {{root}}/htdocs\n\
              ErrorLog {{root}}/error.log\nLogLevel {}\n\
-             LoadModule mpm_{mpm}_module {MODULES}/mod_mpm_{mpm}.so\n",
+             LoadModule mpm_{mpm}_module {modules}/mod_mpm_{mpm}.so\n",
             self.log_level,
             mpm = self.mpm.name(),
+            modules = *MODULES,
         );
         for name in &self.modules {
-            writeln!(conf, "LoadModule {name}_module {MODULES}/mod_{name}.so").expect("a string grows");
+            writeln!(conf, "LoadModule {name}_module {}/mod_{name}.so", *MODULES).expect("a string grows");
         }
         if self.modules.iter().any(|name| name == "mime") {
             conf += "TypesConfig /dev/null\n";
@@ -634,6 +637,18 @@ impl Drop for Httpd {
 #[track_caller]
 pub fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
+}
+
+/// What `apxs` says of the httpd that the module is built for, asked as build.rs asks it.
+fn apxs(variable: &str) -> String {
+    let apxs = env::var("APXS").unwrap_or_else(|_| "apxs".to_owned());
+    let output = Command::new(&apxs).args(["-q", variable]).output().unwrap_or_else(|error| panic!("{apxs}: {error}"));
+    String::from_utf8(output.stdout).expect("a path").trim().to_owned()
+}
+
+/// The path of httpd.
+pub fn httpd_program() -> &'static str {
+    &HTTPD
 }
 
 /// The number of a user's own group.
