@@ -28,6 +28,7 @@ mod daemon_routing;
 mod daemon_server_metrics;
 mod daemon_service;
 mod daemon_supervisor;
+mod documents;
 mod environ;
 mod error_documents;
 mod errors_stream;

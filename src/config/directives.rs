@@ -66,7 +66,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 #[rustfmt::skip]
 pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 50] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
-        c"a URL path, a script or folder of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
+        c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
         c"a regular expression, a script, and options as for WSGIScriptAlias"),
     declaration(c"WSGIImportScript", 2, |s, o, a| add_import(s, o, ImportScript::parse(a)?),
@@ -103,9 +103,9 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 50] = [
     global(c"WSGIPythonHome", |s, a| { python_home::check(&a.first())?; s.start_up.python_home = Some(a.first()); Ok(()) },
         c"the root of a Python installation or virtual environment"),
     global(c"WSGIPythonPath", |s, a| { s.start_up.interpreters.here().python_path = Some(a.first()); Ok(()) },
-        c"folders for sys.path, separated by colons"),
+        c"directories for sys.path, separated by colons"),
     global(c"WSGIPythonEggs", |s, a| { s.start_up.python_eggs = Some(a.first()); Ok(()) },
-        c"the folder that eggs are unpacked into"),
+        c"the directory that eggs are unpacked into"),
     global(c"WSGIPythonOptimize", |s, a| { s.start_up.python_optimize = leading_number(&a.first()); Ok(()) },
         c"a level of optimisation, as python -O counts them"),
     global(c"WSGIPythonWarnings", |s, a| { s.start_up.python_warnings.push(a.first()); Ok(()) },

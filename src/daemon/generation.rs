@@ -92,7 +92,7 @@ impl Generation {
 fn full_prefix(pool: Pool<'_>, prefix: Option<&str>) -> Result<String, String> {
     let prefix = match prefix {
         Some(prefix) => prefix.to_owned(),
-        None => runtime::file(pool, c"wsgi").ok_or("the runtime folder of httpd has no usable name")?,
+        None => runtime::file(pool, c"wsgi").ok_or("the runtime directory of httpd has no usable name")?,
     };
     Ok(format!("{prefix}.{}.{}", std::process::id(), mpm::generation()))
 }
@@ -170,7 +170,7 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
     match path.parent() {
         Some(folder) if folder.is_dir() => Ok(()),
         _ => Err(format!(
-            "WSGISocketPrefix: there is no folder for '{}'; expected a prefix in a folder that exists",
+            "WSGISocketPrefix: there is no directory for '{}'; expected a prefix in a directory that exists",
             path.display()
         )),
     }

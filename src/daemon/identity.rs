@@ -21,7 +21,7 @@ use std::path::Path;
 /// What of its identity a daemon could not take on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IdentityError {
-    #[error("WSGI0003: chroot={folder}: the folder cannot become the root of the process ({})", .errno.desc())]
+    #[error("WSGI0003: chroot={folder}: the directory cannot become the root of the process ({})", .errno.desc())]
     Root { folder: String, errno: Errno },
     #[error("WSGI0004: the process cannot take on the group with the id {gid} ({})", .errno.desc())]
     Group { gid: u32, errno: Errno },
@@ -35,12 +35,12 @@ pub(crate) enum IdentityError {
         "WSGI0008: the process would run as root, which no daemon does; expected user=, or User of httpd, to name another user"
     )]
     StillRoot,
-    #[error("WSGI0009: home={folder}: the folder cannot be entered ({})", .errno.desc())]
+    #[error("WSGI0009: home={folder}: the directory cannot be entered ({})", .errno.desc())]
     Home { folder: String, errno: Errno },
-    #[error("WSGI0010: '{folder}', the home folder of the user '{user}', cannot be entered ({}); expected home= to name another folder", .errno.desc())]
+    #[error("WSGI0010: '{folder}', the home directory of the user '{user}', cannot be entered ({}); expected home= to name another directory", .errno.desc())]
     HomeOfUser { folder: String, user: String, errno: Errno },
     #[error(
-        "WSGI0011: the user with the id {uid} has no home folder, because this system does not know it; expected home= to name a folder"
+        "WSGI0011: the user with the id {uid} has no home directory, because this system does not know it; expected home= to name a directory"
     )]
     NoHome { uid: u32 },
     #[error("WSGI0075: cpu-priority={nice}: the nice value cannot be set ({}); it stays as it was", .errno.desc())]
