@@ -155,6 +155,21 @@ fn a_password_script_that_is_not_there_is_an_error() {
 }
 
 #[test]
+fn a_digest_script_that_is_not_there_is_an_error() {
+    let digest = "AuthType Digest\nAuthName here\nAuthDigestProvider wsgi\nRequire valid-user\n";
+    for (script, line) in [
+        ("", "WSGI0044: the provider 'wsgi' is to be asked, and WSGIAuthUserScript is not set here"),
+        ("WSGIAuthUserScript {root}/empty.py", "WSGI0046: the script has no 'get_realm_hash' [script */empty.py]"),
+    ] {
+        let httpd = guarded(&format!("{digest}{script}")).file("empty.py", "").start();
+        let status = httpd.curl(&["--digest", "-u", "user:secret", "-o", "-", "-w", "|%{http_code}", "{url}/"]);
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert!(status.ends_with("|500"), "{status}");
+        httpd.finish(&[line]);
+    }
+}
+
+#[test]
 fn a_hash_is_looked_up_for_digest_authentication() {
     in_both_modes(|mode| {
         let conf =
@@ -247,6 +262,13 @@ fn a_group_script_that_is_not_there_makes_nobody_a_member() {
     assert_eq!(logged_in(&httpd).send().status, 401);
     httpd.finish(&[
         "WSGI0058: 'Require wsgi-group' is to be checked, and WSGIAuthGroupScript is not set here",
+        "AH01631: user user: authorization failure*",
+    ]);
+    let empty = format!("{BASIC}WSGIAuthGroupScript {{root}}/empty.py\nRequire wsgi-group staff");
+    let httpd = guarded(&empty).file("empty.py", "").start();
+    assert_eq!(logged_in(&httpd).send().status, 401);
+    httpd.finish(&[
+        "WSGI0052: the script has no 'groups_for_user' [script */empty.py]",
         "AH01631: user user: authorization failure*",
     ]);
 }

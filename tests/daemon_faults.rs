@@ -3,7 +3,7 @@
 use crate::support::faults::{
     answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
 };
-use crate::support::{Builder, Httpd, Mpm, Process, in_both_modes, wait_for};
+use crate::support::{Builder, GilMode, Httpd, Mpm, Process, in_both_modes, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -418,4 +418,27 @@ fn connections_of_many_children_do_not_use_up_the_descriptors_of_a_process() {
         }
         httpd.finish(&[]);
     });
+}
+
+#[test]
+fn a_long_request_to_a_stopped_process_fails_when_socket_timeout_is_over() {
+    let options = "processes=1 threads=1 socket-timeout=1";
+    // More than the buffers of a socket hold.
+    let conf = "LimitRequestFieldSize 1000000\nLimitRequestFields 100\n";
+    let httpd = serving(options, conf).gil_mode(GilMode::Free).start();
+    let process = answering(&httpd);
+    process.signal("STOP");
+    let long = "x".repeat(900_000);
+    httpd.request("GET", "/plain").header("X-Long", &long).header("X-Longer", &long).send().assert_error_page(500);
+    process.signal("CONT");
+    httpd.get("/plain").assert(200, "done");
+    httpd.finish(&["WSGI0121: the request cannot be sent to a process of group 'group'"]);
+}
+
+#[test]
+fn a_supervisor_that_does_not_end_is_killed() {
+    let httpd = serving("processes=1", "").gil_mode(GilMode::Free).start();
+    answering(&httpd);
+    supervisor(&httpd).signal("STOP");
+    httpd.finish(&["WSGI1028: the supervisor of the process groups, process * does not end; it is killed"]);
 }

@@ -166,3 +166,15 @@ fn a_daemon_that_never_stops_talking_keeps_no_one_waiting() {
     assert_eq!(process("on").0, replaced.0);
     httpd.finish(&["WSGI1023"]);
 }
+
+#[test]
+fn a_supervisor_that_does_not_answer_is_not_waited_for() {
+    let httpd = measured("processes=1", "").start();
+    let process = Process(ask(&httpd, "/on?process").trim().parse().expect("a number"));
+    let supervisor = process.parent().expect("a daemon process has a parent");
+    supervisor.signal("STOP");
+    assert_eq!(ask(&httpd, "/on?is_none"), "True\n");
+    supervisor.signal("CONT");
+    wait_for("an answer", || (ask(&httpd, "/on?is_none") == "False\n").then_some(()));
+    httpd.finish(&["WSGI1070: the supervisor does not tell what is in httpd's scoreboard"]);
+}

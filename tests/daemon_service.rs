@@ -226,3 +226,14 @@ fn a_service_may_subscribe_to_events_and_is_told_of_none() {
         httpd.finish(&[]);
     });
 }
+
+#[test]
+fn a_service_whose_threads_cannot_be_waited_for_says_so() {
+    const PROGRAM: &str = "wait = threading._shutdown\n\
+                           def broken():\n    threading._shutdown = wait\n    say('waited')\n    raise OSError('no wait')\n\
+                           threading._shutdown = broken\n";
+    let httpd = running("", &[("%{GLOBAL}", PROGRAM)]).start();
+    wait_for("its end", || (!said(&httpd).is_empty()).then_some(()));
+    httpd.wait_for_log("WSGI1043");
+    httpd.finish(&["process group 'service': WSGI1043: a service cannot run: OSError: no wait"]);
+}

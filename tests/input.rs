@@ -403,7 +403,8 @@ fn chunks_win_over_a_length_and_end_the_connection() {
 
 #[test]
 fn a_body_over_the_limit_is_refused_before_python_runs() {
-    let httpd = Httpd::with("WSGIScriptAlias / {app}\nLimitRequestBody 100", "input.py").start();
+    let builder = Httpd::with("WSGIScriptAlias / {app}\nLimitRequestBody 100", "input.py");
+    let httpd = builder.log_level("warn wsgi:info").start();
     httpd.post("/echo", "x".repeat(100)).assert(200, &"x".repeat(100));
     httpd.post("/echo", "x".repeat(101)).assert_error_page(413);
     let mut connection = httpd.connect();
@@ -414,8 +415,10 @@ fn a_body_over_the_limit_is_refused_before_python_runs() {
     assert_eq!(response.interim, [0_u16; 0]);
     httpd.get("/was_called").assert(200, "/echo");
     // httpd's own word on it, from 2.4.x on.
-    let said = httpd.error_log().count("AH01588:") > 0;
-    httpd.finish(if said { &["AH01588:"] } else { &[] });
+    let said: &[&str] = if httpd.error_log().count("AH01588:") > 0 { &["AH01588:"] } else { &[] };
+    let ours = "WSGI1001: the request body of 101 bytes is larger than LimitRequestBody 100 allows";
+    assert_eq!(httpd.error_log().count(ours), 2, "{:#?}", httpd.error_log());
+    httpd.finish(&[&[ours, "loading", "Python * started"], said].concat());
 }
 
 #[test]
@@ -551,4 +554,12 @@ fn a_body_that_a_filter_made_longer_is_read_to_its_end() {
     let expression = "(input.read() == b'x' * 5000, int(environ['CONTENT_LENGTH']) < 5000)";
     request.header("X-Python", expression).body(gzipped).send().assert(200, "(True, True)");
     httpd.finish(&[]);
+}
+
+#[test]
+fn a_length_that_another_module_makes_nonsense_of_is_refused() {
+    let conf = "WSGIScriptAlias / {app}\nRequestHeader set Content-Length nonsense";
+    let httpd = Httpd::with(conf, "input.py").modules(&["headers"]).log_level("warn wsgi:info").start();
+    httpd.get("/echo").assert_error_page(400);
+    httpd.finish(&["WSGI0141: Content-Length 'nonsense' is not a number", "loading", "Python * started"]);
 }

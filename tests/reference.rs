@@ -1,4 +1,4 @@
-//! The reference in apache-conf/, the README and the comparison in docs/ tell the
+//! The reference in apache-conf/, the table and the comparison in docs/ tell the
 //! truth: httpd accepts each line of the first, all name exactly the directives
 //! there are, and the tests that back the comparison exist. The table of messages
 //! in docs/ has each code that the module logs, in the words of the module.
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf/mod_wsgi.conf");
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
 const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/directives.md");
 
 fn reference() -> String {
@@ -46,9 +46,9 @@ fn the_reference_describes_each_directive_with_an_example() {
 }
 
 #[test]
-fn the_readme_lists_each_directive() {
-    let readme = fs::read_to_string(README).expect("the README");
-    let rows: BTreeSet<_> = readme.lines().filter_map(|line| directive_in(line.strip_prefix("| `")?)).collect();
+fn the_table_of_directives_lists_each() {
+    let table = fs::read_to_string(TABLE).expect("the table of directives");
+    let rows: BTreeSet<_> = table.lines().filter_map(|line| directive_in(line.strip_prefix("| `")?)).collect();
     assert_eq!(rows, registered());
 }
 
@@ -184,7 +184,10 @@ fn text_below(folder: &str, ending: &str) -> String {
         let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("a path below").to_str().expect("UTF-8");
         match () {
             () if path.is_dir() => text_below(name, ending),
-            () if name.ends_with(ending) && !name.ends_with("/tests.rs") => fs::read_to_string(&path).expect("a text"),
+            () if name.ends_with(ending) && !name.ends_with("/tests.rs") => {
+                let text = fs::read_to_string(&path).expect("a text");
+                text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+            }
             () => String::new(),
         }
     });
@@ -276,4 +279,49 @@ fn the_table_of_messages_has_the_words_of_the_module() {
         let line = &messages[&format!("WSGI{code}")];
         assert!(line.contains(beginning.trim_end()), "WSGI{code}: {beginning:?} is not how {line:?} begins");
     }
+}
+
+/// Codes that no test meets, and why not.
+const NOT_MET: [(&str, &str); 9] = [
+    ("WSGI0124", "no way is known that leads there"),
+    (
+        "WSGI0147",
+        "a connection that breaks without an end: between processes of one machine the kernel always tells one",
+    ),
+    ("WSGI1002", "needs a Python without memory for a dictionary, but with enough to go on"),
+    ("WSGI1006", "needs a mistake in the module"),
+    ("WSGI1022", "needs a machine that gives no further process, also not to the tests beside this one"),
+    ("WSGI1027", "the same"),
+    ("WSGI1040", "prctl(2) refuses this to nobody"),
+    ("WSGI1041", "needs a kernel that does not let a process close what is its own"),
+    ("WSGI1071", "needs a machine that gives no further thread"),
+];
+
+/// The code of unit tests, which stands in files of its own or at the end of others.
+fn unit_tests(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let texts = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            return unit_tests(&path);
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let is_of_tests = path.file_name().is_some_and(|name| name == "tests.rs");
+        if is_of_tests { text } else { text.split_once("#[cfg(test)]\nmod tests").unwrap_or_default().1.to_owned() }
+    });
+    texts.collect()
+}
+
+#[test]
+fn each_code_is_met_by_a_test() {
+    let tests: String = text_below("tests", ".rs").replace(include_str!("reference.rs"), "");
+    let units = unit_tests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let met: BTreeSet<_> = codes(&tests).into_iter().chain(codes(&units)).collect();
+    let excused: BTreeSet<_> = NOT_MET.iter().map(|(code, _)| *code).collect();
+    let missing: Vec<_> = messages().into_keys().filter(|code| !met.contains(code.as_str())).collect();
+    // A message was added without a test that meets it.
+    let missing: Vec<_> = missing.iter().filter(|code| !excused.contains(code.as_str())).collect();
+    assert!(missing.is_empty(), "no test names {missing:?}");
+    let needless: Vec<_> = excused.iter().filter(|code| met.contains(**code)).collect();
+    assert!(needless.is_empty(), "a test meets {needless:?}, which needs no excuse any more");
 }

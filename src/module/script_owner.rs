@@ -82,7 +82,7 @@ impl fmt::Display for NotOwned {
         };
         match self.thing {
             Thing::Script => out.write_str("the script ")?,
-            Thing::Folder => out.write_str("the folder of the script ")?,
+            Thing::Folder => out.write_str("the directory of the script ")?,
         }
         match &self.objection {
             Objection::Unseen => write!(out, "cannot be looked at, which {option}= asks for"),
@@ -159,6 +159,14 @@ mod tests {
         let shared = FileOwner { group_writes: true, ..OF_ROOT };
         assert_eq!(judge(Rule::User, "root", shared), Err(Objection::WritableByGroup));
         assert_eq!(judge(Rule::Group, "root", shared), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_has_a_code_for_each_thing_and_rule() {
+        assert_eq!(of_folder(b"/no/such/directory/app.wsgi"), None);
+        let of = |rule, thing| NotOwned { rule, thing, objection: Objection::Unseen }.code();
+        assert_eq!([of(Rule::Group, Thing::Script), of(Rule::Group, Thing::Folder)], ["WSGI0153", "WSGI0158"]);
+        assert_eq!([of(Rule::User, Thing::Script), of(Rule::User, Thing::Folder)], ["WSGI0162", "WSGI0169"]);
     }
 
     #[test]

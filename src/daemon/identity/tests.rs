@@ -90,10 +90,11 @@ fn only_root_s_choice_of_a_home_must_be_there() {
     let error = enter_folder(&by_root, Some(&missing)).expect_err("no folder");
     assert_eq!(
         error.to_string(),
-        "WSGI0010: '/no/such/folder', the home folder of the user 'someone', cannot be entered (No such file or \
-         directory); expected home= to name another folder"
+        "WSGI0010: '/no/such/folder', the home directory of the user 'someone', cannot be entered (No such file or \
+         directory); expected home= to name another directory"
     );
     assert_eq!(enter_folder(&by_root, None), Err(IdentityError::NoHome { uid: 77 }));
+    assert_code(&IdentityError::NoHome { uid: 77 }, "WSGI0011");
     let by_another = Decision::new(&group, HTTPD, SOMEONE);
     assert_eq!(enter_folder(&by_another, Some(&missing)), Ok(Some(error)));
     assert_eq!(enter_folder(&by_another, None), Ok(Some(IdentityError::NoHome { uid: SOMEONE.uid })));
@@ -104,7 +105,7 @@ fn a_given_home_must_be_there_whoever_started_httpd() {
     let group = ProcessGroup { home: Some("/no/such/folder".into()), ..group() };
     for started in [ROOT, SOMEONE] {
         let error = enter_folder(&Decision::new(&group, HTTPD, started), None).expect_err("no folder");
-        let text = "WSGI0009: home=/no/such/folder: the folder cannot be entered (No such file or directory)";
+        let text = "WSGI0009: home=/no/such/folder: the directory cannot be entered (No such file or directory)";
         assert_eq!(error.to_string(), text);
     }
 }
@@ -134,4 +135,103 @@ fn variables_tell_of_the_user_and_replace_names_that_are_there() {
     let all = [text("LANG", "C"), text("LC_ALL", "C.UTF-8"), text("HOME", "/home/someone"), text("LOGNAME", "someone")];
     assert_eq!(variables(&group, Some(&someone), |name| name == "LOGNAME"), all);
     assert_eq!(variables(&group, None, |_| true), all[..2]);
+}
+
+#[track_caller]
+fn assert_code(error: &IdentityError, code: &str) {
+    assert!(error.to_string().starts_with(&format!("{code}: ")), "{code}: {error}");
+}
+
+/// No user and no group has this number: the calls that take one refuse it.
+const NOBODY: u32 = u32::MAX;
+
+#[test]
+fn what_a_process_cannot_become_has_a_code() {
+    let own = so_far();
+    let become_them = |uid, gid, groups| {
+        let decision =
+            Decision { ids: Ids { uid, gid }, from_root: true, memberships: Memberships::Kept, folder: Folder::Kept };
+        become_user(&decision, groups).expect_err("it cannot")
+    };
+    assert_code(&become_them(own.uid, NOBODY, None), "WSGI0004");
+    assert_code(&become_them(own.uid, own.gid, Some(vec![NOBODY])), "WSGI0005");
+    assert_code(&become_them(NOBODY, own.gid, None), "WSGI0007");
+    if own.uid == 0 {
+        assert_code(&become_them(0, own.gid, None), "WSGI0008");
+    }
+    let missing = ProcessGroup { chroot: Some("/no/such/directory".into()), ..group() };
+    assert_code(&enter_root(&missing).expect_err("no directory"), "WSGI0003");
+    let strange = User { name: "no\0name".into(), ..user(77) };
+    let decision = Decision::new(&missing, HTTPD, ROOT);
+    assert_code(&memberships(&decision, Some(&strange)).expect_err("no user"), "WSGI0006");
+}
+
+#[test]
+fn what_a_process_with_other_threads_cannot_change_is_a_warning() {
+    std::thread::scope(|scope| {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || wait.recv());
+        let threads = Threads::of_this_process().expect("Linux");
+        let group = ProcessGroup {
+            display_name: Some("name".into()),
+            lang: Some("C".into()),
+            locale: Some("C".into()),
+            ..group()
+        };
+        assert_code(&show_title(&group, &threads).expect_err("another thread"), "WSGI1012");
+        let warnings = set_surroundings(&group, None, &threads);
+        let codes = ["WSGI1013", "WSGI1013", "WSGI0079"];
+        assert_eq!(warnings.len(), codes.len(), "{warnings:?}");
+        warnings.iter().zip(codes).for_each(|(warning, code)| assert_code(warning, code));
+        drop(done);
+    });
+}
+
+/// Whether `body` succeeds in a process of its own, which may change what it is.
+fn in_another_process(body: impl FnOnce()) -> bool {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let pid = crate::unix::fork::fork(|| {
+        body();
+        0
+    });
+    matches!(waitpid(pid.expect("a process"), None), Ok(WaitStatus::Exited(_, 0)))
+}
+
+#[test]
+fn limits_that_another_user_may_not_raise_are_warnings() {
+    assert!(in_another_process(|| {
+        let limits = [(Resource::RLIMIT_CPU, 1000), (Resource::RLIMIT_DATA, 1 << 40), (Resource::RLIMIT_AS, 1 << 45)];
+        for (resource, limit) in limits {
+            setrlimit(resource, limit, limit).expect("lower than before");
+        }
+        if so_far().uid == 0 {
+            unistd::setuid(Uid::from_raw(65534)).expect("root may");
+        }
+        let group = ProcessGroup {
+            cpu_priority: Some(-5),
+            cpu_time_limit: Some(5000),
+            memory_limit: Some(1 << 41),
+            virtual_memory_limit: Some(1 << 46),
+            ..group()
+        };
+        assert_code(&set_priority(&group).expect_err("not allowed"), "WSGI0075");
+        let warnings = set_limits(&group);
+        let codes = ["WSGI0076", "WSGI0077", "WSGI0078"];
+        assert_eq!(warnings.len(), codes.len(), "{warnings:?}");
+        warnings.iter().zip(codes).for_each(|(warning, code)| assert_code(warning, code));
+    }));
+}
+
+#[test]
+fn a_process_that_cannot_count_its_threads_does_not_start() {
+    if so_far().uid != 0 {
+        println!("not shown: the tests run without root");
+        return;
+    }
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    assert!(in_another_process(|| {
+        // Without /proc.
+        unistd::chroot(empty.path()).expect("root may");
+        assert_code(&assume(&group(), 33, 33).expect_err("no /proc"), "WSGI1014");
+    }));
 }
