@@ -43,7 +43,7 @@ fi
 if has cargo deny; then
   cargo deny --log-level error check bans licenses sources
   # The list of advisories is a repository of its own, which not every machine can reach.
-  if cargo deny --log-level off fetch db 2>/dev/null; then
+  if timeout 60 cargo deny --log-level off fetch db 2>/dev/null; then
     cargo deny --log-level error check advisories
   else
     echo "lint: the list of advisories cannot be fetched, they are not checked" >&2

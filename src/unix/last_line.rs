@@ -6,6 +6,7 @@
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI64, Ordering};
+use nix::unistd::{getpid, gettid};
 
 /// How far the time of the log is ahead of UTC, in seconds.
 static OFFSET: AtomicI64 = AtomicI64::new(0);
@@ -34,8 +35,7 @@ fn now() -> (i64, i64) {
 pub(crate) fn write(level: &str, text: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; 512], length: 0 };
     let (seconds, micros) = now();
-    // SAFETY: gettid(2) and getpid(2) may be called in a signal handler.
-    let (process, thread) = unsafe { (libc::getpid(), libc::gettid()) };
+    let (process, thread) = (getpid(), gettid());
     let _ = line.write_time(seconds + OFFSET.load(Ordering::Relaxed), micros);
     let _ = writeln!(line, " [wsgi:{level}] [pid {process}:tid {thread}] {text}");
     // SAFETY: write(2) may be called in a signal handler; the bytes are ours.
