@@ -11,7 +11,7 @@ export APP PORT FREE_THREADING PROCESSES
 
 PYTHON_OF_MODULE = $$(setup/python.sh)
 
-.PHONY: help setup build serve test lint bench wheel install print-python print-module .toolchain
+.PHONY: help setup build serve test lint bench wheel deb install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -39,6 +39,9 @@ bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to be
 
 wheel: .toolchain ## Build the Python distribution for PYTHON and print the path of the wheel.
 	@setup/wheel.sh "$(PYTHON_OF_MODULE)"
+
+deb: .toolchain ## Build the Debian package for PYTHON and print its path (DEBEMAIL='Name <address>' signs it).
+	@setup/deb.sh "$(PYTHON_OF_MODULE)"
 
 install: .toolchain ## Copy the module to httpd's modules (below DESTDIR) and print the lines that load it.
 	@setup/install.sh "$(PYTHON_OF_MODULE)"

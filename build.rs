@@ -126,8 +126,10 @@ fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<
     println!("cargo:rustc-env=MOD_WSGI_PYTHON_EXECUTABLE={executable}");
     println!("cargo:rustc-env=MOD_WSGI_STANDARD_LIBRARY={standard_library}");
     println!("cargo:rustc-env=MOD_WSGI_PYTHON_VERSION={}.{}", python.version().major, python.version().minor);
-    // libpython is found where it was at build time, without LD_LIBRARY_PATH.
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
+    // libpython is found where it was at build time, without LD_LIBRARY_PATH. The system's own needs no help.
+    if !library.starts_with("/usr/lib") || library.starts_with("/usr/lib/mod-wsgi-rs") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
+    }
     // httpd unloads and reloads modules at every restart; Python and thread-local destructors
     // must not lose the code beneath them, so the object stays mapped.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");

@@ -14,7 +14,7 @@ has() {
   return 1
 }
 
-for script in setup/*.sh; do
+for script in setup/*.sh packaging/*.sh; do
   sh -n "$script"
 done
 bash -n .ci/run
