@@ -8,7 +8,7 @@ use std::{env, error::Error};
 /// What of httpd and APR the crate uses. A name that is missing here fails to
 /// compile; a name that no one uses any more costs nothing but this line.
 const FUNCTIONS: &[&str] = &[
-    "ap_(hook_(child_init|post_config|pre_mpm|handler|translate_name|access_checker|fixups)|register_auth_provider|log_rerror_|log_error_)",
+    "ap_(hook_(child_init|post_config|pre_mpm|child_status|monitor|handler|translate_name|access_checker|fixups)|register_auth_provider|log_rerror_|log_error_)",
     "ap_hook_check_config",
     "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
@@ -29,7 +29,7 @@ const FUNCTIONS: &[&str] = &[
 const TYPES: &[&str] = &[
     "authn_(provider|status)|authz_(provider|status)|request_rec|server_rec|conn_rec|process_rec|module|command_rec|cmd_parms|core_dir_config",
     "apr_(proc_t|pool_t|table_t|table_entry_t|array_header_t|bucket|bucket_brigade|bucket_type_t|file_t|finfo_t|status_t)",
-    "ap_(filter_t|filter_rec_t|filter_type|bucket_error|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)|global_score|process_score|worker_score",
+    "ap_(filter_t|filter_rec_t|filter_type|bucket_error|regex_t|regmatch_t|conn_keepalive_e|input_mode_t)|global_score|process_score|worker_score|mpm_child_status",
 ];
 
 const CONSTANTS: &[&str] = &[

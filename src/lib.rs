@@ -43,6 +43,7 @@ mod daemon;
 mod ffi;
 mod metrics;
 mod module;
+mod observe;
 mod python;
 mod scripts;
 mod unix;

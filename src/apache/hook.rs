@@ -30,6 +30,16 @@ pub(crate) trait BeforeChildrenHook {
     fn run() -> Result<(), String>;
 }
 
+/// A function that httpd calls in its parent when a child has ended.
+pub(crate) trait ChildEndedHook {
+    fn run(process: u32);
+}
+
+/// A function that httpd calls in its parent every ten seconds or so.
+pub(crate) trait MonitorHook {
+    fn run();
+}
+
 /// What a module registers when httpd loads it.
 pub(crate) trait Registration {
     /// `pool` is that of the configuration.
@@ -90,6 +100,29 @@ unsafe extern "C" fn before_children_hook<H: BeforeChildrenHook>(
             super::log::server(None, super::log::Level::Critical, &text);
             ffi::HTTP_INTERNAL_SERVER_ERROR as c_int
         }
+    })
+}
+
+unsafe extern "C" fn child_status_hook<H: ChildEndedHook>(
+    _server: *mut ffi::server_rec,
+    process: ffi::pid_t,
+    _generation: ffi::ap_generation_t,
+    _slot: c_int,
+    status: ffi::mpm_child_status,
+) {
+    guard((), || {
+        if status == ffi::MPM_CHILD_EXITED
+            && let Ok(process) = u32::try_from(process)
+        {
+            H::run(process);
+        }
+    });
+}
+
+unsafe extern "C" fn monitor_hook<H: MonitorHook>(_pool: *mut ffi::apr_pool_t, _server: *mut ffi::server_rec) -> c_int {
+    guard(ffi::OK as c_int, || {
+        H::run();
+        ffi::OK as c_int
     })
 }
 
@@ -154,4 +187,16 @@ pub(crate) fn before_children<H: BeforeChildrenHook>() {
     let next = MIDDLE + 1;
     // SAFETY: httpd calls this during registration.
     unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), next) };
+}
+
+/// Registers `H` for the end of each child.
+pub(crate) fn child_ended<H: ChildEndedHook>() {
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
+}
+
+/// Registers `H` for what the parent looks after now and then.
+pub(crate) fn monitor<H: MonitorHook>() {
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_monitor(Some(monitor_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }

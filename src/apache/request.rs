@@ -102,6 +102,17 @@ impl<'r> Request<'r> {
         member!(self, header_only) != 0
     }
 
+    /// Whether the method is GET, or HEAD.
+    pub(crate) fn is_get(self) -> bool {
+        member!(self, method_number) == ffi::M_GET as c_int
+    }
+
+    /// Says which methods there are, for the header `Allow` of an error.
+    pub(crate) fn allow_get_only(self) {
+        // SAFETY: REQUEST; one bit for each method.
+        unsafe { (*self.as_raw()).allowed |= 1 << ffi::M_GET };
+    }
+
     pub(crate) fn uri(self) -> &'r [u8] {
         self.text(member!(self, uri))
     }
@@ -234,6 +245,22 @@ impl<'r> Request<'r> {
         let vector = member!(self, per_dir_config);
         // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
+    }
+
+    /// Notes that the request has been counted: what httpd makes of its response is not counted again.
+    pub(crate) fn note_counted(self) {
+        let (vector, mark) = (member!(self, request_config), core::ptr::without_provenance_mut(1));
+        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        unsafe { ffi::inline::ap_set_module_config(vector, super::this_module(), mark) };
+    }
+
+    /// Whether it has been counted, or one that was redirected to it.
+    pub(crate) fn was_counted(self) -> bool {
+        core::iter::successors(Some(self), |request| request.previous()).any(|request| {
+            let vector = member!(request, request_config);
+            // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+            !unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }.is_null()
+        })
     }
 
     /// httpd's own per-directory settings.

@@ -19,6 +19,7 @@ impl Status {
     pub(crate) const UNAUTHORIZED: Self = Self(ffi::HTTP_UNAUTHORIZED as c_int);
     pub(crate) const FORBIDDEN: Self = Self(ffi::HTTP_FORBIDDEN as c_int);
     pub(crate) const NOT_FOUND: Self = Self(ffi::HTTP_NOT_FOUND as c_int);
+    pub(crate) const METHOD_NOT_ALLOWED: Self = Self(ffi::HTTP_METHOD_NOT_ALLOWED as c_int);
     pub(crate) const REQUEST_TIMEOUT: Self = Self(ffi::HTTP_REQUEST_TIME_OUT as c_int);
     pub(crate) const LENGTH_REQUIRED: Self = Self(ffi::HTTP_LENGTH_REQUIRED as c_int);
     pub(crate) const REQUEST_ENTITY_TOO_LARGE: Self = Self(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);

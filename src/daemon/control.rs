@@ -245,6 +245,13 @@ mod tests {
     }
 
     #[test]
+    fn ends_of_each_reason_are_counted() {
+        for reason in REASONS {
+            assert!(crate::observe::ends::CAUSES.contains(&reason.name()), "{reason:?}");
+        }
+    }
+
+    #[test]
     fn reasons_are_numbered_in_their_order() {
         for (number, reason) in REASONS.iter().enumerate() {
             assert_eq!(*reason as usize, number);

@@ -14,6 +14,8 @@ use crate::apache::status::Status;
 use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
 use crate::module::target::Wanted;
+use crate::observe::threads::Phase;
+use crate::observe::watch;
 use crate::unix::socket::TimeLimits;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -91,6 +93,7 @@ impl Errand<'_> {
         for _ in 0..ATTEMPTS {
             let reservation = self.reserve()?;
             tries.connects += 1;
+            watch::note_process(self.mine.group.table.process(reservation.place));
             let connection = match self.mine.connect(&reservation, self.limits()) {
                 Ok(connection) => connection,
                 // The table does not know yet that the process is gone, or there never was one.
@@ -129,6 +132,7 @@ impl Errand<'_> {
 
     /// Keeps a thread of a process, or says why there is none.
     fn reserve(&self) -> Result<Reservation<'static>, Fault> {
+        let _phase = watch::in_phase(Phase::Queue);
         let config = &self.mine.group.config;
         let began = Instant::now();
         let limit = config.queue_timeout.unwrap_or_else(|| self.timeout());

@@ -17,6 +17,9 @@ use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::{mpm, runtime, scoreboard, unixd};
 use crate::config::process_group::{self, ProcessGroup};
+use crate::observe::board::board;
+use crate::observe::meter::Meter;
+use crate::observe::roll::Roll;
 use crate::unix::fork;
 use crate::unix::shared::SharedWords;
 use core::time::Duration;
@@ -42,6 +45,10 @@ pub(crate) struct Group {
     pub(crate) pass: Pass,
     /// The socket of each place in the table.
     pub(crate) sockets: Vec<PathBuf>,
+    /// What its requests are counted with, in httpd's children.
+    pub(crate) meter: &'static Meter,
+    /// Its processes, as the supervisor knows them.
+    pub(crate) roll: Roll,
 }
 
 /// All process groups of a configuration.
@@ -129,14 +136,16 @@ impl Group {
         let places = places(config);
         // Children of httpd that are gone stay in the table for a moment.
         let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
-        let table = Table::new(places, tenants, config.threads, config.listen_backlog)
-            .map_err(|error| format!("no shared memory for process group '{}': {error}", config.name))?;
+        let no_memory = |error| format!("no shared memory for process group '{}': {error}", config.name);
+        let table = Table::new(places, tenants, config.threads, config.listen_backlog).map_err(no_memory)?;
         let pass = Pass::new().map_err(|error| format!("no pass for process group '{}': {error}", config.name))?;
         let sockets: Vec<_> = (1..=places).map(|place| socket(prefix, config, place)).collect();
         if let Some(last) = sockets.last() {
             check_socket(last)?;
         }
-        Ok(Self { config: config.clone(), server, table, pass, sockets })
+        let meter = board().ok_or(Errno::ENOMEM).and_then(|board| board.meter(&config.name)).map_err(no_memory)?;
+        let roll = Roll::new(places).map_err(no_memory)?;
+        Ok(Self { config: config.clone(), server, table, pass, sockets, meter, roll })
     }
 }
 

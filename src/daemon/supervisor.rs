@@ -42,6 +42,24 @@ struct Member {
     phase: Phase,
     /// How often the log has said that it takes long to start.
     lateness: u32,
+    applications: Loads,
+}
+
+/// What a daemon has said of the applications that it loads.
+#[derive(Default)]
+struct Loads {
+    loaded: Vec<Application>,
+    failed: Vec<Application>,
+}
+
+impl Loads {
+    fn note(&mut self, application: &Application, is_loaded: bool) {
+        self.failed.retain(|other| other != application);
+        let list = if is_loaded { &mut self.loaded } else { &mut self.failed };
+        if list.len() < APPLICATIONS && !list.contains(application) {
+            list.push(application.clone());
+        }
+    }
 }
 
 /// The line to a daemon.
@@ -337,6 +355,7 @@ impl Supervisor {
     }
 
     fn heed(&mut self, number: usize, message: Message) {
+        self.note_applications(number, &message);
         let member = &mut self.members[number];
         let group = member.group;
         match message {
@@ -361,6 +380,23 @@ impl Supervisor {
             }
             Message::LoadFailed(application) => self.give_up_successor(number, &application),
             Message::Ready | Message::Drain { .. } | Message::End { .. } => {}
+        }
+    }
+
+    /// Shows what a daemon has said of its applications.
+    fn note_applications(&mut self, number: usize, message: &Message) {
+        let member = &mut self.members[number];
+        let roll = &self.generation.groups[member.group].roll;
+        match message {
+            Message::Loaded(application) => member.applications.note(application, true),
+            Message::LoadFailed(application) => member.applications.note(application, false),
+            Message::Ready | Message::Replace { .. } | Message::Drain { .. } | Message::End { .. } => {}
+        }
+        let Loads { loaded, failed } = &member.applications;
+        roll.note_applications(member.place, loaded.len(), failed.len());
+        let takes_requests = member.phase == Phase::Ready || *message == Message::Ready;
+        if takes_requests && failed.is_empty() {
+            roll.note_ready();
         }
     }
 

@@ -260,6 +260,12 @@ impl Table {
         })
     }
 
+    /// How many requests wait, as far as that may be, and how many may wait.
+    pub(crate) fn queue(&self) -> (u32, u32) {
+        // Those that find the queue full count for a moment.
+        (self.waiting().load(SeqCst).min(self.backlog), self.backlog)
+    }
+
     pub(crate) fn process(&self, place: usize) -> u32 {
         self.of_place(place, Place::Process).load(SeqCst)
     }

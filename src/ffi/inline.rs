@@ -19,6 +19,19 @@ pub(crate) unsafe fn ap_get_module_config(vector: *const ap_conf_vector_t, modul
     unsafe { *slot }
 }
 
+/// `ap_set_module_config` of http_config.h.
+///
+/// # Safety
+/// `vector` is a configuration vector of httpd and `module` is loaded.
+pub(crate) unsafe fn ap_set_module_config(vector: *mut ap_conf_vector_t, module: *const module, value: *mut c_void) {
+    // SAFETY: `module` is loaded, says the caller.
+    let index = unsafe { (*module).module_index } as usize;
+    // SAFETY: the vector has a slot for the index of every loaded module.
+    let slot = unsafe { vector.cast::<*mut c_void>().add(index) };
+    // SAFETY: as above.
+    unsafe { *slot = value }
+}
+
 /// `APR_BRIGADE_SENTINEL`: the pseudo bucket that closes the ring. `link` is the
 /// first member of `apr_bucket`, so the head of the ring passes for one.
 ///

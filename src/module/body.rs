@@ -3,6 +3,8 @@
 use crate::apache::body::{BodyError as HostError, Input};
 use crate::apache::refusal;
 use crate::apache::request::Request;
+use crate::observe::threads::Phase;
+use crate::observe::watch;
 use crate::wsgi::gateway::{BodyError, RequestBody};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +39,7 @@ impl RequestBody for EmbeddedBody<'_> {
             self.input.invite();
             return Ok(false);
         }
+        let _phase = watch::in_phase(Phase::Reading);
         self.input.read(want, into).map_err(|error| match error {
             HostError::Answered => {
                 // Where httpd was held back the application may still answer.

@@ -1,8 +1,8 @@
 //! The start of a child process: Python begins here, after the fork, and ends
 //! with the pool of the child (SAFETY.md, AFTER-FORK).
 
-use super::preload;
 use super::process::{EMBEDDED, Process, become_process};
+use super::{preload, readiness};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
@@ -28,7 +28,9 @@ impl ChildHook for Child {
             log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
             return;
         }
-        match process.start_python() {
+        let started = process.start_python();
+        readiness::note_python(started.is_ok());
+        match started {
             Ok(gil) => {
                 let mode = if gil == GilMode::FreeThreading { "off" } else { "on" };
                 let text = format!("Python {} started, GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
@@ -39,7 +41,11 @@ impl ChildHook for Child {
                     tell_of_end(process);
                     finish::finish(keep);
                 });
-                preload::run(server, EMBEDDED, &|_, _| {});
+                preload::run(server, EMBEDDED, &|script, loaded| {
+                    if !loaded {
+                        readiness::note_not_loaded(&script.application_group, script.path.as_bytes());
+                    }
+                });
             }
             Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
         }

@@ -10,7 +10,7 @@ use super::process::process;
 use super::response::EmbeddedSink;
 use super::said::{self, Said};
 use super::target::{Target, Wanted};
-use super::{script_owner, script_path};
+use super::{counting, readiness, script_owner, script_path};
 use crate::apache::body::Input;
 use crate::apache::boundary::caught;
 use crate::apache::directive::directory_settings;
@@ -26,6 +26,7 @@ use crate::config::settings::Settings;
 use crate::config::values::group_literal;
 use crate::daemon::dispatch;
 use crate::daemon::generation::{self, Group};
+use crate::observe::watch::Watch;
 use crate::python::Attached;
 use crate::python::interpreter;
 use crate::python::script::{Event, Reloading, Script};
@@ -39,16 +40,18 @@ pub(crate) struct Handler;
 impl RequestHook for Handler {
     fn run(request: Request<'_>) -> Status {
         let Some(target) = Target::of(request) else { return Status::DECLINED };
-        let status = serve(request, target).unwrap_or_else(|fault| fault.answer(request));
-        if status.is_server_error() {
-            request.keep_whole_out_of_caches();
-        }
-        status
+        counting::counted(request, |watch| {
+            let status = serve(request, target, watch).unwrap_or_else(|fault| fault.answer(request));
+            if status.is_server_error() {
+                request.keep_whole_out_of_caches();
+            }
+            status
+        })
     }
 }
 
 /// Serves a request that is ours.
-fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
+fn serve(request: Request<'_>, target: Target<'_>, watch: Option<&Watch>) -> Result<Status, Fault> {
     check_target(request, target)?;
     let mut settings = settings_of(request, target);
     check_body(request, &settings)?;
@@ -73,14 +76,20 @@ fn serve(request: Request<'_>, target: Target<'_>) -> Result<Status, Fault> {
         target,
         callable: &callable,
     };
-    let status = if process_group.is_empty() { serve_here(&facts, &wanted) } else { serve_there(&facts, &wanted) }?;
+    let status = if process_group.is_empty() {
+        counting::enter_embedded(watch, request);
+        serve_here(&facts, &wanted)?
+    } else {
+        serve_there(&facts, &wanted, watch)?
+    };
     mention_withheld_credentials(&facts, status);
     Ok(status)
 }
 
 /// Serves the request in a daemon of its process group.
-fn serve_there(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, Fault> {
+fn serve_there(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>, watch: Option<&Watch>) -> Result<Status, Fault> {
     let group = running_group(facts.request, facts.process_group)?;
+    counting::enter(watch, group.meter, facts.request);
     script_owner::check(facts.request, &group.config)?;
     dispatch::serve(facts, group, wanted)
 }
@@ -243,6 +252,9 @@ fn call_attached(
         callable: facts.callable,
     };
     let announce = |event: Event<'_>| {
+        if let Event::Loaded = event {
+            readiness::note_loaded(attached.interpreter.name(), path);
+        }
         if let Some(entry) = Entry::event(attached.interpreter.name(), &event) {
             entry.write(request);
         }

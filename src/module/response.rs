@@ -6,6 +6,8 @@ use crate::apache::refusal;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::ffi;
+use crate::observe::threads::Phase;
+use crate::observe::watch;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
@@ -91,6 +93,7 @@ impl<'r> EmbeddedSink<'r> {
             return Err(SinkError::Answered);
         }
         self.passed = true;
+        let _phase = watch::in_phase(Phase::Writing);
         self.output.send(data, tail).map_err(|error| self.failure(error))
     }
 
@@ -144,6 +147,7 @@ impl<'r> EmbeddedSink<'r> {
             let _ = self.send(&kept, Tail::Flush);
         }
         if !self.was_answered() {
+            watch::note_cut();
             self.output.cut();
         }
     }
@@ -196,6 +200,7 @@ impl ResponseSink for EmbeddedSink<'_> {
         self.ended = complete;
         let tail = if complete { Tail::End } else { Tail::Flush };
         let FileRange { descriptor, offset, length } = file;
+        let _phase = watch::in_phase(Phase::Writing);
         let part = FilePart { descriptor, offset, length, sendfile: self.sendfile };
         self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }

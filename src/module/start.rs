@@ -34,6 +34,7 @@ impl ConfigHook for Start {
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }
+        super::counting::begin()?;
         let prefix = settings.start_up.socket_prefix;
         generation::begin(pool, server, prefix.as_deref())?;
         if settings.start_up.telemetry.asks_for_reports() {

@@ -12,6 +12,7 @@ pub(crate) mod locale;
 pub(crate) mod one_thread;
 pub(crate) mod parked;
 pub(crate) mod priority;
+pub(crate) mod process;
 pub(crate) mod process_title;
 pub(crate) mod shared;
 pub(crate) mod signals;

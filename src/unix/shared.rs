@@ -4,26 +4,42 @@ use super::one_thread::errno_of;
 use core::num::NonZeroUsize;
 use core::ops::{Deref, Range};
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::fs;
 
+/// What shared memory is made of.
+///
+/// # Safety
+/// SHARED: an atomic number, of which any bits are a value.
+pub(crate) unsafe trait Word {}
+
+// SAFETY: SHARED.
+unsafe impl Word for AtomicU32 {}
+// SAFETY: SHARED.
+unsafe impl Word for AtomicU64 {}
+
 /// Words that are zero at first, and that every process forked from here on sees.
-pub(crate) struct SharedWords {
-    start: NonNull<AtomicU32>,
+pub(crate) struct Shared<W: Word> {
+    start: NonNull<W>,
     length: usize,
 }
 
-// SAFETY: SHARED: atomic words, which any thread may use.
-unsafe impl Send for SharedWords {}
-// SAFETY: SHARED: as above.
-unsafe impl Sync for SharedWords {}
+/// Words of 32 bits, which a thread can wait for.
+pub(crate) type SharedWords = Shared<AtomicU32>;
+/// Words of 64 bits, for counters.
+pub(crate) type SharedCounters = Shared<AtomicU64>;
 
-impl SharedWords {
+// SAFETY: SHARED: atomic words, which any thread may use.
+unsafe impl<W: Word> Send for Shared<W> {}
+// SAFETY: SHARED: as above.
+unsafe impl<W: Word> Sync for Shared<W> {}
+
+impl<W: Word> Shared<W> {
     /// # Errors
     /// The system has no memory left.
     pub(crate) fn new(length: usize) -> nix::Result<Self> {
-        let bytes = NonZeroUsize::new(length * size_of::<AtomicU32>()).unwrap_or(NonZeroUsize::MIN);
+        let bytes = NonZeroUsize::new(length * size_of::<W>()).unwrap_or(NonZeroUsize::MIN);
         // SAFETY: a new mapping that aliases nothing.
         let start =
             unsafe { mmap_anonymous(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED) }?;
@@ -60,20 +76,20 @@ fn shared_and_writable(line: &str) -> Option<Range<usize>> {
     (access.contains('w') && access.ends_with('s')).then_some(range)
 }
 
-impl Deref for SharedWords {
-    type Target = [AtomicU32];
+impl<W: Word> Deref for Shared<W> {
+    type Target = [W];
 
-    fn deref(&self) -> &[AtomicU32] {
+    fn deref(&self) -> &[W] {
         // SAFETY: SHARED: the mapping is as long and aligned to a page; zero is a valid word, as is anything another
         // process may write.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
 }
 
-impl Drop for SharedWords {
+impl<W: Word> Drop for Shared<W> {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and the borrows of it have ended. Other processes keep theirs.
-        let _ = unsafe { munmap(self.start.cast(), self.length * size_of::<AtomicU32>()) };
+        let _ = unsafe { munmap(self.start.cast(), self.length * size_of::<W>()) };
     }
 }
 

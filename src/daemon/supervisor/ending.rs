@@ -3,6 +3,8 @@
 use super::{Member, Phase, Supervisor};
 use crate::apache::log::Level;
 use crate::daemon::control::{Message, Reason};
+use crate::observe::clock;
+use crate::observe::ends::End;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -13,6 +15,27 @@ const HEARD_AT_LAST: usize = 4096;
 
 /// What is said of a process that has not ended within `shutdown-timeout`.
 const LATE: &str = "did not end in time";
+
+/// The end of a daemon, as it is counted.
+fn end_of(member: &Member, status: WaitStatus, under_way: usize) -> End {
+    let (how, status, signal) = match status {
+        WaitStatus::Signaled(_, signal, _) => ("signal", 0, signal as u8),
+        WaitStatus::Exited(_, status) => ("exit", u8::try_from(status).unwrap_or(u8::MAX), 0),
+        _ => ("other", 0, 0),
+    };
+    let cause = match member.phase {
+        Phase::Leaving { reason, .. } => reason.name(),
+        Phase::Starting | Phase::Ready => how,
+    };
+    End {
+        time: u32::try_from(clock::epoch()).unwrap_or(u32::MAX),
+        process: member.pid.as_raw().unsigned_abs(),
+        cause,
+        signal,
+        status,
+        requests: u16::try_from(under_way).unwrap_or(u16::MAX),
+    }
+}
 
 impl Supervisor {
     pub(super) fn reap(&mut self) {
@@ -37,6 +60,8 @@ impl Supervisor {
         let table = &self.generation.groups[group].table;
         let under_way = table.being_served(member.place);
         table.clear(member.place);
+        self.generation.groups[group].roll.leave(member.place);
+        self.generation.groups[group].meter.ends().note(end_of(&member, status, under_way));
         self.tell_end(&member, status, under_way);
         self.progress[group].to_replace.forget(member.pid);
         if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {

@@ -2,7 +2,7 @@
 //! failing ever more slowly.
 
 use super::lateness::Lack;
-use super::{Called, Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
+use super::{Called, Loads, Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
 use crate::apache::directive::server_settings;
 use crate::apache::log::Level;
 use crate::config::WsgiConfiguration;
@@ -60,8 +60,11 @@ impl Supervisor {
 
     /// Frees the places that no process has, and that a process of another place may have written over.
     pub(super) fn tidy(&self, group: usize) {
-        let table = &self.generation.groups[group].table;
-        (0..table.places()).filter(|place| !self.is_taken(group, *place)).for_each(|place| table.tidy(place));
+        let Group { table, roll, .. } = &self.generation.groups[group];
+        (0..table.places()).filter(|place| !self.is_taken(group, *place)).for_each(|place| {
+            table.tidy(place);
+            roll.leave(place);
+        });
     }
 
     pub(super) fn start(&mut self, group: usize, successor: bool) -> bool {
@@ -102,10 +105,24 @@ impl Supervisor {
             Ok(pid) => {
                 let line = Called::Line(line);
                 running.table.name_process(place, pid.as_raw() as u32);
+                running.roll.enter(place, pid.as_raw() as u32);
+                running.meter.ends().note_start();
                 let (started, phase) = (Instant::now(), Phase::Starting);
                 let lateness = 0;
-                let member =
-                    Member { group, place, pid, line, answering, started, edition, successor, phase, lateness };
+                let applications = Loads::default();
+                let member = Member {
+                    group,
+                    place,
+                    pid,
+                    line,
+                    answering,
+                    started,
+                    edition,
+                    successor,
+                    phase,
+                    lateness,
+                    applications,
+                };
                 self.members.push(member);
                 true
             }

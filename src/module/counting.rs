@@ -1,0 +1,80 @@
+//! The requests of this module, counted: where httpd's hooks and the handler meet `observe`.
+
+use crate::apache::hook::{ChildEndedHook, MonitorHook};
+use crate::apache::mpm;
+use crate::apache::request::Request;
+use crate::apache::server::Server;
+use crate::apache::status::Status;
+use crate::observe::board::{self, board};
+use crate::observe::meter::Meter;
+use crate::observe::threads::Description;
+use crate::observe::watch::{Watch, note_process};
+
+/// The hook that httpd calls in its parent when a child has ended.
+pub(crate) struct ChildEnded;
+
+impl ChildEndedHook for ChildEnded {
+    fn run(process: u32) {
+        board::child_ended(process);
+    }
+}
+
+/// The hook that httpd calls in its parent now and then.
+pub(crate) struct Look;
+
+impl MonitorHook for Look {
+    fn run() {
+        board::look();
+    }
+}
+
+/// Makes room for the counters. Called in the parent, when a configuration has been read.
+///
+/// # Errors
+/// What stops start-up, in words.
+pub(crate) fn begin() -> Result<(), String> {
+    let count = |number: i32| usize::try_from(number).unwrap_or(1);
+    let threads = count(mpm::most_processes()).saturating_mul(count(mpm::most_threads()));
+    board::begin(threads).map_err(|error| format!("no shared memory for counters: {error}"))?;
+    Ok(())
+}
+
+/// Counts a request that `serve` answers. What httpd makes of a response of this module (an error document, a part of a
+/// page) belongs to the request that the client made.
+pub(crate) fn counted(request: Request<'_>, serve: impl FnOnce(Option<&Watch>) -> Status) -> Status {
+    let is_new = !request.is_sub_request() && !request.was_counted();
+    let Some(watch) = is_new.then(Watch::begin).flatten() else { return serve(None) };
+    request.note_counted();
+    let status = serve(Some(&watch));
+    let answered = u16::try_from(request.status()).unwrap_or(0);
+    watch.end(if status.code() >= 100 { status.code() } else { answered });
+    status
+}
+
+/// It is clear that a group serves the request.
+pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: Request<'_>) {
+    let Some(watch) = watch else { return };
+    watch.enter(
+        meter,
+        &Description {
+            method: request.method(),
+            path: request.uri(),
+            id: request.log_id().unwrap_or_default(),
+            server: server_number(request.server()),
+            generation: u64::try_from(mpm::generation()).unwrap_or(0),
+        },
+    );
+}
+
+/// It is clear that this process serves the request.
+pub(crate) fn enter_embedded(watch: Option<&Watch>, request: Request<'_>) {
+    if let Some(board) = board() {
+        enter(watch, &board.embedded, request);
+        note_process(std::process::id());
+    }
+}
+
+/// A number for a virtual host, the same in all processes of a configuration.
+pub(crate) fn server_number(server: Server<'_>) -> u64 {
+    server.as_raw().addr() as u64
+}

@@ -1,0 +1,160 @@
+//! Everything that is counted, in the shared memory of one httpd: made by its parent, kept for its life.
+
+use super::clock;
+use super::meter::{Meter, Subject, Totals};
+use super::threads::Threads;
+use crate::unix::process;
+use crate::unix::shared::SharedCounters;
+use core::sync::atomic::Ordering::Relaxed;
+use parking_lot::Mutex;
+use std::sync::OnceLock;
+
+/// The board of this httpd.
+static BOARD: OnceLock<Board> = OnceLock::new();
+
+/// When it was asked that no new requests be sent here, by `clock::now`; 0 if it was not.
+const DRAINING: usize = 0;
+const FLAGS: usize = 8;
+
+/// Beside the threads of the MPM, parts of httpd have threads of their own that serve requests (mod_http2: half as many
+/// again), and a child that ends may do so beside its successor.
+const ROWS_PER_THREAD: usize = 3;
+const FURTHER_ROWS: usize = 64;
+
+pub(crate) struct Board {
+    pub(crate) threads: Threads,
+    pub(crate) embedded: Meter,
+    pub(crate) refused: Meter,
+    flags: SharedCounters,
+    /// Those of process groups, also of those that are not configured any more. Never dropped: settings of processes that
+    /// finish their requests may still refer to them.
+    groups: Mutex<Vec<&'static Meter>>,
+}
+
+impl Board {
+    fn new(threads: usize) -> nix::Result<Self> {
+        let rows = threads.saturating_mul(ROWS_PER_THREAD).saturating_add(FURTHER_ROWS);
+        Ok(Self {
+            threads: Threads::new(rows)?,
+            embedded: Meter::new(Subject::Embedded, 0, rows)?,
+            refused: Meter::new(Subject::Refused, 1, rows)?,
+            flags: SharedCounters::new(FLAGS)?,
+            groups: Mutex::default(),
+        })
+    }
+
+    /// The meter of a process group. Called in the parent, before the processes that use it are forked.
+    ///
+    /// # Errors
+    /// The system has no memory left.
+    pub(crate) fn meter(&self, group: &str) -> nix::Result<&'static Meter> {
+        let mut groups = self.groups.lock();
+        let subject = Subject::Group(group.to_owned());
+        if let Some(meter) = groups.iter().find(|meter| meter.subject == subject) {
+            return Ok(meter);
+        }
+        let number = groups.len() as u64 + 2;
+        let meter: &'static Meter = Box::leak(Box::new(Meter::new(subject, number, self.threads.rows())?));
+        groups.push(meter);
+        Ok(meter)
+    }
+
+    fn meters(&self) -> Vec<&Meter> {
+        let groups = self.groups.lock();
+        [&self.embedded, &self.refused].into_iter().chain(groups.iter().copied()).collect()
+    }
+
+    /// The name of the process group that a meter counts for.
+    pub(crate) fn group_of(&self, number: u64) -> Option<String> {
+        let groups = self.groups.lock();
+        let meter = groups.iter().find(|meter| meter.number == number)?;
+        if let Subject::Group(name) = &meter.subject { Some(name.clone()) } else { None }
+    }
+
+    /// A child of httpd has ended: what it had not ended has died. Called in the parent only.
+    fn settle(&self, is_gone: impl Fn(u32) -> bool) {
+        let meters = self.meters();
+        for row in 0..self.threads.rows() {
+            let owner = self.threads.owner(row);
+            if owner != 0 && is_gone(owner) {
+                meters.iter().for_each(|meter| meter.settle(row));
+                self.threads.free(row);
+            }
+        }
+    }
+
+    /// Whether it was asked that no new requests be sent here.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.flags[DRAINING].load(Relaxed) != 0
+    }
+
+    /// The counts of a meter. One that waits to be reaped has died already.
+    pub(crate) fn totals(&self, meter: &Meter) -> Totals {
+        meter.totals(&self.threads, &process::lives)
+    }
+}
+
+/// The board, if httpd has got so far.
+pub(crate) fn board() -> Option<&'static Board> {
+    BOARD.get()
+}
+
+/// Makes the board, unless it is there from before a restart. Called in the parent, when a configuration has been read.
+///
+/// # Errors
+/// The system has no memory left.
+pub(crate) fn begin(threads: usize) -> nix::Result<&'static Board> {
+    if BOARD.get().is_none() {
+        let board = Board::new(threads)?;
+        let _ = BOARD.set(board);
+    }
+    let board = BOARD.get().ok_or(nix::errno::Errno::ENOMEM)?;
+    // Those that ended with the configuration before.
+    board.settle(|owner| !process::lives(owner));
+    Ok(board)
+}
+
+/// A child of httpd has ended. Called in the parent.
+pub(crate) fn child_ended(process: u32) {
+    if let Some(board) = board() {
+        board.settle(|owner| owner == process);
+    }
+}
+
+/// Called in the parent now and then.
+pub(crate) fn look() {
+    let Some(board) = board() else { return };
+    board.settle(|owner| !process::lives(owner));
+    let now = clock::now();
+    board.meters().iter().for_each(|meter| meter.keep_sample(&board.threads, now));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::meter::Outcome;
+    use super::*;
+
+    #[test]
+    fn a_group_that_comes_back_goes_on_counting() {
+        let board = Board::new(4).expect("memory");
+        let meter = board.meter("one").expect("memory");
+        meter.begin(Some(0));
+        meter.end(Some(0), Outcome::Success, 1);
+        let other = board.meter("two").expect("memory");
+        assert_ne!(meter.number, other.number);
+        let again = board.meter("one").expect("memory");
+        assert_eq!((again.number, board.totals(again).requests()), (meter.number, 1));
+    }
+
+    #[test]
+    fn requests_of_a_process_that_is_gone_have_died() {
+        let board = Board::new(4).expect("memory");
+        let meter = board.meter("one").expect("memory");
+        let rows = [11, 12].map(|process| board.threads.take(process));
+        rows.iter().for_each(|row| meter.begin(*row));
+        board.settle(|owner| owner == 11);
+        let totals = meter.totals(&board.threads, &|_| true);
+        assert_eq!((totals.running, totals.ended[Outcome::Died as usize]), (1, 1));
+        assert_eq!((board.threads.owner(0), board.threads.owner(1)), (0, 12));
+    }
+}

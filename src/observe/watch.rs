@@ -1,0 +1,142 @@
+//! A request of a thread of httpd, from the handler's begin to its end: counted once, and shown while it runs.
+
+use super::board::{Board, board};
+use super::clock;
+use super::meter::{Meter, Outcome};
+use super::threads::{Description, Phase};
+use core::cell::Cell;
+
+thread_local! {
+    static SEAT: Seat = Seat::take();
+}
+
+/// What a thread has of the board, until it ends.
+struct Seat {
+    board: Option<&'static Board>,
+    row: Option<usize>,
+    /// The process that took it: a copy of the process (`os.fork()`) counts nothing.
+    process: u32,
+    /// Whether a request is being watched: one within it is a part of it.
+    is_taken: Cell<bool>,
+    /// Whether the response of the request has been cut short.
+    is_cut: Cell<bool>,
+}
+
+impl Seat {
+    fn take() -> Self {
+        let process = std::process::id();
+        let board = board();
+        let row = board.and_then(|board| board.threads.take(process));
+        Self { board, row, process, is_taken: Cell::new(false), is_cut: Cell::new(false) }
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// The row of the request that is being watched.
+    fn watched(&self) -> Option<(&'static Board, usize)> {
+        if self.is_taken.get() { self.board.zip(self.row) } else { None }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let (Some(board), Some(row)) = (self.board, self.row)
+            && self.is_of_this_process()
+        {
+            board.threads.free(row);
+        }
+    }
+}
+
+/// A request that is being counted. If it is dropped without an end, it ended with a panic: an error of the server.
+pub(crate) struct Watch {
+    began: u64,
+    meter: Cell<Option<&'static Meter>>,
+    outcome: Cell<Outcome>,
+}
+
+impl Watch {
+    /// The request of this thread begins; `None` if it is part of another one, or nothing is counted here.
+    pub(crate) fn begin() -> Option<Self> {
+        SEAT.with(|seat| {
+            if seat.board.is_none() || seat.is_taken.replace(true) {
+                return None;
+            }
+            seat.is_cut.set(false);
+            Some(Self { began: clock::now(), meter: Cell::new(None), outcome: Cell::new(Outcome::ServerError) })
+        })
+    }
+
+    /// It is clear who serves the request.
+    pub(crate) fn enter(&self, meter: &'static Meter, request: &Description<'_>) {
+        SEAT.with(|seat| {
+            meter.begin(seat.row);
+            self.meter.set(Some(meter));
+            if let Some((board, row)) = seat.watched() {
+                board.threads.begin(row, self.began, meter.number, request);
+            }
+        });
+    }
+
+    /// The status that the client gets.
+    pub(crate) fn end(self, status: u16) {
+        self.outcome.set(Outcome::of_status(status));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        SEAT.with(|seat| {
+            seat.is_taken.set(false);
+            let Some(board) = seat.board.filter(|_| seat.is_of_this_process()) else { return };
+            let meter = self.meter.get().unwrap_or_else(|| {
+                board.refused.begin(seat.row);
+                &board.refused
+            });
+            let outcome = if seat.is_cut.get() { Outcome::Cut } else { self.outcome.get() };
+            meter.end(seat.row, outcome, clock::now().saturating_sub(self.began));
+            if let Some(row) = seat.row {
+                board.threads.end(row);
+            }
+        });
+    }
+}
+
+/// The response of the request of this thread has been cut short.
+pub(crate) fn note_cut() {
+    let _ = SEAT.try_with(|seat| seat.is_cut.set(true));
+}
+
+/// That process runs the application of the request of this thread.
+pub(crate) fn note_process(process: u32) {
+    let _ = SEAT.try_with(|seat| {
+        if let Some((board, row)) = seat.watched() {
+            board.threads.set_process(row, process);
+        }
+    });
+}
+
+/// What the thread does for its request, until this is dropped.
+pub(crate) struct InPhase(Option<Phase>);
+
+/// The thread goes on to something else for its request.
+pub(crate) fn in_phase(phase: Phase) -> InPhase {
+    let before = SEAT.try_with(|seat| {
+        let (board, row) = seat.watched()?;
+        board.threads.set_phase(row, phase)
+    });
+    InPhase(before.ok().flatten())
+}
+
+impl Drop for InPhase {
+    fn drop(&mut self) {
+        let Some(before) = self.0 else { return };
+        let _ = SEAT.try_with(|seat| {
+            if let Some((board, row)) = seat.watched() {
+                board.threads.set_phase(row, before);
+            }
+        });
+    }
+}
