@@ -109,8 +109,9 @@ impl<'r> Request<'r> {
 
     /// Says which methods there are, for the header `Allow` of an error.
     pub(crate) fn allow_get_only(self) {
-        // SAFETY: REQUEST; one bit for each method.
-        unsafe { (*self.as_raw()).allowed |= 1 << ffi::M_GET };
+        let methods = member!(self, allowed_methods);
+        // SAFETY: REQUEST: httpd makes the list with the record; one bit for each method.
+        unsafe { (*methods).method_mask |= 1 << ffi::M_GET };
     }
 
     pub(crate) fn uri(self) -> &'r [u8] {
