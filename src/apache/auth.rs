@@ -25,18 +25,18 @@ pub(crate) enum Authorisation {
 /// Checks what users know. The answer is for one request.
 pub(crate) trait PasswordProvider {
     /// For basic authentication.
-    fn check_password(request: Request<'_>, user: &[u8], password: &[u8]) -> Authentication;
+    fn check_password(request: &mut Request<'_>, user: &[u8], password: &[u8]) -> Authentication;
     /// For digest authentication: the hash of `user:realm:password` in hexadecimal, or why there is none.
     ///
     /// # Errors
     /// Anything but `Granted`.
-    fn realm_hash(request: Request<'_>, user: &[u8], realm: &[u8]) -> Result<Vec<u8>, Authentication>;
+    fn realm_hash(request: &mut Request<'_>, user: &[u8], realm: &[u8]) -> Result<Vec<u8>, Authentication>;
 }
 
 /// Checks who users are.
 pub(crate) trait RequireProvider {
     /// `line` is what stands behind the name of the provider.
-    fn check(request: Request<'_>, line: &[u8]) -> Authorisation;
+    fn check(request: &mut Request<'_>, line: &[u8]) -> Authorisation;
 }
 
 /// A record that httpd keeps a pointer to.
@@ -97,12 +97,12 @@ unsafe extern "C" fn check_password<P: PasswordProvider>(
 ) -> ffi::authn_status {
     guard(ffi::AUTH_GENERAL_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
-        let request = unsafe { Request::from_raw(raw) };
+        let mut request = unsafe { Request::from_raw(raw) };
         // SAFETY: a C string of the request.
         let user = unsafe { bytes(user) }.unwrap_or_default();
         // SAFETY: as above.
         let password = unsafe { bytes(password) }.unwrap_or_default();
-        match P::check_password(request, user, password) {
+        match P::check_password(&mut request, user, password) {
             Authentication::Granted => ffi::AUTH_GRANTED,
             refused => refusal(refused),
         }
@@ -117,12 +117,12 @@ unsafe extern "C" fn get_realm_hash<P: PasswordProvider>(
 ) -> ffi::authn_status {
     guard(ffi::AUTH_GENERAL_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
-        let request = unsafe { Request::from_raw(raw) };
+        let mut request = unsafe { Request::from_raw(raw) };
         // SAFETY: a C string of the request.
         let user = unsafe { bytes(user) }.unwrap_or_default();
         // SAFETY: as above.
         let realm = unsafe { bytes(realm) }.unwrap_or_default();
-        match P::realm_hash(request, user, realm) {
+        match P::realm_hash(&mut request, user, realm) {
             Ok(found) => {
                 let found = request.pool().c_string(&found);
                 // SAFETY: httpd passes the place for the hash, which lives as long as the request.
@@ -149,10 +149,10 @@ unsafe extern "C" fn check_authorization<P: RequireProvider>(
 ) -> ffi::authz_status {
     guard(ffi::AUTHZ_DENIED, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
-        let request = unsafe { Request::from_raw(raw) };
+        let mut request = unsafe { Request::from_raw(raw) };
         // SAFETY: a C string of the configuration.
         let line = unsafe { bytes(line) };
-        match P::check(request, line.unwrap_or_default()) {
+        match P::check(&mut request, line.unwrap_or_default()) {
             Authorisation::Denied => ffi::AUTHZ_DENIED,
             Authorisation::Granted => ffi::AUTHZ_GRANTED,
             Authorisation::NoUser => ffi::AUTHZ_DENIED_NO_USER,

@@ -1,18 +1,17 @@
 //! The request body, pulled through httpd's input filters.
 //!
-//! Called by `module/body` with the thread detached from Python: reading blocks
-//! until the client sends. The first read makes httpd send `100 Continue` if the
-//! client waits for it.
+//! Called by `module/body` with the thread detached from Python. The first read makes httpd send `100 Continue` if the
+//! client waits for it. Reading what has arrived never waits for the client: `client_socket` does, without the request.
 
 use super::{
     request::Request,
-    status::{APR_EOF, AprError},
+    status::{APR_EAGAIN, APR_EOF, AprError},
 };
 use crate::ffi::{self, inline};
 
 /// The input side of a request.
 pub(crate) struct Input<'r> {
-    request: Request<'r>,
+    request: &'r Request<'r>,
     /// Made at the first read: most requests have no body.
     brigade: Option<*mut ffi::apr_bucket_brigade>,
     /// What a filter gave beyond what it was asked for, as far as it is not given yet.
@@ -29,18 +28,15 @@ struct Surplus {
 
 impl Surplus {
     /// Moves at most `want` bytes to `into`; `None` if there are none.
-    fn take(&mut self, want: usize, into: &mut Vec<u8>) -> Option<bool> {
+    fn take(&mut self, want: usize, into: &mut Vec<u8>) -> Option<Taken> {
         let rest = self.data.get(self.start..).filter(|rest| !rest.is_empty())?;
         let given = want.min(rest.len());
         into.extend_from_slice(&rest[..given]);
         self.start += given;
         let is_all = self.start == self.data.len();
-        Some(is_all && self.is_last)
+        Some(if is_all && self.is_last { Taken::All } else { Taken::Some })
     }
 }
-
-// SAFETY: REQUEST: one thread at a time works on a request and on what belongs to it.
-unsafe impl Send for Input<'_> {}
 
 /// Why the body ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +48,7 @@ pub(crate) enum BodyError {
 }
 
 impl<'r> Input<'r> {
-    pub(crate) fn new(request: Request<'r>) -> Self {
+    pub(crate) fn new(request: &'r Request<'r>) -> Self {
         Self { request, brigade: None, surplus: Surplus::default() }
     }
 
@@ -65,35 +61,57 @@ impl<'r> Input<'r> {
         })
     }
 
-    /// Appends the next bytes of the body to `into`, at most `want`; blocks until
-    /// there are some. `Ok(true)` says that the body has ended.
+    /// Appends the next bytes of the body to `into`, at most `want`; blocks until there are some. `Ok(true)` says that the
+    /// body has ended.
     ///
     /// # Errors
     /// See [`BodyError`]. The connection is not used again after one.
     pub(crate) fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
-        if let Some(ended) = self.surplus.take(want, into) {
-            return Ok(ended);
+        Ok(self.pull(want, into, ffi::APR_BLOCK_READ)? == Taken::All)
+    }
+
+    /// Appends what has arrived of the body to `into`, at most `want` bytes. Blocks where a filter works on the content of
+    /// the body: of those some take "nothing yet" for a failure (mod_request ends the process).
+    ///
+    /// # Errors
+    /// See [`BodyError`]. The connection is not used again after one.
+    pub(crate) fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Taken, BodyError> {
+        if self.request.has_input_filter_for_content() {
+            return self.pull(want, into, ffi::APR_BLOCK_READ);
+        }
+        // httpd does so by itself only where a read waits.
+        self.invite();
+        let block = if self.request.refuses_to_continue() { ffi::APR_BLOCK_READ } else { ffi::APR_NONBLOCK_READ };
+        self.pull(want, into, block)
+    }
+
+    fn pull(&mut self, want: usize, into: &mut Vec<u8>, block: ffi::apr_read_type_e) -> Result<Taken, BodyError> {
+        if let Some(taken) = self.surplus.take(want, into) {
+            return Ok(taken);
         }
         let before = into.len();
         let brigade = self.brigade();
         // SAFETY: REQUEST: the member points to the first of the request's input filters.
         let filters = unsafe { (*self.request.as_raw()).input_filters };
         // SAFETY: REQUEST; the brigade is empty.
-        let status = unsafe {
-            ffi::ap_get_brigade(filters, brigade, ffi::AP_MODE_READBYTES, ffi::APR_BLOCK_READ, want as ffi::apr_off_t)
+        let status =
+            unsafe { ffi::ap_get_brigade(filters, brigade, ffi::AP_MODE_READBYTES, block, want as ffi::apr_off_t) };
+        let outcome = match status {
+            0 => take_data(brigade, into),
+            APR_EAGAIN if block == ffi::APR_NONBLOCK_READ => Ok(Taken::Nothing),
+            status => Err(failure(status)),
         };
-        let outcome = if status == 0 { take_data(brigade, into) } else { Err(failure(status)) };
         // SAFETY: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         if outcome.is_err() {
             self.request.close_connection_afterwards();
         }
-        let is_last = outcome?;
+        let taken = outcome?;
         if into.len() - before > want {
-            self.surplus = Surplus { data: into.split_off(before + want), start: 0, is_last };
-            return Ok(false);
+            self.surplus = Surplus { data: into.split_off(before + want), start: 0, is_last: taken == Taken::All };
+            return Ok(Taken::Some);
         }
-        Ok(is_last)
+        Ok(taken)
     }
 
     /// Whether the body ends without a byte; waits for the first byte or the end. A byte is lost.
@@ -114,12 +132,24 @@ impl<'r> Input<'r> {
     }
 }
 
+/// What a read has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Bytes that were appended.
+    Some,
+    /// The end of the body, and bytes that were appended, if there were any before it.
+    All,
+    /// No bytes, and no end.
+    Nothing,
+}
+
 fn failure(status: ffi::apr_status_t) -> BodyError {
     if status == ffi::AP_FILTER_ERROR { BodyError::Answered } else { BodyError::Connection(AprError(status)) }
 }
 
-/// Copies the data buckets of `brigade`; `Ok(true)` if the end of the stream is among them.
-fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+/// Copies the data buckets of `brigade`, as far as the end of the stream if that is among them.
+fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Result<Taken, BodyError> {
+    let before = into.len();
     // SAFETY: the brigade is alive: its owner is `read`.
     let sentinel = unsafe { inline::brigade_sentinel(brigade) };
     // SAFETY: as above.
@@ -127,14 +157,14 @@ fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Resul
     while bucket != sentinel {
         // SAFETY: a bucket of a brigade that is alive.
         if unsafe { inline::bucket_is_eos(bucket) } {
-            return Ok(true);
+            return Ok(Taken::All);
         }
         // SAFETY: as above.
         if !unsafe { inline::bucket_is_metadata(bucket) } {
             // SAFETY: as above.
             let (data, length) = match unsafe { inline::bucket_read(bucket, ffi::APR_BLOCK_READ) } {
                 Ok(read) => read,
-                Err(status) if status == APR_EOF => return Ok(true),
+                Err(status) if status == APR_EOF => return Ok(Taken::All),
                 Err(status) => return Err(failure(status)),
             };
             if length > 0 {
@@ -145,5 +175,5 @@ fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Resul
         // SAFETY: the ring of a brigade leads to the sentinel in the end.
         bucket = unsafe { (*bucket).link.next };
     }
-    Ok(false)
+    Ok(if into.len() > before { Taken::Some } else { Taken::Nothing })
 }

@@ -32,15 +32,12 @@ const READ_AT_ONCE: ffi::apr_size_t = 512 << 10;
 
 /// The output side of a request.
 pub(crate) struct Output<'r> {
-    request: Request<'r>,
+    request: &'r Request<'r>,
     brigade: *mut ffi::apr_bucket_brigade,
 }
 
-// SAFETY: REQUEST: one thread at a time works on a request and on what belongs to it.
-unsafe impl Send for Output<'_> {}
-
 impl<'r> Output<'r> {
-    pub(crate) fn new(request: Request<'r>) -> Self {
+    pub(crate) fn new(request: &'r Request<'r>) -> Self {
         // SAFETY: REQUEST: the connection and its allocator outlive the request.
         let allocator = unsafe { (*request.connection()).bucket_alloc };
         // SAFETY: POOL: the brigade is cleaned up with the pool of the request.

@@ -258,7 +258,7 @@ fn arguments_of<'p, C: Configuration>(
 }
 
 /// What the sections that a request passed have said.
-pub(crate) fn directory_settings<'r, C: Configuration>(request: Request<'r>) -> Option<&'r C::Directory> {
+pub(crate) fn directory_settings<'r, C: Configuration>(request: &Request<'r>) -> Option<&'r C::Directory> {
     let settings = request.directory_config().cast::<C::Directory>();
     // SAFETY: the slot is empty or holds what `create_directory` or `merge_directory` returned, which outlives the request.
     unsafe { settings.as_ref() }

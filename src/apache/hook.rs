@@ -8,7 +8,7 @@ use core::ffi::{c_char, c_int};
 /// A function that httpd asks about a request.
 pub(crate) trait RequestHook {
     /// The answer to httpd.
-    fn run(request: Request<'_>) -> Status;
+    fn run(request: &mut Request<'_>) -> Status;
 }
 
 /// A function that httpd calls in a new child process.
@@ -55,7 +55,7 @@ pub(crate) unsafe extern "C" fn register_hooks<R: Registration>(pool: *mut ffi::
 unsafe extern "C" fn request_hook<H: RequestHook>(raw: *mut ffi::request_rec) -> c_int {
     guard(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the hook returns.
-        H::run(unsafe { Request::from_raw(raw) })
+        H::run(&mut unsafe { Request::from_raw(raw) })
     })
     .0
 }

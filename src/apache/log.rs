@@ -74,13 +74,13 @@ fn line(text: &str) -> CString {
 }
 
 /// What `LogLevel` lets through for the request, in syslog's order.
-pub(crate) fn request_level(request: Request<'_>) -> i32 {
+pub(crate) fn request_level(request: &Request<'_>) -> i32 {
     // SAFETY: REQUEST.
     unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) }
 }
 
 /// Whether `LogLevel` lets a line of this level through for the request.
-pub(crate) fn request_logs(request: Request<'_>, level: Level) -> bool {
+pub(crate) fn request_logs(request: &Request<'_>, level: Level) -> bool {
     level.passes(request_level(request))
 }
 
@@ -92,12 +92,12 @@ fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
 }
 
 /// One line about a request.
-pub(crate) fn request(request: Request<'_>, level: Level, text: &str) {
+pub(crate) fn request(request: &Request<'_>, level: Level, text: &str) {
     request_at(request, level, None, text);
 }
 
 /// One line about a request, logged at `source`.
-pub(crate) fn request_at(request: Request<'_>, level: Level, source: Option<&Source>, text: &str) {
+pub(crate) fn request_at(request: &Request<'_>, level: Level, source: Option<&Source>, text: &str) {
     if !request_logs(request, level) {
         return;
     }

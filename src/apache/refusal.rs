@@ -26,14 +26,14 @@ pub(crate) fn register() {
 }
 
 /// Keeps httpd from answering while the body of this request is read.
-pub(crate) fn hold_back(request: Request<'_>) {
+pub(crate) fn hold_back(request: &Request<'_>) {
     let filter = FILTER.load(Ordering::Relaxed);
     // SAFETY: REQUEST; the filter was registered before any request.
     unsafe { ffi::ap_add_output_filter_handle(filter, ptr::null_mut(), request.as_raw(), request.connection()) };
 }
 
 /// The status with which httpd has refused the body, if it has.
-pub(crate) fn status_of(request: Request<'_>) -> Option<i32> {
+pub(crate) fn status_of(request: &Request<'_>) -> Option<i32> {
     core::str::from_utf8(request.notes().get(NOTE)?).ok()?.parse().ok()
 }
 

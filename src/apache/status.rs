@@ -54,6 +54,9 @@ const APR_OS_START_STATUS: ffi::apr_status_t = APR_OS_START_ERROR + 50000;
 /// `APR_EOF`.
 pub(crate) const APR_EOF: ffi::apr_status_t = APR_OS_START_STATUS + 14;
 
+/// `APR_EAGAIN`.
+pub(crate) const APR_EAGAIN: ffi::apr_status_t = libc::EAGAIN;
+
 /// `APR_TIMEUP`.
 const APR_TIMEUP: ffi::apr_status_t = APR_OS_START_STATUS + 7;
 
@@ -62,6 +65,9 @@ const APR_TIMEUP: ffi::apr_status_t = APR_OS_START_STATUS + 7;
 pub(crate) struct AprError(pub(crate) ffi::apr_status_t);
 
 impl AprError {
+    /// The time is up.
+    pub(crate) const TIME_UP: Self = Self(APR_TIMEUP);
+
     /// Whether the time was up.
     pub(crate) fn is_timeout(self) -> bool {
         self.0 == APR_TIMEUP

@@ -59,7 +59,7 @@ impl LogWriter {
 
     fn takes<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         let (py, severity) = (this.py(), severity(argument(arguments, 0)?)?);
-        let takes = errors::takes(py, severity).unwrap_or_else(|| (this.0.takes)(severity));
+        let takes = errors::takes(severity).unwrap_or_else(|| (this.0.takes)(severity));
         Ok(takes.into_pyobject(py)?.to_owned().into_any())
     }
 

@@ -7,10 +7,11 @@ use super::frame::{self, Kind, LONGEST_ENTRY, PIECE};
 use super::request_head::{RequestHead, Variables};
 use crate::apache::log::{Level, Source};
 use crate::module::log_entry::{Entry, Speaker};
+use crate::python::script::Event;
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
-    BodyError, ErrorLog, FileRange, QueueTimes, Raised, Record, RequestBody, RequestFacts, ResponseSink, Severity,
-    SinkError,
+    Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, QueueTimes, Raised, Record, RequestFacts,
+    ResponseSink, Severity, SinkError, Written,
 };
 use crate::wsgi::response::ResponseHead;
 use parking_lot::Mutex;
@@ -143,11 +144,57 @@ pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
     Some(entry)
 }
 
+/// All that a daemon does for one request.
+pub(crate) struct DaemonExchange<'a, 's, 'c> {
+    facts: &'a DaemonFacts<'a>,
+    conversation: &'a Conversation<'c>,
+    body: DaemonBody<'a, 'c>,
+    sink: &'a mut DaemonSink<'s, 'c>,
+    log: DaemonLog<'a, 'c>,
+}
+
+impl<'a, 's, 'c> DaemonExchange<'a, 's, 'c> {
+    pub(crate) fn new(
+        facts: &'a DaemonFacts<'a>,
+        conversation: &'a Conversation<'c>,
+        sink: &'a mut DaemonSink<'s, 'c>,
+    ) -> Self {
+        Self { facts, conversation, body: DaemonBody(conversation), sink, log: DaemonLog(conversation) }
+    }
+}
+
+impl Exchange for DaemonExchange<'_, '_, '_> {
+    fn facts(&self) -> &dyn RequestFacts {
+        self.facts
+    }
+
+    fn body(&mut self) -> &mut dyn ArrivingBody {
+        &mut self.body
+    }
+
+    fn sink(&mut self) -> &mut dyn ResponseSink {
+        self.sink
+    }
+
+    fn log(&mut self) -> &mut dyn ErrorLog {
+        &mut self.log
+    }
+
+    fn announce(&mut self, interpreter: &str, event: &Event<'_>) {
+        if let Some(entry) = Entry::event(interpreter, event) {
+            self.conversation.log(&entry);
+        }
+    }
+
+    fn taken_back(&mut self) {}
+}
+
 /// The request body.
 pub(crate) struct DaemonBody<'a, 'c>(pub(crate) &'a Conversation<'c>);
 
-impl RequestBody for DaemonBody<'_, '_> {
-    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+impl ArrivingBody for DaemonBody<'_, '_> {
+    /// Waits, and keeps others waiting.
+    fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError> {
         self.0.activity.note();
         let mut channel = self.0.channel.lock();
         let start = frame::open(channel.out(), Kind::Want);
@@ -155,7 +202,7 @@ impl RequestBody for DaemonBody<'_, '_> {
         frame::close(channel.out(), start);
         let sent = channel.send();
         if want == 0 && sent.is_ok() {
-            return Ok(false);
+            return Ok(Arrived::Some);
         }
         let answer = sent.and_then(|()| channel.wait());
         let (kind, range) = answer.map_err(|error| {
@@ -165,7 +212,7 @@ impl RequestBody for DaemonBody<'_, '_> {
         match kind {
             Kind::Body | Kind::LastBody => {
                 into.extend_from_slice(channel.payload(range));
-                Ok(kind == Kind::LastBody)
+                Ok(if kind == Kind::LastBody { Arrived::All } else { Arrived::Some })
             }
             Kind::BodyFailed => Err(BodyError(String::from_utf8_lossy(channel.payload(range)).into_owned())),
             _ => Err(BodyError("the server sent something else than the request body".into())),
@@ -248,19 +295,21 @@ impl ResponseSink for DaemonSink<'_, '_> {
         frame::close(out, start);
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+    /// Waits, and keeps others waiting.
+    fn write(&mut self, data: &[u8]) -> Result<Written, SinkError> {
         self.conversation.activity.note();
         self.sent = true;
         let mut channel = self.conversation.channel.lock();
         if data.is_empty() {
             frame::push(channel.out(), Kind::Data, &[]);
-            return channel.send().map_err(|error| gone(&channel, error));
+            channel.send().map_err(|error| gone(&channel, error))?;
+            return Ok(Written::All);
         }
         for piece in data.chunks(PIECE) {
             channel.out().extend_from_slice(&frame::header(Kind::Data, piece.len()));
             channel.send_with(piece).map_err(|error| gone(&channel, error))?;
         }
-        Ok(())
+        Ok(Written::All)
     }
 
     fn keep(&mut self, data: &[u8]) {

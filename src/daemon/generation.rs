@@ -151,7 +151,7 @@ impl Group {
 
 impl Group {
     /// How long a child of httpd that has this request waits for the other side: `socket-timeout`, else `Timeout`.
-    pub(crate) fn patience(&self, request: Request<'_>) -> Duration {
+    pub(crate) fn patience(&self, request: &Request<'_>) -> Duration {
         self.config.socket_timeout.unwrap_or_else(|| request.server().timeout())
     }
 

@@ -44,7 +44,7 @@ pub(crate) enum End {
 /// A conversation with a daemon.
 pub(crate) struct Relay<'r, 'c> {
     reservation: &'r Reservation<'static>,
-    request: Request<'r>,
+    request: &'r Request<'r>,
     settings: &'r Settings,
     group: &'static Group,
     /// The id of the process, for the log.
@@ -137,7 +137,7 @@ fn holds(descriptor: &OwnedFd, offset: u64, length: u64) -> bool {
 impl<'r, 'c> Relay<'r, 'c> {
     /// `answered` is set when httpd has answered in the daemon's place.
     pub(crate) fn new(
-        request: Request<'r>,
+        request: &'r Request<'r>,
         settings: &'r Settings,
         group: &'static Group,
         reservation: &'r Reservation<'static>,

@@ -4,7 +4,7 @@ use super::activity::{self, Activity};
 use super::channel::{Buffers, Channel, ChannelError};
 use super::control::{Application, Message, Reason};
 use super::frame::{self, Kind};
-use super::gateway::{Conversation, DaemonBody, DaemonFacts, DaemonLog, DaemonSink};
+use super::gateway::{Conversation, DaemonExchange, DaemonFacts, DaemonSink};
 use super::listener;
 use super::process::Daemon;
 use super::request_head::{self, RequestHead};
@@ -13,7 +13,6 @@ use crate::apache::boundary::caught;
 use crate::apache::log::{self, Level};
 use crate::module::call::call;
 use crate::module::fault::Fault;
-use crate::module::log_entry::Entry;
 use crate::module::script_path;
 use crate::python::Attached;
 use crate::python::interpreter::{self, Interpreter};
@@ -21,7 +20,7 @@ use crate::python::script::{Event, Reloading, Script};
 use crate::python::thread_state;
 use crate::unix::fork::Private;
 use crate::unix::socket::TimeLimits;
-use crate::wsgi::gateway::{Gateway, Outcome};
+use crate::wsgi::gateway::Outcome;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::sys::eventfd::EventFd;
@@ -239,7 +238,7 @@ struct Request<'a, 'c> {
     conversation: &'a Conversation<'c>,
 }
 
-impl Request<'_, '_> {
+impl<'c> Request<'_, 'c> {
     fn answer(&self, sitting: Sitting<'_>) -> Result<(), ChannelError> {
         let mut sink = DaemonSink::new(self.conversation);
         let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::Bug(panic)));
@@ -266,7 +265,7 @@ impl Request<'_, '_> {
         }
     }
 
-    fn run(&self, sink: &mut DaemonSink<'_, '_>) -> Result<End, Fault> {
+    fn run(&self, sink: &mut DaemonSink<'_, 'c>) -> Result<End, Fault> {
         let head = &self.facts.head;
         let interpreter = interpreter::named(head.application_group, head.origin).map_err(Fault::of_interpreter)?;
         let reloading = if head.options.reloading { Reloading::Elsewhere } else { Reloading::Off };
@@ -297,18 +296,16 @@ impl Request<'_, '_> {
         &self,
         interpreter: &'static Interpreter,
         reloading: Reloading,
-        sink: &mut DaemonSink<'_, '_>,
+        sink: &mut DaemonSink<'_, 'c>,
     ) -> Result<Outcome, Fault> {
-        interpreter
-            .run(|attached| self.worker.interruptible(attached, || self.call(attached, interpreter, reloading, sink)))
+        interpreter.run(|attached| self.worker.interruptible(attached, || self.call(attached, reloading, sink)))
     }
 
     fn call(
         &self,
         attached: &Attached<'_>,
-        interpreter: &Interpreter,
         reloading: Reloading,
-        sink: &mut DaemonSink<'_, '_>,
+        sink: &mut DaemonSink<'_, 'c>,
     ) -> Result<Outcome, Fault> {
         let head = &self.facts.head;
         let module_path = script_path::of(head.script);
@@ -320,19 +317,14 @@ impl Request<'_, '_> {
             reloading,
             callable: head.callable,
         };
-        let announce = |event: Event<'_>| {
+        let watch = |event: &Event<'_>| {
             if let Event::Loaded = event {
                 self.daemon.leave_if_copy();
                 self.tell_loaded();
             }
-            if let Some(entry) = Entry::event(interpreter.name(), &event) {
-                self.conversation.log(&entry);
-            }
         };
-        let mut body = DaemonBody(self.conversation);
-        let mut log = DaemonLog(self.conversation);
-        let gateway = Gateway { facts: self.facts, body: &mut body, sink, log: &mut log };
-        let outcome = call(attached, &script, &announce, gateway);
+        let mut exchange = DaemonExchange::new(self.facts, self.conversation, sink);
+        let outcome = call(attached, &script, &watch, &mut exchange);
         self.daemon.leave_if_copy();
         outcome
     }

@@ -15,7 +15,7 @@ pub(super) struct Answer<'a> {
 }
 
 /// `405`, unless the request only wants to see something.
-pub(super) fn check_method(request: Request<'_>) -> Result<(), Status> {
+pub(super) fn check_method(request: &Request<'_>) -> Result<(), Status> {
     if request.is_get() {
         return Ok(());
     }
@@ -24,7 +24,7 @@ pub(super) fn check_method(request: Request<'_>) -> Result<(), Status> {
 }
 
 impl Answer<'_> {
-    pub(super) fn send(&self, request: Request<'_>) -> Status {
+    pub(super) fn send(&self, request: &Request<'_>) -> Status {
         request.set_status(self.status, self.status_line.as_bytes());
         request.set_content_type(self.media_type.as_bytes());
         let (headers, pool) = (request.headers_out(), request.pool());
@@ -40,7 +40,7 @@ impl Answer<'_> {
 }
 
 /// Whether the client asks for a media type by name (`Accept`).
-pub(super) fn accepts(request: Request<'_>, wanted: &str) -> bool {
+pub(super) fn accepts(request: &Request<'_>, wanted: &str) -> bool {
     const ACCEPT: &CStr = c"Accept";
     let accepted = request.headers_in().get(ACCEPT).unwrap_or_default();
     accepted.split(|byte| *byte == b',').any(|part| {

@@ -4,10 +4,11 @@
 
 use super::fault::Fault;
 use crate::python::Attached;
-use crate::python::script::{Announce, Applications, Known, LoadError, Script};
+use crate::python::script::{Announce, Applications, Event, Known, LoadError, Script};
 use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
-use crate::wsgi::gateway::{Gateway, Outcome};
+use crate::wsgi::gateway::{Exchange, Outcome};
+use core::cell::RefCell;
 use pyo3::{PyErr, PyResult};
 use std::rc::Rc;
 
@@ -48,29 +49,35 @@ pub(crate) fn function(
     found.map_err(|error| Fault::of_load(attached.py, &error, script.callable))
 }
 
-/// Calls the application of `script` for the request behind `gateway`.
+/// Calls the application of `script` for the request behind `exchange`, which hears of what happens to the script after
+/// `watch`.
 ///
 /// # Errors
 /// The application was not called: its script did not load, or the objects of the request cannot be made.
 pub(crate) fn call(
     attached: &Attached<'_>,
     script: &Script<'_>,
-    announce: Announce<'_>,
-    gateway: Gateway<'_>,
+    watch: &dyn Fn(&Event<'_>),
+    exchange: &mut (dyn Exchange + '_),
 ) -> Result<Outcome, Fault> {
     let py = attached.py;
     let (wsgi, kept) = belongings(attached)?;
     let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
     // From here on the script may ask which request it is loaded for.
-    let running = kept_wsgi.begin(py, gateway.facts);
+    let running = kept_wsgi.begin(py, exchange.facts());
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
-    let known = kept.applications.find(attached, script, announce).map_err(|error| {
+    let told = RefCell::new(&mut *exchange);
+    let announce = |event: Event<'_>| {
+        watch(&event);
+        told.borrow_mut().announce(attached.interpreter.name(), &event);
+    };
+    let known = kept.applications.find(attached, script, &announce).map_err(|error| {
         if matches!(error, LoadError::Changed) {
             running.withdraw();
         }
         let timed_out = error.exception().is_some_and(timed_out);
         if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
     })?;
-    application::run(attached, wsgi, kept_wsgi, &running, known.application(py), gateway)
+    application::run(attached, wsgi, kept_wsgi, &running, known.application(py), exchange)
         .map_err(|error| if timed_out(&error) { Fault::TimedOut } else { Fault::Objects(error.to_string()) })
 }

@@ -41,18 +41,21 @@ pub(crate) fn begin() -> Result<(), String> {
 
 /// Counts a request that `serve` answers. What httpd makes of a response of this module (an error document, a part of a
 /// page) belongs to the request that the client made.
-pub(crate) fn counted(request: Request<'_>, serve: impl FnOnce(Option<&Watch>) -> Status) -> Status {
+pub(crate) fn counted<'r>(
+    request: &mut Request<'r>,
+    serve: impl FnOnce(&mut Request<'r>, Option<&Watch>) -> Status,
+) -> Status {
     let is_new = !request.is_sub_request() && !request.was_counted();
-    let Some(watch) = is_new.then(Watch::begin).flatten() else { return serve(None) };
+    let Some(watch) = is_new.then(Watch::begin).flatten() else { return serve(request, None) };
     request.note_counted();
-    let status = serve(Some(&watch));
+    let status = serve(request, Some(&watch));
     let answered = u16::try_from(request.status()).unwrap_or(0);
     watch.end(if status.code() >= 100 { status.code() } else { answered });
     status
 }
 
 /// It is clear that a group serves the request.
-pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: Request<'_>) {
+pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: &Request<'_>) {
     let Some(watch) = watch else { return };
     watch.enter(
         meter,
@@ -67,7 +70,7 @@ pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: Reque
 }
 
 /// It is clear that this process serves the request.
-pub(crate) fn enter_embedded(watch: Option<&Watch>, request: Request<'_>) {
+pub(crate) fn enter_embedded(watch: Option<&Watch>, request: &Request<'_>) {
     if let Some(board) = board() {
         enter(watch, &board.embedded, request);
         note_process(std::process::id());

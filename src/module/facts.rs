@@ -13,9 +13,27 @@ use core::ffi::c_void;
 use core::fmt::Write as _;
 use core::ptr::NonNull;
 
+/// How a request is served.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'r> {
+    pub(crate) settings: &'r Settings,
+    pub(crate) mount: &'r Mount<'r>,
+    /// Empty in httpd's own processes.
+    pub(crate) process_group: &'r str,
+    pub(crate) target: Target<'r>,
+    pub(crate) callable: &'r str,
+}
+
+impl<'r> Terms<'r> {
+    pub(crate) fn facts(self, request: &'r Request<'r>) -> EmbeddedFacts<'r> {
+        let Self { settings, mount, process_group, target, callable } = self;
+        EmbeddedFacts { request, settings, mount, process_group, target, callable }
+    }
+}
+
 /// What an environ is made of, for an embedded request.
 pub(crate) struct EmbeddedFacts<'r> {
-    pub(crate) request: Request<'r>,
+    pub(crate) request: &'r Request<'r>,
     pub(crate) settings: &'r Settings,
     pub(crate) mount: &'r Mount<'r>,
     /// Empty in httpd's own processes.
@@ -233,7 +251,7 @@ impl<'r> EmbeddedFacts<'r> {
 }
 
 /// The target as the client sent it, or the current path where `CGIVar` asks for that.
-fn request_uri(request: Request<'_>) -> &[u8] {
+fn request_uri<'r>(request: &Request<'r>) -> &'r [u8] {
     if request.request_uri_is_current() {
         return request.uri();
     }
@@ -241,7 +259,7 @@ fn request_uri(request: Request<'_>) -> &[u8] {
 }
 
 /// The user of an earlier request of this chain of internal redirects.
-fn earlier_user(request: Request<'_>) -> Option<&[u8]> {
+fn earlier_user<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
     let mut previous = request.previous();
     while let Some(request) = previous {
         if let Some(user) = request.user() {

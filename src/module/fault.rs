@@ -184,7 +184,7 @@ impl Fault {
     }
 
     /// Logs the fault, once, and returns the status for the client.
-    pub(crate) fn answer(&self, request: Request<'_>) -> Status {
+    pub(crate) fn answer(&self, request: &Request<'_>) -> Status {
         let (status, mut entry) = self.report();
         // The client can do nothing about it, and sees it with each upload: whoever configured the script is told.
         if matches!(self, Self::Chunked) && said::for_the_first_time(Said::ChunkedOff, target::script_of(request)) {

@@ -15,7 +15,7 @@ pub(crate) struct Mount<'r> {
 }
 
 impl<'r> Mount<'r> {
-    pub(crate) fn of(request: Request<'r>) -> Self {
+    pub(crate) fn of(request: &Request<'r>) -> Self {
         let (uri, path_info) = (request.uri(), request.path_info());
         // A server-side include names the application as if the whole path were its own.
         let included = request.protocol() == b"INCLUDED";
@@ -58,7 +58,7 @@ pub(super) fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a client has a say in the name: then the number of interpreters that it leads to must have an end.
-pub(crate) fn origin(request: Request<'_>, mount: &Mount<'_>, target: Target<'_>, configured: GroupName) -> Origin {
+pub(crate) fn origin(request: &Request<'_>, mount: &Mount<'_>, target: Target<'_>, configured: GroupName) -> Origin {
     let by_client = match configured {
         GroupName::Global | GroupName::Literal(_) => false,
         GroupName::Server => has_port_of_client(request),
@@ -69,7 +69,7 @@ pub(crate) fn origin(request: Request<'_>, mount: &Mount<'_>, target: Target<'_>
 }
 
 /// The application group of a script that decides about the request before there is an application.
-pub(crate) fn of_control_script(request: Request<'_>, configured: GroupName) -> (String, Origin) {
+pub(crate) fn of_control_script(request: &Request<'_>, configured: GroupName) -> (String, Origin) {
     match configured {
         GroupName::Server => {
             let origin = if has_port_of_client(request) { Origin::Client } else { Origin::Configuration };
@@ -82,13 +82,13 @@ pub(crate) fn of_control_script(request: Request<'_>, configured: GroupName) -> 
 }
 
 /// By default the port of the Host header counts.
-fn has_port_of_client(request: Request<'_>) -> bool {
+fn has_port_of_client(request: &Request<'_>) -> bool {
     let port = request.server_port();
     ![80, 443, request.local_port(), request.server().port()].contains(&port)
 }
 
 /// The name of a group, expanded for the request; empty is the main interpreter, or no daemon.
-pub(crate) fn expand(request: Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
+pub(crate) fn expand(request: &Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
     match configured {
         GroupName::Global => String::new(),
         GroupName::Server => with_port(request, request.server().host_name()),
@@ -113,7 +113,7 @@ pub(crate) fn expand(request: Request<'_>, mount: &Mount<'_>, configured: GroupN
 }
 
 /// A variable may hold another token, but not another variable.
-fn expanded_once_more(request: Request<'_>, mount: &Mount<'_>, value: String) -> String {
+fn expanded_once_more(request: &Request<'_>, mount: &Mount<'_>, value: String) -> String {
     let token = match &*value {
         "%{GLOBAL}" => GroupName::Global,
         "%{SERVER}" => GroupName::Server,
@@ -125,7 +125,7 @@ fn expanded_once_more(request: Request<'_>, mount: &Mount<'_>, value: String) ->
 }
 
 /// The name of the callable in the script.
-pub(crate) fn callable(request: Request<'_>, configured: CallableName) -> String {
+pub(crate) fn callable(request: &Request<'_>, configured: CallableName) -> String {
     match configured {
         CallableName::Literal(name) => name.to_string(),
         CallableName::Variable(name) => variable(request, &name).unwrap_or_else(|| CallableName::DEFAULT.to_owned()),
@@ -133,7 +133,7 @@ pub(crate) fn callable(request: Request<'_>, configured: CallableName) -> String
 }
 
 /// A request note, a variable of the request's environment, or one of the process.
-fn variable(request: Request<'_>, name: &str) -> Option<String> {
+fn variable(request: &Request<'_>, name: &str) -> Option<String> {
     let c_name = CString::new(name).ok()?;
     let found = request.notes().get(&c_name).or_else(|| request.subprocess_env().get(&c_name));
     match found {
@@ -142,7 +142,7 @@ fn variable(request: Request<'_>, name: &str) -> Option<String> {
     }
 }
 
-fn host(request: Request<'_>) -> &[u8] {
+fn host<'r>(request: &Request<'r>) -> &'r [u8] {
     match request.host_name() {
         [] => request.server().host_name(),
         name => name,
@@ -150,7 +150,7 @@ fn host(request: Request<'_>) -> &[u8] {
 }
 
 /// The standard ports of HTTP and HTTPS add nothing, so that both virtual hosts of a site share an interpreter.
-fn with_port(request: Request<'_>, host: &[u8]) -> String {
+fn with_port(request: &Request<'_>, host: &[u8]) -> String {
     let host = String::from_utf8_lossy(host);
     match request.server_port() {
         80 | 443 => host.into_owned(),

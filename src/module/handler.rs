@@ -1,11 +1,11 @@
 //! A request, from httpd's handler phase to its end: each step is one line of [`serve`].
 
-use super::body::EmbeddedBody;
 use super::call::call;
-use super::facts::EmbeddedFacts;
+use super::exchange::EmbeddedExchange;
+use super::facts::{EmbeddedFacts, Terms};
 use super::fault::Fault;
 use super::group::{self, Mount};
-use super::log_entry::{EmbeddedLog, Entry};
+use super::log_entry::Entry;
 use super::process::process;
 use super::response::EmbeddedSink;
 use super::said::{self, Said};
@@ -31,16 +31,16 @@ use crate::python::Attached;
 use crate::python::interpreter;
 use crate::python::script::{Event, Reloading, Script};
 use crate::scripts::dispatch as dispatch_script;
-use crate::wsgi::gateway::{Gateway, Outcome, SinkError};
+use crate::wsgi::gateway::{Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
 
 /// The hook that makes responses.
 pub(crate) struct Handler;
 
 impl RequestHook for Handler {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         let Some(target) = Target::of(request) else { return Status::DECLINED };
-        counting::counted(request, |watch| {
+        counting::counted(request, |request, watch| {
             let status = serve(request, target, watch).unwrap_or_else(|fault| fault.answer(request));
             if status.is_server_error() {
                 request.keep_whole_out_of_caches();
@@ -51,7 +51,7 @@ impl RequestHook for Handler {
 }
 
 /// Serves a request that is ours.
-fn serve(request: Request<'_>, target: Target<'_>, watch: Option<&Watch>) -> Result<Status, Fault> {
+fn serve<'r>(request: &mut Request<'r>, target: Target<'r>, watch: Option<&Watch>) -> Result<Status, Fault> {
     check_target(request, target)?;
     let mut settings = settings_of(request, target);
     check_body(request, &settings)?;
@@ -68,21 +68,15 @@ fn serve(request: Request<'_>, target: Target<'_>, watch: Option<&Watch>) -> Res
         modified: target.modified(request),
     };
     let callable = group::callable(request, settings.callable_object);
-    let facts = EmbeddedFacts {
-        request,
-        settings: &settings,
-        mount: &mount,
-        process_group: &process_group,
-        target,
-        callable: &callable,
-    };
+    let (settings, mount, callable) = (&settings, &mount, &callable);
+    let terms = Terms { settings, mount, process_group: &process_group, target, callable };
     let status = if process_group.is_empty() {
         counting::enter_embedded(watch, request);
-        serve_here(&facts, &wanted)?
+        serve_here(request, terms, &wanted)?
     } else {
-        serve_there(&facts, &wanted, watch)?
+        serve_there(&terms.facts(request), &wanted, watch)?
     };
-    mention_withheld_credentials(&facts, status);
+    mention_withheld_credentials(&terms.facts(request), status);
     Ok(status)
 }
 
@@ -112,7 +106,7 @@ fn mention_withheld_credentials(facts: &EmbeddedFacts<'_>, status: Status) {
 const WITHHELD: &str = "WSGI1100: the application answered 401, and was not shown the Authorization header of the request; \
                         if it checks credentials itself it needs WSGIPassAuthorization On";
 
-fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
+fn check_target(request: &Request<'_>, target: Target<'_>) -> Result<(), Fault> {
     if let Target::File(alias) = target {
         check_file(request, alias)?;
     }
@@ -123,7 +117,7 @@ fn check_target(request: Request<'_>, target: Target<'_>) -> Result<(), Fault> {
 }
 
 /// A file that is a script must be one that may be executed. A handler script needs no file.
-fn check_file(request: Request<'_>, alias: Option<&ScriptAlias>) -> Result<(), Fault> {
+fn check_file(request: &Request<'_>, alias: Option<&ScriptAlias>) -> Result<(), Fault> {
     if alias.is_none() && !request.allows_exec_cgi() {
         return Err(Fault::ExecCgiOff);
     }
@@ -135,7 +129,7 @@ fn check_file(request: Request<'_>, alias: Option<&ScriptAlias>) -> Result<(), F
 }
 
 /// The settings in force: what directives say, and over it what the alias or the handler script says.
-fn settings_of(request: Request<'_>, target: Target<'_>) -> Settings {
+fn settings_of(request: &Request<'_>, target: Target<'_>) -> Settings {
     let directory = directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default();
     let mut settings = directory.resolve();
     if let Some(options) = target.options() {
@@ -149,7 +143,7 @@ fn settings_of(request: Request<'_>, target: Target<'_>) -> Settings {
 
 /// Refuses a body that cannot be served before Python sees anything of the request. An error document has none: what was
 /// refused once is not refused to its page.
-fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
+fn check_body(request: &Request<'_>, settings: &Settings) -> Result<(), Fault> {
     if request.is_error_document() {
         return Ok(());
     }
@@ -174,7 +168,7 @@ fn check_body(request: Request<'_>, settings: &Settings) -> Result<(), Fault> {
 }
 
 /// Whether there may be something to read. A HEAD request is asked about its filters (`WSGIMapHEADToGET`), and has no body.
-fn has_body(request: Request<'_>) -> bool {
+fn has_body(request: &Request<'_>) -> bool {
     let headers = request.headers_in();
     let announced = headers.get(c"Transfer-Encoding").or_else(|| headers.get(c"Content-Length"));
     announced.is_some_and(|length| length != b"0") && !request.is_head() && !request.is_error_document()
@@ -182,7 +176,7 @@ fn has_body(request: Request<'_>) -> bool {
 
 /// Whether a body that may have any length turns out to be none. Over HTTP/2 a client may say that its request is complete
 /// after it has sent the headers; until then mod_http2 calls the body chunked.
-fn ends_without_a_byte(request: Request<'_>) -> bool {
+fn ends_without_a_byte(request: &Request<'_>) -> bool {
     let is_empty = request.protocol().starts_with(b"HTTP/2") && Input::new(request).is_empty();
     if is_empty {
         // httpd has seen the end, and has no more use for the header.
@@ -192,7 +186,7 @@ fn ends_without_a_byte(request: Request<'_>) -> bool {
 }
 
 /// The name of the process group that serves; empty is this process.
-fn process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<String, Fault> {
+fn process_group(request: &Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<String, Fault> {
     let group = group::expand(request, mount, settings.process_group);
     if let Some(allowed) = settings.restrict_process {
         let is_allowed = allowed.iter().any(|name| group_literal(*name).eq_ignore_ascii_case(&group));
@@ -205,7 +199,7 @@ fn process_group(request: Request<'_>, mount: &Mount<'_>, settings: &Settings) -
 }
 
 /// The process group of that name, if the server of the request may use it.
-fn running_group(request: Request<'_>, name: &str) -> Result<&'static Group, Fault> {
+fn running_group(request: &Request<'_>, name: &str) -> Result<&'static Group, Fault> {
     let generation = generation::mine().ok_or_else(|| Fault::NoProcessGroup(name.to_owned()))?;
     let running = generation.group(name).ok_or_else(|| Fault::UnknownProcessGroup(name.to_owned()))?;
     if is_visible(running.server, request.server()) {
@@ -216,18 +210,16 @@ fn running_group(request: Request<'_>, name: &str) -> Result<&'static Group, Fau
 }
 
 /// Serves the request in this process.
-fn serve_here(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, Fault> {
-    let request = facts.request;
+fn serve_here(request: &mut Request<'_>, terms: Terms<'_>, wanted: &Wanted<'_>) -> Result<Status, Fault> {
     let interpreter = interpreter::named(wanted.application_group, wanted.origin).map_err(Fault::of_interpreter)?;
     let answered = AtomicBool::new(false);
-    let mut sink = EmbeddedSink::new(request, facts.settings.enable_sendfile, &answered);
-    let outcome =
-        caught(|| interpreter.run(|attached| call_attached(attached, facts, wanted.modified, &mut sink, &answered)));
+    let mut exchange = EmbeddedExchange::new(request, terms, &answered);
+    let outcome = caught(|| interpreter.run(|attached| call_attached(attached, terms, wanted.modified, &mut exchange)));
     match outcome {
-        Ok(outcome) => finish(request, &mut sink, outcome?),
+        Ok(outcome) => finish(&mut exchange, outcome?),
         Err(panic) => {
-            let status = Fault::Bug(panic).answer(request);
-            Ok(abandon(&mut sink, status))
+            let status = Fault::Bug(panic).answer(exchange.request());
+            Ok(abandon(&mut exchange, status))
         }
     }
 }
@@ -235,76 +227,72 @@ fn serve_here(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>) -> Result<Status, 
 /// The part of a request that runs attached to Python.
 fn call_attached(
     attached: &Attached<'_>,
-    facts: &EmbeddedFacts<'_>,
+    terms: Terms<'_>,
     modified: i64,
-    sink: &mut EmbeddedSink<'_>,
-    answered: &AtomicBool,
+    exchange: &mut EmbeddedExchange<'_>,
 ) -> Result<Outcome, Fault> {
-    let request = facts.request;
-    let path = facts.target.script(request);
+    let (path, resource) = (terms.target.script(exchange.request()), exchange.request().filename());
     let module_path = script_path::of(path);
     let script = Script {
         path,
         module_path: &module_path,
         modified,
-        resource: request.filename(),
-        reloading: if facts.settings.script_reloading { Reloading::Here } else { Reloading::Off },
-        callable: facts.callable,
+        resource,
+        reloading: if terms.settings.script_reloading { Reloading::Here } else { Reloading::Off },
+        callable: terms.callable,
     };
-    let announce = |event: Event<'_>| {
+    let watch = |event: &Event<'_>| {
         if let Event::Loaded = event {
             readiness::note_loaded(attached.interpreter.name(), path);
         }
-        if let Some(entry) = Entry::event(attached.interpreter.name(), &event) {
-            entry.write(request);
-        }
     };
-    let mut body = EmbeddedBody::new(request, answered);
-    let mut log = EmbeddedLog(request);
-    call(attached, &script, &announce, Gateway { facts, body: &mut body, sink, log: &mut log })
+    call(attached, &script, &watch, exchange)
 }
 
 /// Ends the response, detached from Python, and says what httpd is to do.
-fn finish(request: Request<'_>, sink: &mut EmbeddedSink<'_>, outcome: Outcome) -> Result<Status, Fault> {
-    if sink.was_answered() {
+fn finish(exchange: &mut EmbeddedExchange<'_>, outcome: Outcome) -> Result<Status, Fault> {
+    if exchange.response().was_answered() {
         return Ok(EmbeddedSink::ANSWERED);
     }
     match outcome {
-        Outcome::Complete => Ok(status_of(request, sink.end())),
-        Outcome::Short { .. } if request.is_head() => Ok(status_of(request, sink.end())),
+        Outcome::Complete => Ok(end(exchange)),
+        Outcome::Short { .. } if exchange.request().is_head() => Ok(end(exchange)),
         Outcome::Short { announced, given } => {
-            let status = Fault::Short { announced, given }.answer(request);
-            sink.cut();
+            let status = Fault::Short { announced, given }.answer(exchange.request());
+            exchange.response().cut();
             Ok(status)
         }
         Outcome::TimedOut => {
-            let status = Fault::TimedOut.answer(request);
-            Ok(abandon(sink, status))
+            let status = Fault::TimedOut.answer(exchange.request());
+            Ok(abandon(exchange, status))
         }
         // The exception has been logged where it was caught.
-        Outcome::Raised => Ok(abandon(sink, Status::INTERNAL_SERVER_ERROR)),
-        Outcome::ClientGone => Ok(status_of(request, Err(SinkError::ClientGone(String::new())))),
+        Outcome::Raised => Ok(abandon(exchange, Status::INTERNAL_SERVER_ERROR)),
+        Outcome::ClientGone => Ok(client_gone(exchange)),
         Outcome::Answered => Ok(EmbeddedSink::ANSWERED),
     }
 }
 
 /// Puts an error page in the place of the response, or cuts it if the client has seen some of it.
-fn abandon(sink: &mut EmbeddedSink<'_>, status: Status) -> Status {
-    if sink.can_be_taken_back() {
-        sink.take_back();
-        return sink.refusal().unwrap_or(status);
+fn abandon(exchange: &mut EmbeddedExchange<'_>, status: Status) -> Status {
+    if exchange.response().can_be_taken_back() {
+        exchange.response().take_back();
+        return exchange.response().refusal().unwrap_or(status);
     }
-    sink.cut();
+    exchange.response().cut();
     Status::OK
 }
 
-fn status_of(request: Request<'_>, sent: Result<(), SinkError>) -> Status {
-    match sent {
+/// Ends a response that is complete.
+fn end(exchange: &mut EmbeddedExchange<'_>) -> Status {
+    match exchange.response().end() {
         Ok(()) => Status::OK,
         Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
-        Err(SinkError::ClientGone(_)) => {
-            request.give_response_up();
-            Status::OK
-        }
+        Err(SinkError::ClientGone(_)) => client_gone(exchange),
     }
+}
+
+fn client_gone(exchange: &EmbeddedExchange<'_>) -> Status {
+    exchange.request().give_response_up();
+    Status::OK
 }

@@ -20,7 +20,7 @@ const HANDLER: &[u8] = b"wsgi-health";
 pub(crate) struct Health;
 
 impl RequestHook for Health {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         if request.handler() != HANDLER {
             return Status::DECLINED;
         }
@@ -81,7 +81,7 @@ fn parse<'r>(path_info: &'r [u8], uri: &'r [u8]) -> Option<(Question, Vec<&'r [u
 }
 
 impl<'r> Probe<'r> {
-    fn of(request: Request<'r>) -> Option<Self> {
+    fn of(request: &'r Request<'r>) -> Option<Self> {
         let (question, names) = parse(request.path_info(), request.uri())?;
         Some(Self { question, names, server: request.server() })
     }

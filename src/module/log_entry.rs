@@ -101,12 +101,12 @@ impl Entry {
     }
 
     /// Writes the entry in the name of `request`.
-    pub(crate) fn write(&self, request: Request<'_>) {
+    pub(crate) fn write(&self, request: &Request<'_>) {
         self.write_about(request, target::script_of(request));
     }
 
     /// Writes the entry in the name of `request`, about a script that need not be the one that answers.
-    pub(crate) fn write_about(&self, request: Request<'_>, script: &[u8]) {
+    pub(crate) fn write_about(&self, request: &Request<'_>, script: &[u8]) {
         if !log::request_logs(request, self.level) {
             return;
         }
@@ -165,7 +165,7 @@ fn origin() -> String {
 }
 
 /// The log of an embedded request.
-pub(crate) struct EmbeddedLog<'r>(pub(crate) Request<'r>);
+pub(crate) struct EmbeddedLog<'r>(pub(crate) &'r Request<'r>);
 
 impl ErrorLog for EmbeddedLog<'_> {
     fn takes(&self, severity: Severity) -> bool {

@@ -1,23 +1,28 @@
 //! The response of an application, over httpd's output filters.
 
+use super::client::Patience;
 use super::log_entry::Entry;
 use crate::apache::brigade::{FilePart, Output, Tail};
+use crate::apache::client_socket::Direction;
 use crate::apache::refusal;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::ffi;
 use crate::observe::threads::Phase;
 use crate::observe::watch;
-use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError};
+use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError, Written};
 use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
+
+/// So much is sent at once where a thread must not wait for the client: a socket that takes anything takes as much.
+const PIECE: usize = 8 << 10;
 
 const CHALLENGE: &CStr = c"WWW-Authenticate";
 
 /// The response of an embedded request.
 pub(crate) struct EmbeddedSink<'r> {
-    request: Request<'r>,
+    request: &'r Request<'r>,
     output: Output<'r>,
     /// The last bytes of the response, waiting for its end so that both go out in one write.
     kept: Vec<u8>,
@@ -27,6 +32,9 @@ pub(crate) struct EmbeddedSink<'r> {
     /// Whether the end of the response has been passed as well.
     ended: bool,
     sendfile: bool,
+    /// Whether other threads use what this belongs to. It is theirs while a client takes its time.
+    shared: bool,
+    patience: Patience<'r>,
     answered: &'r AtomicBool,
     /// The status that the request had before the response began.
     status_before: i32,
@@ -35,7 +43,7 @@ pub(crate) struct EmbeddedSink<'r> {
 }
 
 impl<'r> EmbeddedSink<'r> {
-    pub(crate) fn new(request: Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
+    pub(crate) fn new(request: &'r Request<'r>, sendfile: bool, answered: &'r AtomicBool) -> Self {
         let output = Output::new(request);
         Self {
             request,
@@ -45,6 +53,8 @@ impl<'r> EmbeddedSink<'r> {
             passed: false,
             ended: false,
             sendfile,
+            shared: false,
+            patience: Patience::new(request, Direction::Send),
             answered,
             status_before: request.status(),
             challenges: 0,
@@ -76,6 +86,27 @@ impl<'r> EmbeddedSink<'r> {
         for value in &all[..all.len().saturating_sub(own)] {
             headers.add(self.request.pool(), CHALLENGE.to_bytes(), value);
         }
+    }
+
+    /// Other threads use what this belongs to, too.
+    pub(super) fn share(&mut self) {
+        self.shared = true;
+    }
+
+    /// Sends the first part of `data`, unless the client has no room for it.
+    fn write_some(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        if !self.patience.is_over() {
+            let wait = self.patience.wait(false);
+            return wait.map(|client| Written::Some(0, client)).map_err(|error| self.failure(error));
+        }
+        self.patience.note_success();
+        let (first, rest) = data.split_at(data.len().min(PIECE));
+        self.send(first, Tail::Flush)?;
+        if rest.is_empty() {
+            return Ok(Written::All);
+        }
+        let wait = self.patience.wait(false);
+        wait.map(|client| Written::Some(first.len(), client)).map_err(|error| self.failure(error))
     }
 
     /// Whether nothing of the response has left this module, so that an error page can take its place.
@@ -180,12 +211,16 @@ impl ResponseSink for EmbeddedSink<'_> {
         }
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+    fn write(&mut self, data: &[u8]) -> Result<Written, SinkError> {
         let kept = core::mem::take(&mut self.kept);
         if !kept.is_empty() {
             self.send(&kept, Tail::More)?;
         }
-        self.send(data, Tail::Flush)
+        if self.shared {
+            return self.write_some(data);
+        }
+        self.send(data, Tail::Flush)?;
+        Ok(Written::All)
     }
 
     fn keep(&mut self, data: &[u8]) {

@@ -102,7 +102,7 @@ impl fmt::Display for NotOwned {
 ///
 /// # Errors
 /// The first thing that is not as the group wants it.
-pub(crate) fn check(request: Request<'_>, group: &ProcessGroup) -> Result<(), Fault> {
+pub(crate) fn check(request: &Request<'_>, group: &ProcessGroup) -> Result<(), Fault> {
     let (rule, expected) = match (&group.script_group, &group.script_user) {
         (Some(name), _) => (Rule::Group, name),
         (None, Some(name)) => (Rule::User, name),

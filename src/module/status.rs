@@ -38,7 +38,7 @@ enum Format {
 }
 
 impl RequestHook for StatusPage {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         if request.handler() != HANDLER {
             return Status::DECLINED;
         }
@@ -61,7 +61,7 @@ impl RequestHook for StatusPage {
 }
 
 /// What the query says counts before what the client accepts.
-fn format_of(request: Request<'_>) -> Format {
+fn format_of(request: &Request<'_>) -> Format {
     let asked = |word: &[u8]| request.query().split(|byte| *byte == b'&').any(|part| part == word);
     if asked(b"metrics") {
         Format::OpenMetrics
@@ -87,7 +87,7 @@ struct View<'r> {
 }
 
 impl<'r> View<'r> {
-    fn of(request: Request<'r>, board: &'static Board) -> Self {
+    fn of(request: &'r Request<'r>, board: &'static Board) -> Self {
         let mut running: Vec<_> = board.threads.running().collect();
         running.sort_by_key(|running| running.began);
         Self {

@@ -29,7 +29,7 @@ pub(crate) struct Wanted<'a> {
 
 impl<'r> Target<'r> {
     /// `None` if the request is not for this module.
-    pub(crate) fn of(request: Request<'r>) -> Option<Self> {
+    pub(crate) fn of(request: &Request<'r>) -> Option<Self> {
         let handler = request.handler();
         if handler == HANDLER.to_bytes() || handler == b"application/x-httpd-wsgi" {
             return Some(Self::File(alias_of(request)));
@@ -47,7 +47,7 @@ impl<'r> Target<'r> {
     }
 
     /// The path of the script.
-    pub(crate) fn script(self, request: Request<'r>) -> &'r [u8] {
+    pub(crate) fn script(self, request: &Request<'r>) -> &'r [u8] {
         match self {
             Self::File(_) => request.filename(),
             Self::HandlerScript(script) => script.path.as_bytes(),
@@ -55,7 +55,7 @@ impl<'r> Target<'r> {
     }
 
     /// When the script changed last, in microseconds since the epoch. httpd has looked at the file of the request only.
-    pub(crate) fn modified(self, request: Request<'r>) -> i64 {
+    pub(crate) fn modified(self, request: &Request<'r>) -> i64 {
         match self {
             Self::File(_) => request.file_modified(),
             Self::HandlerScript(script) => script_path::modified(script.path.as_bytes()),
@@ -72,7 +72,7 @@ impl<'r> Target<'r> {
 
     /// Whether clients choose the path that the script is mounted at, of which there are any number then: an expression
     /// may match it, a rewrite may lead from it, and a handler script answers for files that do not exist.
-    pub(crate) fn is_mounted_by_clients(self, request: Request<'r>, mount: &[u8]) -> bool {
+    pub(crate) fn is_mounted_by_clients(self, request: &Request<'r>, mount: &[u8]) -> bool {
         match self {
             Self::File(Some(alias)) => alias.is_mounted_by_clients(),
             Self::HandlerScript(_) if request.file_kind() == FileKind::Missing => true,
@@ -83,7 +83,7 @@ impl<'r> Target<'r> {
 
 /// Whether the file stands where the URL says, below the document root or the target of an `Alias`: then there
 /// are as many paths as files.
-fn is_at_its_path(request: Request<'_>, mount: &[u8]) -> bool {
+fn is_at_its_path(request: &Request<'_>, mount: &[u8]) -> bool {
     let below = mount.strip_prefix(request.context_prefix()).unwrap_or(mount);
     let path = request.filename().strip_prefix(request.context_document_root());
     let without_slash = |path: &[u8]| path.iter().position(|byte| *byte != b'/').map(|start| path[start..].to_vec());
@@ -91,6 +91,6 @@ fn is_at_its_path(request: Request<'_>, mount: &[u8]) -> bool {
 }
 
 /// The script that a line of the log is about.
-pub(crate) fn script_of(request: Request<'_>) -> &[u8] {
+pub(crate) fn script_of<'r>(request: &Request<'r>) -> &'r [u8] {
     Target::of(request).map_or(request.filename(), |target| target.script(request))
 }

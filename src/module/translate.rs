@@ -16,7 +16,7 @@ pub(crate) const HANDLER: &CStr = c"wsgi-script";
 pub(crate) struct Translate;
 
 impl RequestHook for Translate {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         let uri = request.uri();
         if uri.first().is_some_and(|byte| *byte != b'/') {
             return Status::DECLINED;
@@ -41,7 +41,7 @@ impl RequestHook for Translate {
 pub(crate) struct FileOfAlias;
 
 impl RequestHook for FileOfAlias {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         let handler = request.handler();
         let may_be_ours = request.is_sub_request()
             && request.file_kind() == FileKind::Regular
@@ -56,7 +56,7 @@ impl RequestHook for FileOfAlias {
 }
 
 /// The number of the first alias that leads from the URI of the request to its file.
-fn alias_of_file(request: Request<'_>) -> Option<usize> {
+fn alias_of_file(request: &Request<'_>) -> Option<usize> {
     let (uri, path) = (request.uri(), [request.filename(), request.path_info()].concat());
     let location = |alias: &ScriptAlias| alias.locate(request.pool(), uri);
     let (location, number) =
@@ -68,17 +68,17 @@ fn alias_of_file(request: Request<'_>) -> Option<usize> {
 /// (`ap_internal_fast_redirect`, for `DirectoryIndex`, `FallbackResource` and mod_negotiation), with the URI or without.
 const ALIAS: &CStr = c"mod_wsgi-alias";
 
-fn note_alias(request: Request<'_>, number: usize) {
+fn note_alias(request: &Request<'_>, number: usize) {
     let note = [number.to_string().as_bytes(), b" ", request.uri()].concat();
     request.notes().add(request.pool(), ALIAS.to_bytes(), &note);
 }
 
-fn aliases_of(request: Request<'_>) -> &[ScriptAlias] {
+fn aliases_of<'r>(request: &Request<'r>) -> &'r [ScriptAlias] {
     server_settings::<WsgiConfiguration>(request.server()).map_or(&[], |settings| &settings.aliases)
 }
 
 /// The alias that led to the request's file name, if one did. The note of another URI does not count.
-pub(crate) fn alias_of(request: Request<'_>) -> Option<&ScriptAlias> {
+pub(crate) fn alias_of<'r>(request: &Request<'r>) -> Option<&'r ScriptAlias> {
     let uri = request.uri();
     let number = request.notes().values(ALIAS).find_map(|note| number_in(note, uri))?;
     aliases_of(request).get(number.checked_sub(1)?)

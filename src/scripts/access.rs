@@ -18,7 +18,7 @@ const ALLOW_ACCESS: Function = Function { name: "allow_access", missing: "WSGI00
 pub(crate) struct Access;
 
 impl RequestHook for Access {
-    fn run(request: Request<'_>) -> Status {
+    fn run(request: &mut Request<'_>) -> Status {
         // Every request of the server comes by.
         let settings = directory_settings::<WsgiConfiguration>(request).filter(|said| said.access_script.is_some());
         let Some(settings) = settings.map(DirectorySettings::resolve) else { return Status::DECLINED };

@@ -14,7 +14,7 @@ use pyo3::types::{PyBool, PyString};
 pub(crate) struct UserScript;
 
 impl PasswordProvider for UserScript {
-    fn check_password(request: Request<'_>, user: &[u8], password: &[u8]) -> Authentication {
+    fn check_password(request: &mut Request<'_>, user: &[u8], password: &[u8]) -> Authentication {
         match ask(request, (CHECK_PASSWORD, "WSGI0041"), &[user, password], verdict) {
             Some(Verdict::Granted) => Authentication::Granted,
             Some(Verdict::GrantedAs(user)) => {
@@ -27,7 +27,7 @@ impl PasswordProvider for UserScript {
         }
     }
 
-    fn realm_hash(request: Request<'_>, user: &[u8], realm: &[u8]) -> Result<Vec<u8>, Authentication> {
+    fn realm_hash(request: &mut Request<'_>, user: &[u8], realm: &[u8]) -> Result<Vec<u8>, Authentication> {
         match ask(request, (GET_REALM_HASH, "WSGI0044"), &[user, realm], hash) {
             Some(Some(hash)) => Ok(hash),
             Some(None) => Err(Authentication::UserNotFound),
@@ -41,7 +41,7 @@ const GET_REALM_HASH: Function = Function { name: "get_realm_hash", missing: "WS
 
 /// `None` if there is no answer, which has been logged; with the code `unset` if there is nobody to ask.
 fn ask<R>(
-    request: Request<'_>,
+    request: &mut Request<'_>,
     (function, unset): (Function, &str),
     texts: &[&[u8]],
     understand: impl FnOnce(&Bound<'_, PyAny>) -> Result<R, Failure>,

@@ -16,7 +16,7 @@ const GROUPS_FOR_USER: Function = Function { name: "groups_for_user", missing: "
 pub(crate) struct GroupScript;
 
 impl RequireProvider for GroupScript {
-    fn check(request: Request<'_>, line: &[u8]) -> Authorisation {
+    fn check(request: &mut Request<'_>, line: &[u8]) -> Authorisation {
         let Some(user) = request.user() else { return Authorisation::NoUser };
         let settings = settings_of(request);
         let Some(script) = settings.auth_group_script else {

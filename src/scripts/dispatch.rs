@@ -4,7 +4,7 @@ use super::question::{Failure, Function, Question, type_of};
 use crate::apache::request::Request;
 use crate::config::group_name::{CallableName, GroupName};
 use crate::config::settings::Settings;
-use crate::module::facts::EmbeddedFacts;
+use crate::module::facts::{EmbeddedFacts, Terms};
 use crate::module::fault::Fault;
 use crate::module::group::Mount;
 use crate::module::target::Target;
@@ -25,19 +25,20 @@ const FUNCTIONS: [&str; 3] = ["process_group", "application_group", "callable_ob
 /// # Errors
 /// A function of it raised, or returned what is no name: that has been logged.
 pub(crate) fn choose(
-    request: Request<'_>,
+    request: &mut Request<'_>,
     mount: &Mount<'_>,
     target: Target<'_>,
     settings: &mut Settings,
 ) -> Result<(), Fault> {
     let Some(script) = settings.dispatch_script else { return Ok(()) };
     let question = Question::new(request, script, settings);
-    let facts = DispatchFacts {
-        of_application: EmbeddedFacts { request, settings, mount, process_group: "", target, callable: "" },
-        application_group: &question.application_group,
+    let (configured, application_group) = (&*settings, &*question.application_group);
+    let with_facts = |request: &Request<'_>, use_facts: &mut dyn FnMut(&dyn RequestFacts)| {
+        let terms = Terms { settings: configured, mount, process_group: "", target, callable: "" };
+        use_facts(&DispatchFacts { of_application: terms.facts(request), application_group });
     };
     let current = Cell::new(FUNCTIONS[0]);
-    let chosen = question.ask(&facts, |asked| {
+    let chosen = question.ask(request, &with_facts, |asked| {
         let mut chosen = Chosen::default();
         for (name, place) in FUNCTIONS.into_iter().zip(&mut chosen.0) {
             current.set(name);
@@ -53,10 +54,10 @@ pub(crate) fn choose(
         Ok(chosen) => chosen.apply(request, settings),
         // A script that is not there changes nothing.
         Err(failure @ (Failure::Fault(_) | Failure::Missing)) => {
-            question.log(named("process_group', 'application_group' or 'callable_object"), failure)
+            question.log(request, named("process_group', 'application_group' or 'callable_object"), failure)
         }
         Err(failure) => {
-            question.log(named(current.get()), failure);
+            question.log(request, named(current.get()), failure);
             return Err(Fault::Dispatch);
         }
     }
@@ -73,7 +74,7 @@ fn named(name: &'static str) -> Function {
 struct Chosen([Option<Option<String>>; 3]);
 
 impl Chosen {
-    fn apply(self, request: Request<'_>, settings: &mut Settings) {
+    fn apply(self, request: &Request<'_>, settings: &mut Settings) {
         let [process_group, application_group, callable] =
             self.0.map(|name| name.flatten().map(|name| request.pool().text(&name)));
         if let Some(name) = process_group {

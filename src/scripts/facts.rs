@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 /// A request before it has an application.
 pub(super) struct EarlyFacts<'a> {
-    pub(super) request: Request<'a>,
+    pub(super) request: &'a Request<'a>,
     pub(super) application_group: &'a str,
     pub(super) pass_apache_request: bool,
 }

@@ -21,38 +21,38 @@ use crate::config::WsgiConfiguration;
 use crate::config::control_script::ControlScript;
 use crate::config::settings::Settings;
 use crate::wsgi::environ::API_LEVEL;
+use crate::wsgi::gateway::RequestFacts;
 use facts::EarlyFacts;
 use pyo3::prelude::*;
 use question::{Asked, Failure, Function, Question};
 
 /// What directives say of the request: there need not be an alias yet.
-fn settings_of(request: Request<'_>) -> Settings {
+fn settings_of(request: &Request<'_>) -> Settings {
     directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default().resolve()
 }
 
 /// Asks a script that lets clients in, which is told `texts` besides the environ. `None` if there is no answer that
 /// `understand` knows; that has been logged.
 fn ask<R>(
-    request: Request<'_>,
+    request: &mut Request<'_>,
     (script, settings): (ControlScript, &Settings),
     function: Function,
     texts: &[&[u8]],
     understand: impl FnOnce(&Bound<'_, PyAny>) -> Result<R, Failure>,
 ) -> Option<R> {
     let question = Question::new(request, script, settings);
-    let facts = EarlyFacts {
-        request,
-        application_group: &question.application_group,
-        pass_apache_request: settings.pass_apache_request,
+    let (application_group, pass_apache_request) = (&*question.application_group, settings.pass_apache_request);
+    let with_facts = |request: &Request<'_>, use_facts: &mut dyn FnMut(&dyn RequestFacts)| {
+        use_facts(&EarlyFacts { request, application_group, pass_apache_request });
     };
-    let answer = question.ask(&facts, |asked| {
+    let answer = question.ask(request, &with_facts, |asked| {
         let broken = |error: PyErr| Failure::raised(asked.py(), &error);
         tell_versions(asked).map_err(broken)?;
         let found = asked.find(function.name)?;
-        let call = || asked.call(&found, texts).and_then(|answer| understand(&answer));
-        tls::lend(asked.environ(), request, call).map_err(broken)?
+        tls::offer(asked.environ(), asked.exchange()).map_err(broken)?;
+        asked.call(&found, texts).and_then(|answer| understand(&answer))
     });
-    answer.map_err(|failure| question.log(function, failure)).ok()
+    answer.map_err(|failure| question.log(request, function, failure)).ok()
 }
 
 fn tell_versions(asked: &Asked<'_, '_>) -> PyResult<()> {

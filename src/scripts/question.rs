@@ -1,20 +1,21 @@
 //! A question to a script: its interpreter and function are found, it is called, and what goes wrong is logged once.
 
 use crate::apache::boundary::caught;
-use crate::apache::log::{self, Level};
+use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::config::control_script::ControlScript;
 use crate::config::settings::Settings;
 use crate::module::call;
+use crate::module::exchange::ScriptExchange;
 use crate::module::fault::Fault;
 use crate::module::log_entry::Entry;
 use crate::module::{group, script_path};
 use crate::python::interpreter;
 use crate::python::script::{Event, Known, Reloading, Script};
 use crate::python::{Attached, text, traceback};
-use crate::wsgi::application;
+use crate::wsgi::application::ErrorsStream;
 use crate::wsgi::environ::{lend_record, of_variables};
-use crate::wsgi::gateway::{ErrorLog, Raised, Record, RequestFacts, Severity};
+use crate::wsgi::gateway::{ExchangeLease, RequestFacts};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
@@ -29,8 +30,7 @@ pub(super) struct Function {
 }
 
 /// One question about a request.
-pub(super) struct Question<'r> {
-    pub(super) request: Request<'r>,
+pub(super) struct Question {
     pub(super) script: ControlScript,
     pub(super) reloading: bool,
     /// The interpreter of the script.
@@ -52,9 +52,12 @@ pub(super) enum Failure {
 
 /// What a question is answered with.
 pub(super) struct Asked<'a, 'py> {
-    question: &'a Question<'a>,
+    question: &'a Question,
     attached: &'a Attached<'py>,
     environ: Bound<'py, PyDict>,
+    /// The file of the request.
+    resource: &'a [u8],
+    exchange: &'a ExchangeLease,
 }
 
 impl<'py> Asked<'_, 'py> {
@@ -66,26 +69,30 @@ impl<'py> Asked<'_, 'py> {
         &self.environ
     }
 
+    /// The request, as long as the question is asked.
+    pub(super) fn exchange(&self) -> &ExchangeLease {
+        self.exchange
+    }
+
     /// The function of that name, from the script, which is loaded or reloaded if need be.
     ///
     /// # Errors
     /// The script does not load, or has no such function.
     pub(super) fn find(&self, name: &str) -> Result<Rc<Known>, Failure> {
-        let Question { request, script, reloading, .. } = self.question;
+        let Question { script, reloading, .. } = self.question;
         let path = script.path.as_bytes();
         let module_path = script_path::of(path);
         let script = Script {
             path,
             module_path: &module_path,
             modified: script_path::modified(path),
-            resource: request.filename(),
+            resource: self.resource,
             reloading: if *reloading { Reloading::Here } else { Reloading::Off },
             callable: name,
         };
         let announce = |event: Event<'_>| {
-            if let Some(entry) = Entry::event(self.attached.interpreter.name(), &event) {
-                entry.write_about(*request, path);
-            }
+            let name = self.attached.interpreter.name();
+            self.exchange.look(self.py(), |exchange| exchange.announce(name, &event));
         };
         call::function(self.attached, &script, &announce)
             .map_err(|fault| if fault.is_missing_callable() { Failure::Missing } else { Failure::Fault(fault) })
@@ -140,72 +147,58 @@ pub(super) fn bytes_of(object: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
     }
 }
 
-impl<'r> Question<'r> {
-    pub(super) fn new(request: Request<'r>, script: ControlScript, settings: &Settings) -> Self {
+/// Calls a function with what a script is told of a request.
+pub(super) type WithFacts<'a> = &'a dyn Fn(&Request<'_>, &mut dyn FnMut(&dyn RequestFacts));
+
+impl Question {
+    pub(super) fn new(request: &Request<'_>, script: ControlScript, settings: &Settings) -> Self {
         let (application_group, origin) = group::of_control_script(request, script.application_group);
-        let reloading = settings.script_reloading;
-        Self { request, script, reloading, application_group, origin }
+        Self { script, reloading: settings.script_reloading, application_group, origin }
     }
 
-    /// Asks, with an environ of `facts`.
+    /// Asks about `request`, with an environ of facts.
     ///
     /// # Errors
     /// See [`Failure`].
     pub(super) fn ask<R>(
         &self,
-        facts: &dyn RequestFacts,
+        request: &mut Request<'_>,
+        with_facts: WithFacts<'_>,
         answer: impl FnOnce(&Asked<'_, '_>) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         let fault = |error| Failure::Fault(Fault::of_interpreter(error));
         let interpreter = interpreter::named(&self.application_group, self.origin).map_err(fault)?;
-        let asked = caught(|| interpreter.run(|attached| self.ask_attached(attached, facts, answer)));
+        let asked = caught(|| interpreter.run(|attached| self.ask_attached(attached, request, with_facts, answer)));
         asked.unwrap_or_else(|panic| Err(Failure::Fault(Fault::Bug(panic))))
     }
 
     /// Logs what is wrong with a function of this script.
-    pub(super) fn log(&self, function: Function, failure: Failure) {
-        failure.entry(function).write_about(self.request, self.script.path.as_bytes());
+    pub(super) fn log(&self, request: &Request<'_>, function: Function, failure: Failure) {
+        failure.entry(function).write_about(request, self.script.path.as_bytes());
     }
 
     fn ask_attached<R>(
         &self,
         attached: &Attached<'_>,
-        facts: &dyn RequestFacts,
+        request: &mut Request<'_>,
+        with_facts: WithFacts<'_>,
         answer: impl FnOnce(&Asked<'_, '_>) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         let py = attached.py;
         let broken = |error: PyErr| Failure::raised(py, &error);
         let wsgi = call::wsgi(attached).map_err(Failure::Fault)?;
-        let mut log = ScriptLog { request: self.request, path: self.script.path.as_bytes() };
-        let asked = application::with_errors(py, wsgi, &mut log, |errors| {
-            let environ = of_variables(wsgi, facts, errors).map_err(broken)?;
-            let _record = lend_record(wsgi, facts, &environ).map_err(broken)?;
-            answer(&Asked { question: self, attached, environ })
+        let stream = ErrorsStream::new(py, wsgi).map_err(broken)?;
+        let lease = stream.next_lease();
+        let mut made = Err(Failure::Missing);
+        with_facts(request, &mut |facts| {
+            let environ = of_variables(wsgi, facts, stream.stream(py));
+            let with_record = environ.and_then(|environ| Ok((lend_record(wsgi, facts, &environ)?, environ)));
+            made = with_record.map_err(broken);
         });
-        asked.unwrap_or_else(|error| Err(broken(error)))
-    }
-}
-
-/// The log of a question.
-struct ScriptLog<'r> {
-    request: Request<'r>,
-    path: &'r [u8],
-}
-
-impl ErrorLog for ScriptLog<'_> {
-    fn takes(&self, severity: Severity) -> bool {
-        log::request_logs(self.request, severity.into())
-    }
-
-    fn record(&mut self, record: &Record<'_>) {
-        Entry::of_record(record).for_each(|entry| entry.write_about(self.request, self.path));
-    }
-
-    fn line(&mut self, text: &str) {
-        Entry::line(text).write_about(self.request, self.path);
-    }
-
-    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
-        Entry::exception(raised, class, traceback).write_about(self.request, self.path);
+        let (_record, environ) = made?;
+        let resource = request.filename();
+        let mut exchange = ScriptExchange::new(request, self.script.path.as_bytes());
+        let asked = Asked { question: self, attached, environ, resource, exchange: &lease };
+        stream.lend(py, &lease, &mut exchange, || answer(&asked))
     }
 }

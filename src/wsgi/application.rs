@@ -3,7 +3,7 @@
 use super::Wsgi;
 use super::environ;
 use super::errors::{LogStream, RequestErrors};
-use super::gateway::{ErrorLog, Gateway, Outcome, Raised, RequestFacts};
+use super::gateway::{Exchange, ExchangeLease, Outcome, Raised, RequestFacts};
 use super::input::Input;
 use super::iteration;
 use super::meter::Meter;
@@ -28,18 +28,43 @@ pub(crate) struct Kept {
 }
 
 /// A `wsgi.errors` and the Rust side of it.
-struct ErrorsStream {
+pub(crate) struct ErrorsStream {
     errors: Arc<RequestErrors>,
     stream: Py<PyAny>,
     binary: Py<PyAny>,
 }
 
 impl ErrorsStream {
-    fn new(py: Python<'_>, wsgi: &Wsgi) -> PyResult<Self> {
+    /// # Errors
+    /// What CPython raises.
+    pub(crate) fn new(py: Python<'_>, wsgi: &Wsgi) -> PyResult<Self> {
         let errors = Arc::new(RequestErrors::default());
         let binary = wsgi.log_stream.instance(py, LogStream::Request(errors.clone()))?;
         let stream = text_stream(py, wsgi, binary.as_any())?.unbind();
         Ok(Self { errors, stream, binary: binary.as_any().clone().unbind() })
+    }
+
+    /// The stream as Python sees it.
+    pub(crate) fn stream<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.stream.bind(py)
+    }
+
+    /// The lease of the exchange that is lent next.
+    pub(crate) fn next_lease(&self) -> ExchangeLease {
+        ExchangeLease::next(&self.errors.exchange)
+    }
+
+    /// Lends `exchange` by `lease` while `body` runs. What is written to the stream and to the standard streams goes to its
+    /// log.
+    pub(crate) fn lend<R>(
+        &self,
+        py: Python<'_>,
+        lease: &ExchangeLease,
+        exchange: &mut (dyn Exchange + '_),
+        body: impl FnOnce() -> R,
+    ) -> R {
+        self.errors.learn(exchange.log());
+        lease.lend(py, exchange, || self.errors.during(py, body))
     }
 
     /// Whether no one has used the stream or holds a reference to it or to what is below it.
@@ -95,21 +120,7 @@ pub(crate) fn text_stream<'py>(
     wsgi.text_stream.bind(py).call((binary,), Some(&options))
 }
 
-/// Runs `body` with an error stream whose lines go to `log`, as do those of the standard streams meanwhile.
-///
-/// # Errors
-/// The stream cannot be made; `body` did not run.
-pub(crate) fn with_errors<R>(
-    py: Python<'_>,
-    wsgi: &Wsgi,
-    log: &mut (dyn ErrorLog + '_),
-    body: impl FnOnce(&Bound<'_, PyAny>) -> R,
-) -> PyResult<R> {
-    let ErrorsStream { errors, stream, .. } = ErrorsStream::new(py, wsgi)?;
-    Ok(errors.log.lend(py, log, || errors.during(py, || body(stream.bind(py)))))
-}
-
-/// Calls `application` for the request behind `gateway`, which is `running`, and sends what it returns.
+/// Calls `application` for the request behind `exchange`, which is `running`, and sends what it returns.
 ///
 /// # Errors
 /// The objects of the request could not be made; the application was not called.
@@ -119,25 +130,26 @@ pub(crate) fn run(
     kept: &Kept,
     running: &Running<'_>,
     application: &Bound<'_, PyAny>,
-    gateway: Gateway<'_>,
+    exchange: &mut (dyn Exchange + '_),
 ) -> PyResult<Outcome> {
     let py = attached.py;
     let ticket = running.ticket();
     let recorded = running.recorded();
     let meter = (recorded.is_some() || ticket.has_subscribers(py)).then(Meter::start);
     let stream = kept.take_errors(py, wsgi)?;
-    let errors = &stream.errors;
-    let input = wsgi.input.instance(py, Input::new(meter.clone()))?;
-    let adapter = wsgi.adapter.instance(py, Adapter::new(ticket.clone(), errors.clone(), meter.clone()))?;
-    let (environ, application_start) =
-        kept.environ.build(py, wsgi, gateway.facts, input.as_any(), stream.stream.bind(py))?;
-    let _record = environ::lend_record(wsgi, gateway.facts, &environ)?;
-    let story = Story { ticket, errors, facts: gateway.facts, application_start };
+    let (errors, lease) = (&stream.errors, stream.next_lease());
+    let input = wsgi.input.instance(py, Input::new(lease.clone(), meter.clone()))?;
+    let adapter = Adapter::new(lease.clone(), ticket.clone(), errors.clone(), meter.clone());
+    let adapter = wsgi.adapter.instance(py, adapter)?;
+    let facts = exchange.facts();
+    let (environ, application_start) = kept.environ.build(py, wsgi, facts, input.as_any(), stream.stream(py))?;
+    let _record = environ::lend_record(wsgi, facts, &environ)?;
+    let story = Story { ticket, errors, exchange: &lease, application_start };
     let call = Call { wsgi, story, adapter: &adapter, input: &input, meter: meter.as_deref(), recorded };
-    let outcome = errors.log.lend(py, gateway.log, || {
-        errors.during(py, || {
-            input.body.lend(py, gateway.body, || adapter.sink.lend(py, gateway.sink, || call.run(application, environ)))
-        })
+    let outcome = stream.lend(py, &lease, exchange, || {
+        let outcome = call.run(application, environ);
+        adapter.stop_sending();
+        outcome
     });
     kept.give_back(py, stream);
     Ok(outcome)
@@ -226,14 +238,14 @@ impl<'py> Call<'_, 'py> {
         }
         let ending = self.ending(sent);
         if let (Some(recorded), Some(meter)) = (self.recorded, self.meter) {
-            recorded.note(request_metrics::sample(&self.story, meter, &ending));
+            recorded.note(request_metrics::sample(&self.story, py, meter, &ending));
         }
         self.story.finished(py, self.meter, &ending);
     }
 
     fn ending(&self, sent: Outcome) -> Ending {
         let timed_out = sent == Outcome::TimedOut;
-        let (input_reads, input_length) = self.input.counts(self.adapter.py());
+        let (input_reads, input_length) = self.input.counts();
         let finish = environ::now();
         let time = (finish - self.story.application_start).max(0.0);
         Ending {

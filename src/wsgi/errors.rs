@@ -1,14 +1,15 @@
 //! `wsgi.errors`, and what `sys.stderr` and `sys.stdout` do during a request: text
 //! becomes lines of the log (PEP 3333, "Input and Error Streams").
 
-use super::gateway::{LogLoan, Raised, Record, Severity};
+use super::gateway::{ErrorLog, Exchange, ExchangeLoan, Raised, Record, Severity, Source};
 use crate::python::class::{Arguments, Attribute, Class, Method, Object, Returns, none, text, unsupported};
+use crate::python::detached::detached;
 use crate::python::loading;
 use crate::python::loan::Loan;
 use crate::python::traceback;
 use core::cell::RefCell;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -18,7 +19,10 @@ use std::sync::Arc;
 /// Where the lines of one request go, and the line that is not complete yet.
 #[derive(Default)]
 pub(crate) struct RequestErrors {
-    pub(crate) log: Loan<LogLoan>,
+    pub(crate) exchange: Arc<Loan<ExchangeLoan>>,
+    /// The severities of records that the log takes, a bit for each. It is asked under locks of the application, which
+    /// nobody may hold for as long as a client likes.
+    taken: AtomicU8,
     partial: Mutex<Vec<u8>>,
     /// Whether anyone called a method of the stream: an untouched one serves the next request too.
     touched: AtomicBool,
@@ -60,42 +64,61 @@ impl RequestErrors {
     pub(crate) fn exception(&self, py: Python<'_>, raised: Raised, error: &PyErr) {
         let class = traceback::class_name(py, error);
         let lines = traceback::lines(py, error);
-        py.detach(|| self.log.with(|log| log.exception(raised, &class, &lines)));
+        let lease = self.exchange.current();
+        detached(py, |detached| lease.with(detached, |exchange| exchange.log().exception(raised, &class, &lines)));
+    }
+
+    /// Remembers what the log takes.
+    pub(super) fn learn(&self, log: &dyn ErrorLog) {
+        let taken = Severity::ALL.into_iter().filter(|severity| log.takes(*severity));
+        self.taken.store(taken.fold(0, |taken, severity| taken | severity.bit()), Ordering::Relaxed);
     }
 
     fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         self.touched.store(true, Ordering::Relaxed);
-        if !self.log.is_lent(py) {
+        if !self.exchange.is_lent() {
             return Err(PyRuntimeError::new_err("the request of this wsgi.errors is over"));
         }
         let lines = complete_lines(&mut self.partial.lock(), data);
-        self.log_lines(py, &lines);
+        self.log_lines(py, lines);
         Ok(())
     }
 
     fn flush(&self, py: Python<'_>) {
         let rest = core::mem::take(&mut *self.partial.lock());
         if !rest.is_empty() {
-            self.log_lines(py, &[line_text(&rest)]);
+            self.log_lines(py, vec![line_text(&rest)]);
         }
     }
 
-    fn log_lines(&self, py: Python<'_>, lines: &[String]) {
-        if !lines.is_empty() {
-            py.detach(|| self.log.with(|log| lines.iter().for_each(|line| log.line(line))));
+    fn log_lines(&self, py: Python<'_>, lines: Vec<String>) {
+        if lines.is_empty() {
+            return;
         }
+        let weight = lines.iter().map(|line| line.len() + size_of::<String>()).sum();
+        let lease = self.exchange.current();
+        detached(py, |detached| {
+            lease.defer(detached, weight, move |exchange| lines.iter().for_each(|line| exchange.log().line(line)))
+        });
     }
 }
 
 /// Whether the log of the request that this thread runs takes records of that severity; `None` if it runs none.
-pub(crate) fn takes(py: Python<'_>, severity: Severity) -> Option<bool> {
-    current()?.log.look(py, |log| log.takes(severity))
+pub(crate) fn takes(severity: Severity) -> Option<bool> {
+    Some(current()?.taken.load(Ordering::Relaxed) & severity.bit() != 0)
 }
 
 /// Logs a record in the name of the request that this thread runs; `None` if it runs none.
 pub(crate) fn record(py: Python<'_>, record: &Record<'_>) -> Option<()> {
-    let request = current()?;
-    py.detach(|| request.log.with(|log| log.record(record)))
+    let lease = current()?.exchange.current();
+    let Record { severity, text, source } = *record;
+    let (text, source) = (text.to_owned(), source.map(|source| (source.file.to_owned(), source.line)));
+    let weight = text.len() + size_of::<Severity>() + source.as_ref().map_or(0, |(file, _)| file.len());
+    let job = move |exchange: &mut (dyn Exchange + '_)| {
+        let source = source.as_ref().map(|(file, line)| Source { file, line: *line });
+        exchange.log().record(&Record { severity, text: &text, source });
+    };
+    detached(py, |detached| lease.defer(detached, weight, job))
 }
 
 /// Adds `data` to what was left of a line; returns the lines that are complete now.

@@ -2,10 +2,14 @@
 
 use super::environ::Variable;
 use super::response::ResponseHead;
-use crate::python::loan::Lendable;
+use crate::python::detached::Detached;
+use crate::python::loan::{Lease, Lendable};
+use crate::python::script::Event;
 use core::ffi::c_void;
 use core::ptr::NonNull;
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// What does not change while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +63,34 @@ pub(crate) struct QueueTimes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BodyError(pub(crate) String);
 
-/// The request body.
-pub(crate) trait RequestBody: Send {
+/// The request body, for one who waits for it.
+pub(crate) trait RequestBody {
     /// Appends the next bytes to `into`, at most `want`; blocks until there are some. `Ok(true)` says that the body has ended.
     ///
     /// A `want` of 0 reads nothing and does not wait for the client: one that waits for `100 Continue` gets it.
     fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError>;
+}
+
+/// What has arrived of a request body.
+pub(crate) enum Arrived {
+    /// The bytes that were appended, and the body goes on.
+    Some,
+    /// The bytes that were appended, and the body has ended.
+    All,
+    /// Nothing yet. Whoever wants more waits and asks again.
+    Nothing(Arc<dyn Arrival>),
+}
+
+/// The next bytes of a request body on their way, or the client's taking more of the response.
+pub(crate) trait Arrival: Send + Sync {
+    /// Waits until that may have happened, or until it is time to ask again. Needs nothing of the exchange.
+    fn wait(&self, detached: &Detached<'_>);
+}
+
+/// The request body, for one who must not keep others waiting.
+pub(crate) trait ArrivingBody {
+    /// Appends what has arrived to `into`, at most `want` bytes. Does not wait for more.
+    fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError>;
 }
 
 /// Why a response goes no further.
@@ -83,12 +109,19 @@ pub(crate) struct FileRange {
     pub(crate) length: u64,
 }
 
+/// What a sink has taken of a block.
+pub(crate) enum Written {
+    All,
+    /// So many bytes; whoever has more waits, and offers the rest.
+    Some(usize, Arc<dyn Arrival>),
+}
+
 /// The response, on its way to the client.
-pub(crate) trait ResponseSink: Send {
+pub(crate) trait ResponseSink {
     /// Takes status and headers. Nothing reaches the network yet.
     fn start(&mut self, head: &ResponseHead, length: Option<u64>);
-    /// Sends bytes to the client now; blocks while the client is slow.
-    fn write(&mut self, data: &[u8]) -> Result<(), SinkError>;
+    /// Sends bytes to the client now, as far as the client takes them.
+    fn write(&mut self, data: &[u8]) -> Result<Written, SinkError>;
     /// Takes the last bytes of the response, which may wait for its end. Does not block.
     fn keep(&mut self, data: &[u8]);
     /// Sends part of a file. `complete` says that it is all of the response; else the response is cut behind it.
@@ -120,6 +153,15 @@ pub(crate) enum Severity {
     Debug,
 }
 
+impl Severity {
+    pub(crate) const ALL: [Self; 5] = [Self::Critical, Self::Error, Self::Warning, Self::Info, Self::Debug];
+
+    /// One bit for each.
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 /// Where in the application's source something was logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Source<'a> {
@@ -144,7 +186,7 @@ impl<'a> Record<'a> {
 }
 
 /// The log, in the name of the request.
-pub(crate) trait ErrorLog: Send {
+pub(crate) trait ErrorLog {
     /// Whether a record of that severity would be written. Does not block.
     fn takes(&self, severity: Severity) -> bool;
     /// A record of the application.
@@ -172,34 +214,40 @@ pub(crate) enum Outcome {
     Answered,
 }
 
-/// What is lent to `wsgi.input`.
-pub(crate) struct BodyLoan;
-
-impl Lendable for BodyLoan {
-    type At<'a> = dyn RequestBody + 'a;
+/// All that the host does for one request. Its parts share what is not made for two threads at once (the memory, the
+/// connection): so it is one thing, which one thread at a time has.
+pub(crate) trait Exchange: Send {
+    fn facts(&self) -> &dyn RequestFacts;
+    fn body(&mut self) -> &mut dyn ArrivingBody;
+    fn sink(&mut self) -> &mut dyn ResponseSink;
+    fn log(&mut self) -> &mut dyn ErrorLog;
+    /// Something happens to the script that is to answer.
+    fn announce(&mut self, interpreter: &str, event: &Event<'_>);
+    /// It is taken back from the application: whoever waits for the body is to ask once more. Does not block.
+    fn taken_back(&mut self);
+    /// Whether the client's connection is encrypted, where scripts may ask.
+    fn is_over_tls(&self) -> bool {
+        false
+    }
+    /// A variable of the encryption, where scripts may ask.
+    fn tls_variable(&self, _name: &CStr) -> Option<Vec<u8>> {
+        None
+    }
 }
 
-/// What is lent to `start_response` and `write`.
-pub(crate) struct SinkLoan;
+/// What `wsgi.input`, `wsgi.errors`, `start_response` and `write` share.
+pub(crate) struct ExchangeLoan;
 
-impl Lendable for SinkLoan {
-    type At<'a> = dyn ResponseSink + 'a;
+impl Lendable for ExchangeLoan {
+    type At<'a> = dyn Exchange + 'a;
+
+    fn taken_back(lent: &mut Self::At<'_>) {
+        lent.taken_back();
+    }
 }
 
-/// What is lent to `wsgi.errors`.
-pub(crate) struct LogLoan;
-
-impl Lendable for LogLoan {
-    type At<'a> = dyn ErrorLog + 'a;
-}
-
-/// All of a request's host, for one call of an application.
-pub(crate) struct Gateway<'a> {
-    pub(crate) facts: &'a dyn RequestFacts,
-    pub(crate) body: &'a mut dyn RequestBody,
-    pub(crate) sink: &'a mut dyn ResponseSink,
-    pub(crate) log: &'a mut dyn ErrorLog,
-}
+/// The exchange of one request, for as long as that runs.
+pub(crate) type ExchangeLease = Lease<ExchangeLoan>;
 
 #[cfg(test)]
 mod tests {

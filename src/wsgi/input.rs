@@ -1,10 +1,11 @@
 //! `wsgi.input`: reads the request body on demand (PEP 3333, "Input and Error Streams").
 
-use super::gateway::{BodyError, BodyLoan, RequestBody};
+use super::gateway::{Arrived, BodyError, ExchangeLease, RequestBody};
 use super::meter::{self, Errand, Meter};
 use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none, unsupported};
-use crate::python::loan::Loan;
+use crate::python::detached::Detached;
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -17,10 +18,10 @@ const BLOCK: usize = 64 * 1024;
 const LINE_BLOCK: usize = 8 * 1024;
 
 /// The Rust side of `wsgi.input`.
-#[derive(Default)]
 pub(crate) struct Input {
-    pub(crate) body: Loan<BodyLoan>,
+    exchange: ExchangeLease,
     reader: Mutex<Reader>,
+    counts: Counts,
     meter: Option<Arc<Meter>>,
 }
 
@@ -56,17 +57,26 @@ impl Class for Input {
 
 impl Input {
     /// The input of a request that `meter` measures, if there is one.
-    pub(super) fn new(meter: Option<Arc<Meter>>) -> Self {
-        Self { meter, ..Self::default() }
+    pub(super) fn new(exchange: ExchangeLease, meter: Option<Arc<Meter>>) -> Self {
+        Self { exchange, reader: Mutex::default(), counts: Counts::default(), meter }
     }
 
-    /// How often the host was asked for bytes, and how many the application has got of them. Waits, detached, for a thread
-    /// that is reading.
-    pub(super) fn counts(&self, py: Python<'_>) -> (u64, u64) {
-        match self.reader.try_lock() {
-            Some(reader) => reader.counts(),
-            None => py.detach(|| self.reader.lock().counts()),
+    /// How often the host was asked for bytes, and how many the application has got of them.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.counts.reads.load(Ordering::Relaxed), self.counts.given.load(Ordering::Relaxed))
+    }
+
+    /// Gives the body to `read`, which may wait for it.
+    fn with_body<R>(
+        &self,
+        detached: &Detached<'_>,
+        read: impl FnOnce(&mut dyn RequestBody) -> Result<R, BodyError>,
+    ) -> Result<R, ReadError> {
+        if !self.exchange.is_lent() {
+            return Err(ReadError::Over);
         }
+        let mut body = Awaited { exchange: &self.exchange, detached, is_over: false };
+        read(&mut body).map_err(|error| if body.is_over { ReadError::Over } else { ReadError::Body(error) })
     }
 
     /// `read([size])`: all of the body, or exactly `size` bytes unless it ends before.
@@ -131,9 +141,11 @@ impl<'py> Object<'py, Input> {
         read: impl FnOnce(&mut Reader, &mut dyn RequestBody) -> Result<Vec<u8>, BodyError> + Send,
     ) -> PyResult<Vec<u8>> {
         let input: &Input = self;
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, || {
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, |detached| {
             let mut reader = input.reader.lock();
-            input.body.with(|body| read(&mut reader, body)).ok_or(ReadError::Over)?.map_err(ReadError::Body)
+            let data = input.with_body(detached, |body| read(&mut reader, body));
+            input.counts.note(&reader);
+            data
         });
         Ok(outcome?)
     }
@@ -142,12 +154,52 @@ impl<'py> Object<'py, Input> {
     /// asked the client for the body already. `invites` says that a client that waits for `100 Continue` is to get it.
     fn nothing(&self, invites: bool) -> Returns<'py> {
         let input: &Input = self;
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, || {
+        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, |detached| {
             let Some(mut reader) = input.reader.try_lock() else { return Ok(()) };
-            input.body.with(|body| reader.nothing(body, invites)).ok_or(ReadError::Over)?.map_err(ReadError::Body)
+            input.with_body(detached, |body| reader.nothing(body, invites))
         });
         outcome?;
         Ok(PyBytes::new(self.py(), b"").into_any())
+    }
+}
+
+/// The body of an exchange, for a thread that waits for it: it has the exchange only while it takes what has arrived.
+struct Awaited<'a, 'd> {
+    exchange: &'a ExchangeLease,
+    detached: &'a Detached<'d>,
+    /// The request has ended meanwhile.
+    is_over: bool,
+}
+
+impl RequestBody for Awaited<'_, '_> {
+    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
+        loop {
+            match self.exchange.with(self.detached, |exchange| exchange.body().read_now(want, into)) {
+                Some(Ok(Arrived::Some)) => return Ok(false),
+                Some(Ok(Arrived::All)) => return Ok(true),
+                Some(Ok(Arrived::Nothing(arrival))) => arrival.wait(self.detached),
+                Some(Err(error)) => return Err(error),
+                None => {
+                    self.is_over = true;
+                    return Err(BodyError("the request is over".into()));
+                }
+            }
+        }
+    }
+}
+
+/// What is told of the reads of a request, while a thread may be in one of them.
+#[derive(Default)]
+struct Counts {
+    reads: AtomicU64,
+    given: AtomicU64,
+}
+
+impl Counts {
+    fn note(&self, reader: &Reader) {
+        let (reads, given) = reader.counts();
+        self.reads.store(reads, Ordering::Relaxed);
+        self.given.store(given, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a request uses: measured only while someone is subscribed to events, or requests are recorded.
 
+use crate::python::detached::{self, Detached};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -122,11 +123,11 @@ pub(super) fn detached<R: Send>(
     py: Python<'_>,
     meter: Option<&Arc<Meter>>,
     errand: Errand,
-    body: impl FnOnce() -> R + Send,
+    body: impl for<'a> FnOnce(&Detached<'a>) -> R + Send,
 ) -> R {
-    let Some(meter) = meter else { return py.detach(body) };
+    let Some(meter) = meter else { return detached::detached(py, body) };
     let left = Instant::now();
-    let (value, back) = py.detach(|| (body(), Instant::now()));
+    let (value, back) = detached::detached(py, |detached| (body(detached), Instant::now()));
     meter.note(errand, back - left, back.elapsed());
     value
 }

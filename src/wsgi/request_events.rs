@@ -3,7 +3,7 @@
 use super::environ::{Key, Variable, seconds};
 use super::errors::RequestErrors;
 use super::events;
-use super::gateway::{QueueTimes, Raised, RequestFacts};
+use super::gateway::{ExchangeLease, QueueTimes, Raised};
 use super::meter::{CpuTime, Meter};
 use super::presence::Ticket;
 use crate::python::thread_state;
@@ -52,7 +52,7 @@ pub(super) fn tell<'py>(
 pub(super) struct Story<'a> {
     pub(super) ticket: &'a Ticket,
     pub(super) errors: &'a RequestErrors,
-    pub(super) facts: &'a dyn RequestFacts,
+    pub(super) exchange: &'a ExchangeLease,
     /// Seconds since the epoch.
     pub(super) application_start: f64,
 }
@@ -83,8 +83,7 @@ impl Story<'_> {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = environ.py();
         let payload = tell(py, self.ticket, self.errors, "request_started", |payload| {
-            let callable = self.common(payload)?;
-            let queue = self.facts.queue_times();
+            let (callable, queue) = self.common(payload)?;
             payload.set_item("callable_object", callable)?;
             payload.set_item("application_object", application)?;
             payload.set_item("request_environ", environ)?;
@@ -106,7 +105,7 @@ impl Story<'_> {
     /// `request_finished`. It is too late to end the request for its time.
     pub(super) fn finished(&self, py: Python<'_>, meter: Option<&Meter>, ending: &Ending) {
         let _ = tell(py, self.ticket, self.errors, "request_finished", |payload| {
-            self.common(payload)?;
+            let _ = self.common(payload)?;
             payload.set_item("application_finish", ending.finish)?;
             payload.set_item("application_time", ending.time)?;
             payload.set_item("status", ending.status)?;
@@ -117,25 +116,41 @@ impl Story<'_> {
         });
     }
 
-    /// What both tell; returns the name of the callable.
-    fn common<'py>(&self, payload: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyString>> {
-        let py = payload.py();
-        let (mut process, mut callable) = (0, PyString::new(py, ""));
-        self.facts.variables(&mut |variable, value| match variable {
-            Variable::Known(Key::ServerPid) => {
-                process = core::str::from_utf8(value).ok().and_then(|pid| pid.parse::<u32>().ok()).unwrap_or_default();
-            }
-            Variable::Known(Key::CallableObject) => callable = crate::python::text::latin1(py, value),
-            _ => {}
+    /// When the host had the request, and when it waited.
+    pub(super) fn times(&self, py: Python<'_>) -> (i64, Option<QueueTimes>) {
+        let times = self.exchange.look(py, |exchange| {
+            let facts = exchange.facts();
+            (facts.request_start(), facts.queue_times())
         });
-        let queue = self.facts.queue_times();
+        times.unwrap_or_default()
+    }
+
+    /// The process that httpd serves the request with, and the name of the callable.
+    fn process_and_callable(&self, py: Python<'_>) -> (u32, Vec<u8>) {
+        let (mut process, mut callable) = (0, Vec::new());
+        let mut visit = |variable: Variable<'_>, value: &[u8]| match variable {
+            Variable::Known(Key::ServerPid) => {
+                process = core::str::from_utf8(value).ok().and_then(|pid| pid.parse().ok()).unwrap_or_default();
+            }
+            Variable::Known(Key::CallableObject) => callable = value.to_vec(),
+            _ => {}
+        };
+        let _ = self.exchange.look(py, |exchange| exchange.facts().variables(&mut visit));
+        (process, callable)
+    }
+
+    /// What both tell; returns the name of the callable, and when the request waited.
+    fn common<'py>(&self, payload: &Bound<'py, PyDict>) -> PyResult<(Bound<'py, PyString>, Option<QueueTimes>)> {
+        let py = payload.py();
+        let (process, callable) = self.process_and_callable(py);
+        let (request_start, queue) = self.times(py);
         let time = |of: fn(QueueTimes) -> i64| queue.map_or(0.0, |queue| seconds(of(queue)));
         payload.set_item("server_pid", process)?;
         payload.set_item("thread_id", thread_state::number())?;
-        payload.set_item("request_start", seconds(self.facts.request_start()))?;
+        payload.set_item("request_start", seconds(request_start))?;
         payload.set_item("queue_start", time(|queue| queue.queue_start))?;
         payload.set_item("daemon_start", time(|queue| queue.daemon_start))?;
-        Ok(callable)
+        Ok((crate::python::text::latin1(py, &callable), queue))
     }
 }
 

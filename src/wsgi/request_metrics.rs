@@ -5,11 +5,12 @@ use super::meter::Meter;
 use super::request_events::{Ending, Story};
 use crate::metrics::{Phase, Sample};
 use core::time::Duration;
+use pyo3::Python;
 
 /// Puts together what was measured of a request that ends.
-pub(super) fn sample(story: &Story<'_>, meter: &Meter, ending: &Ending) -> Sample {
-    let request_start = seconds(story.facts.request_start());
-    let queue = story.facts.queue_times();
+pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &Ending) -> Sample {
+    let (request_start, queue) = story.times(py);
+    let request_start = seconds(request_start);
     let queue = queue.map(|queue| (seconds(queue.queue_start), seconds(queue.daemon_start)));
     let server_end = queue.map_or(story.application_start, |(queue_start, _)| queue_start);
     let server = between(request_start, server_end);

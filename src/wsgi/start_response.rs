@@ -1,13 +1,13 @@
 //! `start_response` and the `write` that it returns (PEP 3333).
 
 use super::errors::RequestErrors;
-use super::gateway::{FileRange, SinkError, SinkLoan};
+use super::gateway::{Exchange, ExchangeLease, FileRange, SinkError, Written};
 use super::meter::{self, Errand, Meter};
 use super::presence::Ticket;
 use super::request_events;
 use super::response::{BodyCount, HeadError, ResponseHead};
 use crate::python::class::{Arguments, Class, Method, Object, Returns, none};
-use crate::python::loan::Loan;
+use crate::python::detached::{Detached, detached};
 use crate::python::text::latin1_bytes;
 use core::ffi::CStr;
 use parking_lot::Mutex;
@@ -18,8 +18,12 @@ use std::sync::Arc;
 
 /// The Rust side of the object whose methods are `start_response` and `write`.
 pub(crate) struct Adapter {
-    pub(crate) sink: Loan<SinkLoan>,
+    exchange: ExchangeLease,
+    /// Locked for moments only, in which nothing of Python's is made or dropped; behind the exchange where both are.
     state: Mutex<State>,
+    /// Held by the thread whose block is on its way, also while the exchange is not; whether no further one may follow.
+    /// Waited for detached.
+    sending: Mutex<bool>,
     /// For those who are subscribed to events.
     ticket: Ticket,
     errors: Arc<RequestErrors>,
@@ -72,8 +76,13 @@ impl Class for Adapter {
 }
 
 impl Adapter {
-    pub(super) fn new(ticket: Ticket, errors: Arc<RequestErrors>, meter: Option<Arc<Meter>>) -> Self {
-        Self { sink: Loan::default(), state: Mutex::default(), ticket, errors, meter }
+    pub(super) fn new(
+        exchange: ExchangeLease,
+        ticket: Ticket,
+        errors: Arc<RequestErrors>,
+        meter: Option<Arc<Meter>>,
+    ) -> Self {
+        Self { exchange, state: Mutex::default(), sending: Mutex::new(false), ticket, errors, meter }
     }
 
     /// `start_response(status, headers[, exc_info])`.
@@ -87,7 +96,7 @@ impl Adapter {
         let exc_info = arguments.get(2).filter(|exc_info| !exc_info.is_none());
         let exc_info = exc_info.map(|exc_info| exc_info.cast::<PyTuple>().map(|tuple| tuple.to_owned()));
         let exc_info = exc_info.transpose().map_err(|_| PyRuntimeError::new_err("exc_info must be None or a tuple"))?;
-        if !this.sink.is_lent(this.py()) {
+        if !this.exchange.is_lent() {
             return Err(PyRuntimeError::new_err("the request of this start_response is over"));
         }
         if this.state.lock().count.is_some() {
@@ -108,7 +117,7 @@ impl Adapter {
             return Err(PyTypeError::new_err("write() takes exactly 1 argument"));
         };
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes("write() argument", &data))?;
-        if !this.sink.is_lent(this.py()) {
+        if !this.exchange.is_lent() {
             return Err(PyRuntimeError::new_err("the request of this write() is over"));
         }
         this.send(&data).map_err(|error| match error {
@@ -138,7 +147,7 @@ impl Adapter {
     ///
     /// # Errors
     /// `start_response` was not called, or its Content-Length is no number.
-    pub(crate) fn process_head(&self) -> PyResult<()> {
+    fn give_head(&self, exchange: &mut (dyn Exchange + '_)) -> PyResult<()> {
         let mut state = self.state.lock();
         if state.count.is_some() {
             return Ok(());
@@ -148,7 +157,7 @@ impl Adapter {
         };
         head.check_final().map_err(value_error)?;
         let length = head.content_length().map_err(value_error)?;
-        self.sink.with(|sink| sink.start(head, length));
+        exchange.sink().start(head, length);
         state.count = Some(BodyCount::new(length));
         Ok(())
     }
@@ -161,62 +170,117 @@ impl Adapter {
         self.state.lock().count.as_mut().map_or(&[], |count| count.admit(data))
     }
 
+    /// Sends a block, and waits for the client without the exchange. Does nothing if the request is over.
+    fn send_block(&self, detached: &Detached<'_>, data: &[u8]) -> Result<(), SendError> {
+        let mut rest = None;
+        loop {
+            let written = self.exchange.with(detached, |exchange| {
+                if rest.is_none() {
+                    self.give_head(exchange)?;
+                }
+                let data = *rest.get_or_insert_with(|| self.admit(data));
+                if data.is_empty() { Ok(Written::All) } else { Ok::<_, SendError>(exchange.sink().write(data)?) }
+            });
+            match (written.transpose()?, rest) {
+                (Some(Written::Some(length, client)), Some(data)) => {
+                    rest = Some(&data[length..]);
+                    client.wait(detached);
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Announces the length of a file that is the whole body, unless the application has announced one.
+    fn announce_length(&self, length: u64) -> Result<Option<u64>, HeadError> {
+        let mut state = self.state.lock();
+        let announced = state.head.as_ref().map_or(Ok(None), ResponseHead::content_length)?;
+        if announced.is_none()
+            && let Some(head) = state.head.as_mut()
+        {
+            head.add(b"Content-Length", length.to_string().as_bytes())?;
+        }
+        Ok(announced)
+    }
+
+    /// Gives `range` to the sink as the whole body.
+    fn give_file(&self, exchange: &mut (dyn Exchange + '_), mut range: FileRange) -> Result<(), SendError> {
+        let announced = self.announce_length(range.length).map_err(value_error)?;
+        self.give_head(exchange)?;
+        let complete = announced.is_none_or(|announced| announced <= range.length);
+        range.length = announced.map_or(range.length, |announced| announced.min(range.length));
+        if let Some(count) = self.state.lock().count.as_mut() {
+            *count = BodyCount::of(announced.unwrap_or(range.length), range.length);
+        }
+        Ok(exchange.sink().send_file(range, complete)?)
+    }
+}
+
+impl Object<'_, Adapter> {
+    /// Gives the head to the sink, unless that was done already.
+    ///
+    /// # Errors
+    /// `start_response` was not called, or its Content-Length is no number.
+    pub(crate) fn process_head(&self) -> PyResult<()> {
+        let adapter: &Adapter = self;
+        if adapter.state.lock().count.is_some() {
+            return Ok(());
+        }
+        adapter.exchange.look(self.py(), |exchange| adapter.give_head(exchange)).unwrap_or(Ok(()))
+    }
+
     /// Takes `data` as the end of the response, without blocking: it is copied.
     ///
     /// # Errors
     /// Those of [`Self::process_head`].
     pub(crate) fn keep(&self, data: &[u8]) -> PyResult<()> {
-        self.process_head()?;
-        let data = self.admit(data);
-        if !data.is_empty() {
-            self.sink.with(|sink| sink.keep(data));
-        }
-        Ok(())
+        let adapter: &Adapter = self;
+        let kept = adapter.exchange.look(self.py(), |exchange| {
+            adapter.give_head(exchange)?;
+            let data = adapter.admit(data);
+            if !data.is_empty() {
+                exchange.sink().keep(data);
+            }
+            Ok(())
+        });
+        kept.unwrap_or(Ok(()))
     }
-}
 
-impl Object<'_, Adapter> {
     /// Sends `data` to the client now, with the thread detached. Empty data processes the head only.
     ///
     /// # Errors
     /// See [`SendError`].
     pub(crate) fn send(&self, data: &Bound<'_, PyBytes>) -> Result<(), SendError> {
-        self.process_head()?;
-        let data = self.admit(data.as_bytes());
+        let (adapter, data): (&Adapter, _) = (self, data.as_bytes());
         if data.is_empty() {
-            return Ok(());
+            return Ok(self.process_head()?);
         }
-        let sink = &self.sink;
-        let send = || sink.with(|sink| sink.write(data));
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Output, send);
-        Ok(outcome.unwrap_or(Ok(()))?)
+        meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+            let is_over = adapter.sending.lock();
+            if *is_over { Ok(()) } else { adapter.send_block(detached, data) }
+        })
+    }
+
+    /// Lets no further block follow. Waits, detached, for those that are on their way.
+    pub(super) fn stop_sending(&self) {
+        let adapter: &Adapter = self;
+        match adapter.sending.try_lock() {
+            Some(mut is_over) => *is_over = true,
+            None => detached(self.py(), |_| *adapter.sending.lock() = true),
+        }
     }
 
     /// Sends `range` as the whole body; its length is announced unless the application did so.
     ///
     /// # Errors
     /// See [`SendError`].
-    pub(crate) fn send_file(&self, mut range: FileRange) -> Result<(), SendError> {
-        let announced = {
-            let mut state = self.state.lock();
-            let announced = state.head.as_ref().map_or(Ok(None), ResponseHead::content_length).map_err(value_error)?;
-            if announced.is_none()
-                && let Some(head) = state.head.as_mut()
-            {
-                head.add(b"Content-Length", range.length.to_string().as_bytes()).map_err(value_error)?;
-            }
-            announced
-        };
-        self.process_head()?;
-        let complete = announced.is_none_or(|announced| announced <= range.length);
-        range.length = announced.map_or(range.length, |announced| announced.min(range.length));
-        if let Some(count) = self.state.lock().count.as_mut() {
-            *count = BodyCount::of(announced.unwrap_or(range.length), range.length);
-        }
-        let sink = &self.sink;
-        let send = || sink.with(|sink| sink.send_file(range, complete));
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Output, send);
-        Ok(outcome.unwrap_or(Ok(()))?)
+    pub(crate) fn send_file(&self, range: FileRange) -> Result<(), SendError> {
+        let adapter: &Adapter = self;
+        let sent = meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+            let _sending = adapter.sending.lock();
+            adapter.exchange.with(detached, |exchange| adapter.give_file(exchange, range))
+        });
+        sent.unwrap_or(Ok(()))
     }
 }
 

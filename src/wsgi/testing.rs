@@ -8,12 +8,13 @@ use super::application::{self, Kept};
 use super::environ::{Key, Variable};
 use super::errors::LogStream;
 use super::gateway::{
-    BodyError, ErrorLog, FileRange, Gateway, Outcome, ProcessFacts, Raised, RequestBody, RequestFacts, ResponseSink,
-    Severity, SinkError,
+    Arrival, Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, Outcome, ProcessFacts, Raised,
+    RequestFacts, ResponseSink, Severity, SinkError, Written,
 };
 use super::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
 use super::response::ResponseHead;
 use crate::python::class::ClassType;
+use crate::python::detached::Detached;
 use crate::python::{Attached, testing, traceback};
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -73,6 +74,10 @@ impl Record {
         self.0.0.lock().clone()
     }
 
+    fn has_line(&self, text: &str) -> bool {
+        self.0.0.lock().iter().any(|event| matches!(event, Event::Line(line) if line == text))
+    }
+
     /// Waits for a line of the log; `false` if it does not come.
     fn has_line_soon(&self, text: &str) -> bool {
         let there =
@@ -106,6 +111,8 @@ enum Client {
     LeavesAfter(usize),
     /// Takes nothing before the log has this line.
     WaitsForLine(&'static str),
+    /// Takes nothing before there is this file, and keeps the exchange for so long.
+    WaitsForFile(&'static str),
     /// Never sees the response, because the host has answered.
     IsAnswered,
 }
@@ -216,6 +223,12 @@ impl Request {
     /// The client takes nothing before the log has that line.
     pub(super) fn client_waits_for_line(mut self, line: &'static str) -> Self {
         self.client = Client::WaitsForLine(line);
+        self
+    }
+
+    /// The client takes nothing before there is that file, and keeps the exchange for so long.
+    pub(super) fn client_waits_for_file(mut self, path: &'static str) -> Self {
+        self.client = Client::WaitsForFile(path);
         self
     }
 
@@ -405,17 +418,17 @@ impl Application<'_, '_> {
             self.module.get_item("application").expect("a dictionary").expect("the source defines application");
         let record = Record::default();
         let facts = RecordedFacts(request);
-        let mut body = RecordedBody {
+        let body = RecordedBody {
             record: record.clone(),
             pieces: request.body.clone(),
             given: 0,
             waits_for: request.body_waits_for,
         };
-        let mut sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
-        let mut log = RecordedLog(record.clone());
-        let gateway = Gateway { facts: &facts, body: &mut body, sink: &mut sink, log: &mut log };
-        let running = self.kept.begin(py, gateway.facts);
-        let outcome = application::run(self.attached, self.wsgi, &self.kept, &running, &application, gateway);
+        let sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
+        let log = RecordedLog(record.clone());
+        let mut exchange = RecordedExchange { facts, body, sink, log };
+        let running = self.kept.begin(py, exchange.facts());
+        let outcome = application::run(self.attached, self.wsgi, &self.kept, &running, &application, &mut exchange);
         let outcome = outcome.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
         Response { outcome, events: record.events() }
     }
@@ -525,6 +538,44 @@ impl RequestFacts for RecordedFacts<'_> {
     }
 }
 
+struct RecordedExchange<'r> {
+    facts: RecordedFacts<'r>,
+    body: RecordedBody,
+    sink: RecordedSink,
+    log: RecordedLog,
+}
+
+impl Exchange for RecordedExchange<'_> {
+    fn facts(&self) -> &dyn RequestFacts {
+        &self.facts
+    }
+
+    fn body(&mut self) -> &mut dyn ArrivingBody {
+        &mut self.body
+    }
+
+    fn sink(&mut self) -> &mut dyn ResponseSink {
+        &mut self.sink
+    }
+
+    fn log(&mut self) -> &mut dyn ErrorLog {
+        &mut self.log
+    }
+
+    fn announce(&mut self, _interpreter: &str, _event: &crate::python::script::Event<'_>) {}
+
+    fn taken_back(&mut self) {}
+}
+
+/// A body that arrives when the log has a line.
+struct LineAwaited(Record, &'static str);
+
+impl Arrival for LineAwaited {
+    fn wait(&self, _: &Detached<'_>) {
+        assert!(self.0.has_line_soon(self.1), "nothing said '{}' while the body was awaited", self.1);
+    }
+}
+
 struct RecordedBody {
     record: Record,
     pieces: VecDeque<Piece>,
@@ -533,16 +584,14 @@ struct RecordedBody {
     waits_for: Option<&'static str>,
 }
 
-impl RequestBody for RecordedBody {
-    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
-        self.record.add(Event::Read(want));
-        if let Some(line) = self.waits_for.take()
-            && !self.record.has_line_soon(line)
-        {
-            return Err(BodyError(format!("nothing said '{line}' while the body was awaited")));
+impl ArrivingBody for RecordedBody {
+    fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError> {
+        if let Some(line) = self.waits_for.take() {
+            return Ok(Arrived::Nothing(Arc::new(LineAwaited(self.record.clone(), line))));
         }
+        self.record.add(Event::Read(want));
         match self.pieces.front() {
-            None => Ok(true),
+            None => Ok(Arrived::All),
             Some(Piece::Failure) => Err(BodyError("connection reset".into())),
             Some(Piece::Bytes(bytes)) => {
                 let rest = &bytes[self.given..];
@@ -553,10 +602,17 @@ impl RequestBody for RecordedBody {
                     self.pieces.pop_front();
                     self.given = 0;
                 }
-                Ok(false)
+                Ok(Arrived::Some)
             }
         }
     }
+}
+
+fn is_there_soon(path: &str) -> bool {
+    (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        std::fs::remove_file(path).is_ok()
+    })
 }
 
 struct RecordedSink {
@@ -572,8 +628,9 @@ impl RecordedSink {
             Client::Takes => Ok(()),
             Client::LeavesAfter(writes) if self.writes <= writes => Ok(()),
             Client::LeavesAfter(_) => Err(SinkError::ClientGone("broken pipe".into())),
-            Client::WaitsForLine(line) if self.record.has_line_soon(line) => Ok(()),
-            Client::WaitsForLine(line) => Err(SinkError::ClientGone(format!("nothing said '{line}' during the write"))),
+            Client::WaitsForLine(_) => Ok(()),
+            Client::WaitsForFile(path) if is_there_soon(path) => Ok(()),
+            Client::WaitsForFile(path) => Err(SinkError::ClientGone(format!("nothing made '{path}' during the write"))),
             Client::IsAnswered => Err(SinkError::Answered),
         }
     }
@@ -586,10 +643,15 @@ impl ResponseSink for RecordedSink {
         self.record.add(Event::Start { status: text(head.status_line()), headers, length });
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<(), SinkError> {
+    fn write(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        if let Client::WaitsForLine(line) = self.client
+            && !self.record.has_line(line)
+        {
+            return Ok(Written::Some(0, Arc::new(LineAwaited(self.record.clone(), line))));
+        }
         self.take()?;
         self.record.add(Event::Write(data.to_vec()));
-        Ok(())
+        Ok(Written::All)
     }
 
     fn keep(&mut self, data: &[u8]) {

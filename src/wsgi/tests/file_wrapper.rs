@@ -299,11 +299,20 @@ fn a_client_that_is_gone_is_no_exception() {
 
 #[test]
 fn other_threads_run_while_a_file_waits_for_the_client() {
-    let request = Request::new().client_waits_for_line("from another thread");
-    let statements = "import threading, time
-            threading.Thread(target=lambda: (time.sleep(0.02), errors.write('from another thread\\n'))).start()";
-    let response = sends_to(&request, statements, "file_wrapper(file)");
+    let path = format!("{}/mod_wsgi_test_{}", std::env::temp_dir().display(), std::process::id());
+    let request = Request::new().client_waits_for_file(path.clone().leak());
+    let statements = format!(
+        "import threading, time
+            def later():
+                time.sleep(0.02)
+                # Nobody waits for the exchange who only has something for the log.
+                errors.write('from another thread\\n')
+                open('{path}', 'w').close()
+            threading.Thread(target=later).start()"
+    );
+    let response = sends_to(&request, &statements, "file_wrapper(file)");
     assert_eq!(response.file(), Some((0, &b"abcdefghij"[..])), "{response}");
+    assert_eq!(response.lines(), ["from another thread"]);
 }
 
 #[test]
