@@ -62,6 +62,7 @@ mod restrictions;
 mod script_alias;
 mod server_metrics;
 mod settings;
+mod shared_request;
 mod start_response;
 mod start_up;
 mod status;
