@@ -127,7 +127,7 @@ fn readers_loggers_and_a_writer_share_a_request() {
                 }
             });
         }
-        assert!(children.iter().all(crate::support::Process::is_alive), "a child has died");
+        assert!(children.iter().all(|child| child.is_alive()), "a child has died");
         httpd.finish(&[LOGGED]);
     });
 }
