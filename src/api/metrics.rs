@@ -1,6 +1,7 @@
 //! `mod_wsgi.start_recording_metrics()`, `request_metrics()` and `process_metrics()`.
 
 use super::Surroundings;
+use crate::metrics::clock::Moment;
 use crate::metrics::{self, Counts, CpuUsage, Memory, Phase, Process, ThreadWindow, Window};
 use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, none};
 use core::ffi::CStr;
@@ -16,6 +17,7 @@ struct Metrics {
     request_threads: usize,
     /// Seconds since the epoch.
     process_start: f64,
+    process_moment: Moment,
 }
 
 impl Class for Metrics {
@@ -39,6 +41,7 @@ pub(super) fn add_to(module: &Bound<'_, PyModule>, surroundings: &Surroundings) 
         is_daemon: !surroundings.process_group.is_empty(),
         request_threads: usize::try_from(surroundings.threads_per_process).unwrap_or_default(),
         process_start: surroundings.process_start,
+        process_moment: surroundings.process_moment,
     };
     let metrics = ClassType::<Metrics>::new(py)?.instance(py, metrics)?;
     let names = ["start_recording_metrics", "request_metrics", "process_metrics"];
@@ -119,7 +122,7 @@ impl Metrics {
         dictionary.set_item("pid", std::process::id())?;
         dictionary.set_item("restart_time", self.process_start)?;
         dictionary.set_item("current_time", process.time)?;
-        dictionary.set_item("running_time", (process.time - self.process_start).max(0.0) as u64)?;
+        dictionary.set_item("running_time", Moment::now().since(self.process_moment).as_secs())?;
         dictionary.set_item("request_count", process.threads.iter().map(|thread| thread.completed).sum::<u64>())?;
         dictionary.set_item("request_busy_time", busy.as_secs_f64())?;
         dictionary.set_item("request_threads", process.threads.len())?;

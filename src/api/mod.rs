@@ -12,6 +12,7 @@ pub(crate) mod restrictions;
 pub(crate) mod server_metrics;
 pub(crate) mod streams;
 
+use crate::metrics::clock::Moment;
 use crate::python::Attached;
 use crate::wsgi::Wsgi;
 use pyo3::prelude::*;
@@ -31,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) read_scoreboard: Option<server_metrics::ReadScoreboard>,
     /// When this process started, in seconds since the epoch.
     pub(crate) process_start: f64,
+    /// The moment of that.
+    pub(crate) process_moment: Moment,
     /// Whether `WSGITelemetryService` says who is told of metrics.
     pub(crate) is_telemetry_configured: bool,
     /// Writes a line that belongs to no request.

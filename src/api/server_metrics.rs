@@ -1,12 +1,12 @@
 //! `mod_wsgi.server_metrics()`: httpd's scoreboard as a dictionary.
 
 use crate::apache::scoreboard::{ProcessScore, Scoreboard, WorkerScore};
+use crate::metrics::clock::{self, Moment, TimeOfDay};
 use crate::python::class::{Arguments, Class, ClassType, Method, Object, Returns, none};
 use crate::python::text::{interned, latin1};
 use core::ffi::CStr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How this process gets at the scoreboard. It may block.
 pub(crate) type ReadScoreboard = fn() -> Option<Scoreboard>;
@@ -39,9 +39,8 @@ pub(crate) fn function(py: Python<'_>, read: Option<ReadScoreboard>) -> PyResult
 }
 
 fn dictionary<'py>(py: Python<'py>, scoreboard: &Scoreboard) -> PyResult<Bound<'py, PyDict>> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let server = scoreboard.server;
-    let running = since_epoch.as_secs().saturating_sub(server.restart_time.unsigned_abs() / 1_000_000);
+    let running = clock::from_time_of_day(TimeOfDay(server.restart_time), Moment::now()).as_secs();
     let keys = Keys::new(py);
     let processes = PyList::empty(py);
     for (number, (process, workers)) in scoreboard.processes.iter().enumerate() {
@@ -52,7 +51,7 @@ fn dictionary<'py>(py: Python<'py>, scoreboard: &Scoreboard) -> PyResult<Bound<'
     dictionary.set_item("thread_limit", server.thread_limit)?;
     dictionary.set_item("running_generation", server.running_generation)?;
     dictionary.set_item("restart_time", seconds(py, server.restart_time))?;
-    dictionary.set_item("current_time", since_epoch.as_secs_f64())?;
+    dictionary.set_item("current_time", TimeOfDay::now().0 as f64 / 1e6)?;
     dictionary.set_item("running_time", running)?;
     dictionary.set_item("processes", processes)?;
     Ok(dictionary)

@@ -11,6 +11,7 @@ use super::request_head::{Options, RequestHead, Tries};
 use super::table::{Refusal, Reservation, Seat};
 use crate::apache::log;
 use crate::apache::status::Status;
+use crate::metrics::clock::{self, Moment, TimeOfDay};
 use crate::module::facts::EmbeddedFacts;
 use crate::module::fault::Fault;
 use crate::module::target::Wanted;
@@ -21,7 +22,7 @@ use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::ErrorKind;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Where the search for a process begins: requests go round.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -42,7 +43,7 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(125);
 /// No daemon serves it, or the one that did has failed before the client saw anything.
 pub(crate) fn serve(facts: &EmbeddedFacts<'_>, group: &'static Group, wanted: &Wanted<'_>) -> Result<Status, Fault> {
     let mine = connections::mine(group).ok_or_else(|| Fault::UnknownProcessGroup(group.config.name.to_string()))?;
-    let errand = Errand { facts, mine, wanted, queue_start: SystemTime::now() };
+    let errand = Errand { facts, mine, wanted, queue_start: TimeOfDay::now(), queue_moment: Moment::now() };
     errand.run()
 }
 
@@ -51,7 +52,8 @@ struct Errand<'a> {
     facts: &'a EmbeddedFacts<'a>,
     mine: &'static Mine,
     wanted: &'a Wanted<'a>,
-    queue_start: SystemTime,
+    queue_start: TimeOfDay,
+    queue_moment: Moment,
 }
 
 impl Errand<'_> {
@@ -186,7 +188,6 @@ impl Errand<'_> {
         let request = self.facts.request;
         let root = self.root();
         let see = |path| jail::seen_from(root, path).unwrap_or(path);
-        let since_epoch = self.queue_start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = RequestHead {
             pass: self.mine.group.pass.number(),
             script: see(self.facts.target.script(request)),
@@ -196,7 +197,9 @@ impl Errand<'_> {
             application_group: self.wanted.application_group,
             origin: self.wanted.origin,
             request_start: request.time(),
-            queue_start: i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
+            queue_start: self.queue_start.0,
+            server_time: clock::from_time_of_day(TimeOfDay(request.time()), self.queue_moment),
+            queue_moment: self.queue_moment,
             seat,
             timeout: self.timeout(),
             tries,

@@ -6,6 +6,7 @@ use super::fields::{Fields, put_bytes, put_u32, put_u64};
 use super::frame::{self, Kind, LONGEST_ENTRY, PIECE};
 use super::request_head::{RequestHead, Variables};
 use crate::apache::log::{Level, Source};
+use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::module::log_entry::{Entry, Speaker};
 use crate::python::script::Event;
 use crate::wsgi::environ::Variable;
@@ -20,8 +21,9 @@ use parking_lot::Mutex;
 pub(crate) struct DaemonFacts<'a> {
     pub(crate) head: RequestHead<'a>,
     pub(crate) variables: Variables<'a>,
-    /// Microseconds since the epoch at which this process had the request.
-    pub(crate) daemon_start: i64,
+    /// When this process had the request.
+    pub(crate) daemon_start: TimeOfDay,
+    pub(crate) daemon_moment: Moment,
 }
 
 impl RequestFacts for DaemonFacts<'_> {
@@ -40,7 +42,10 @@ impl RequestFacts for DaemonFacts<'_> {
     fn queue_times(&self) -> Option<QueueTimes> {
         Some(QueueTimes {
             queue_start: self.head.queue_start,
-            daemon_start: self.daemon_start,
+            daemon_start: self.daemon_start.0,
+            server: self.head.server_time,
+            queue: self.daemon_moment.since(self.head.queue_moment),
+            daemon_moment: self.daemon_moment,
             connects: self.head.tries.connects,
             restarts: self.head.tries.restarts,
         })

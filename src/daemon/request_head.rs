@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
 use super::table::Seat;
+use crate::metrics::clock::Moment;
 use crate::python::interpreter::Origin;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
@@ -25,6 +26,10 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) request_start: i64,
     /// ... and at which it began to look for a process.
     pub(crate) queue_start: i64,
+    /// How long that was after `request_start`, whatever the time of day says.
+    pub(crate) server_time: Duration,
+    /// The moment of `queue_start`.
+    pub(crate) queue_moment: Moment,
     /// Which thread of the process is kept for it.
     pub(crate) seat: Seat,
     /// How long the child waits for each read and write, in whole milliseconds; zero is without limit.
@@ -76,9 +81,10 @@ impl<'a> RequestHead<'a> {
         out.extend_from_slice(&self.pass.to_le_bytes());
         out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
         out.extend_from_slice(&[self.tries.connects, self.tries.restarts, self.log_level]);
-        for number in [self.modified, self.request_start, self.queue_start] {
+        for number in [self.modified, self.request_start, self.queue_start, self.queue_moment.number()] {
             put_u64(out, number as u64);
         }
+        put_u64(out, u64::try_from(self.server_time.as_micros()).unwrap_or(u64::MAX));
         put_u32(out, self.seat.number);
         put_u32(out, self.seat.ticket);
         put_u32(out, u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX));
@@ -117,6 +123,8 @@ impl<'a> RequestHead<'a> {
             modified: modified as i64,
             request_start: request_start as i64,
             queue_start: queue_start as i64,
+            queue_moment: Moment::of_number(fields.u64()? as i64),
+            server_time: Duration::from_micros(fields.u64()?),
             seat: Seat { number: fields.u32()?, ticket: fields.u32()? },
             timeout: Duration::from_millis(fields.u32()?.into()),
             script: fields.bytes()?,
@@ -207,6 +215,8 @@ mod tests {
             origin: Origin::Client,
             request_start: 1_700_000_000_000_000,
             queue_start: i64::MAX,
+            server_time: Duration::from_micros(7),
+            queue_moment: Moment::of_number(-5),
             seat: Seat { number: 14, ticket: 1 << 20 },
             timeout: Duration::from_millis(1500),
             tries: Tries { connects: 2, restarts: 1 },

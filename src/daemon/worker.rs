@@ -11,6 +11,7 @@ use super::request_head::{self, RequestHead};
 use super::table::Sitting;
 use crate::apache::boundary::caught;
 use crate::apache::log::{self, Level};
+use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::module::call::call;
 use crate::module::fault::Fault;
 use crate::module::script_path;
@@ -30,7 +31,6 @@ use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What request threads wait for.
 pub(crate) enum Waiter {
@@ -198,7 +198,7 @@ impl Worker {
         let activity = Activity { counts: !head.options.ignore_activity };
         let busy = worker.begin(self.request.clone(), activity);
         let conversation = Conversation::new(channel, activity, head.log_level);
-        let facts = DaemonFacts { head, variables, daemon_start: microseconds() };
+        let facts = DaemonFacts { head, variables, daemon_start: TimeOfDay::now(), daemon_moment: Moment::now() };
         let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
         let answered = request.answer(sitting);
         drop(busy);
@@ -223,11 +223,6 @@ fn count(daemon: &Daemon) {
     if daemon.group.config.maximum_requests.is_some_and(|most| activity::served() >= u64::from(most)) {
         daemon.ask_to_be_replaced(Reason::MaximumRequests, 0);
     }
-}
-
-fn microseconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// A request that is being served.

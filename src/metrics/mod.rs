@@ -8,6 +8,7 @@
 //!
 //! Nobody who holds one of these locks waits for Python.
 
+pub(crate) mod clock;
 mod counts;
 mod distribution;
 mod recorder;

@@ -10,12 +10,12 @@ use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::config::values;
 use crate::daemon;
+use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
 use crate::python::interpreter::{self, InterpreterError};
 use crate::unix::last_line;
 use crate::wsgi::gateway::ProcessFacts;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of the process group that httpd's own children belong to.
 pub(crate) const EMBEDDED: &str = "";
@@ -171,7 +171,8 @@ fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads
         server_built: text(server::built()),
         mpm_name: text(mpm::name()),
         read_scoreboard: None,
-        process_start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        process_start: TimeOfDay::now().0 as f64 / 1e6,
+        process_moment: Moment::now(),
         is_telemetry_configured: start_up.telemetry.service.is_some(),
         log_error: log_entry::write_line_without_request,
         log_info: |line| log::server(None, Level::Info, line),

@@ -6,6 +6,7 @@ use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
 use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
+use crate::metrics::clock;
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
 
@@ -31,6 +32,7 @@ impl ConfigHook for Start {
         if mpm::is_first_reading() {
             return generation::check(pool, server, settings.start_up.socket_prefix.as_deref());
         }
+        clock::begin();
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }

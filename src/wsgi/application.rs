@@ -11,7 +11,7 @@ use super::presence::{Place, Running};
 use super::request_events::{Ending, Story};
 use super::request_metrics;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
-use crate::metrics;
+use crate::metrics::{self, clock::Moment};
 use crate::python::class::Object;
 use crate::python::{Attached, references_to};
 use core::cell::RefCell;
@@ -246,8 +246,9 @@ impl<'py> Call<'_, 'py> {
     fn ending(&self, sent: Outcome) -> Ending {
         let timed_out = sent == Outcome::TimedOut;
         let (input_reads, input_length) = self.input.counts();
-        let finish = environ::now();
-        let time = (finish - self.story.application_start).max(0.0);
+        let start = self.story.application_start;
+        let finish = start.time + Moment::now().since(start.moment).as_secs_f64();
+        let time = finish - start.time;
         Ending {
             status: if timed_out { GATEWAY_TIMEOUT } else { self.adapter.status().unwrap_or(FAILED) },
             finish,

@@ -7,12 +7,12 @@
 
 use super::Wsgi;
 use super::gateway::{QueueTimes, RequestFacts};
+use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::python::capsule::LentCapsule;
 use crate::python::{text, thread_state};
 use core::cell::RefCell;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A variable of the request, as the host names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,7 +300,7 @@ impl Template {
         })
     }
 
-    /// The environ of one request, and the `mod_wsgi.application_start` in it.
+    /// The environ of one request, and when its application starts, as `mod_wsgi.application_start` in it says.
     ///
     /// # Errors
     /// What CPython raises.
@@ -311,7 +311,7 @@ impl Template {
         facts: &dyn RequestFacts,
         input: &Bound<'py, PyAny>,
         errors: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyDict>, f64)> {
+    ) -> PyResult<(Bound<'py, PyDict>, Start)> {
         let environ = self.environ.bind(py).copy()?;
         let mut secure = false;
         let mut outcome = Ok(());
@@ -333,9 +333,9 @@ impl Template {
             set(Key::QueueStart, &seconds(queue_start).into_pyobject(py)?.into_any())?;
             set(Key::DaemonStart, &seconds(daemon_start).into_pyobject(py)?.into_any())?;
         }
-        let application_start = now();
-        set(Key::ApplicationStart, &application_start.into_pyobject(py)?.into_any())?;
-        Ok((environ, application_start))
+        let start = Start { time: now(), moment: Moment::now() };
+        set(Key::ApplicationStart, &start.time.into_pyobject(py)?.into_any())?;
+        Ok((environ, start))
     }
 
     fn set(
@@ -432,9 +432,17 @@ pub(super) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
+/// When an application starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// The time of day, in seconds since the epoch.
+    pub(super) time: f64,
+    pub(super) moment: Moment,
+}
+
 /// Seconds since the epoch.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+fn now() -> f64 {
+    seconds(TimeOfDay::now().0)
 }
 
 #[cfg(test)]

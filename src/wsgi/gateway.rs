@@ -2,11 +2,13 @@
 
 use super::environ::Variable;
 use super::response::ResponseHead;
+use crate::metrics::clock::Moment;
 use crate::python::detached::Detached;
 use crate::python::loan::{Lease, Lendable};
 use crate::python::script::Event;
 use core::ffi::c_void;
 use core::ptr::NonNull;
+use core::time::Duration;
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -46,13 +48,20 @@ pub(crate) trait RequestFacts {
     }
 }
 
-/// The way of a request through a queue; times are microseconds since the epoch.
+/// The way of a request through a queue. What is told are times of day, in microseconds since the epoch; what took how long
+/// is measured, since the time of day may be set meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueTimes {
     /// The host began to look for a process.
     pub(crate) queue_start: i64,
     /// A thread of this process took the request.
     pub(crate) daemon_start: i64,
+    /// From `request_start` to `queue_start`.
+    pub(crate) server: Duration,
+    /// From `queue_start` to `daemon_start`.
+    pub(crate) queue: Duration,
+    /// The moment of `daemon_start`.
+    pub(crate) daemon_moment: Moment,
     /// How many processes the host has turned to with it.
     pub(crate) connects: u8,
     /// How many have sent it away, because another one had newer code.

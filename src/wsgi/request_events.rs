@@ -1,6 +1,6 @@
 //! The events of a request: `request_started`, `response_started`, `request_exception` and `request_finished`.
 
-use super::environ::{Key, Variable, seconds};
+use super::environ::{Key, Start, Variable, seconds};
 use super::errors::RequestErrors;
 use super::events;
 use super::gateway::{ExchangeLease, QueueTimes, Raised};
@@ -53,14 +53,14 @@ pub(super) struct Story<'a> {
     pub(super) ticket: &'a Ticket,
     pub(super) errors: &'a RequestErrors,
     pub(super) exchange: &'a ExchangeLease,
-    /// Seconds since the epoch.
-    pub(super) application_start: f64,
+    pub(super) application_start: Start,
 }
 
 /// How a request has ended, as `request_finished` tells it and metrics count it.
 pub(super) struct Ending {
     pub(super) status: u16,
-    /// When the application was done, in seconds since the epoch, and how long that took.
+    /// When the application was done, in seconds since the epoch, and how long that took. The first is its start and that
+    /// time: it is not what the time of day is, if that was set meanwhile.
     pub(super) finish: f64,
     pub(super) time: f64,
     /// Where it was measured.
@@ -89,7 +89,7 @@ impl Story<'_> {
             payload.set_item("request_environ", environ)?;
             payload.set_item("daemon_connects", queue.map_or(0, |queue| queue.connects))?;
             payload.set_item("daemon_restarts", queue.map_or(0, |queue| queue.restarts))?;
-            payload.set_item("application_start", self.application_start)
+            payload.set_item("application_start", self.application_start.time)
         })?;
         Ok(payload.and_then(|payload| payload.get_item("application_object").ok().flatten()))
     }

@@ -1,22 +1,19 @@
 //! What is recorded of a request whose application was called.
 
-use super::environ::seconds;
 use super::meter::Meter;
 use super::request_events::{Ending, Story};
+use crate::metrics::clock::{self, TimeOfDay};
 use crate::metrics::{Phase, Sample};
 use core::time::Duration;
 use pyo3::Python;
 
 /// Puts together what was measured of a request that ends.
 pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &Ending) -> Sample {
-    let (request_start, queue) = story.times(py);
-    let request_start = seconds(request_start);
-    let queue = queue.map(|queue| (seconds(queue.queue_start), seconds(queue.daemon_start)));
-    let server_end = queue.map_or(story.application_start, |(queue_start, _)| queue_start);
-    let server = between(request_start, server_end);
-    let queued = queue.map(|(queue_start, daemon_start)| between(queue_start, daemon_start));
-    let daemon = queue.map(|(_, daemon_start)| between(daemon_start, story.application_start));
-    let application = between(0.0, ending.time);
+    let ((request_start, queue), start) = (story.times(py), story.application_start.moment);
+    let server = queue.map_or_else(|| clock::from_time_of_day(TimeOfDay(request_start), start), |queue| queue.server);
+    let queued = queue.map(|queue| queue.queue);
+    let daemon = queue.map(|queue| start.since(queue.daemon_moment));
+    let application = duration(ending.time);
     let all = server + queued.unwrap_or_default() + daemon.unwrap_or_default() + application;
     let time = |phase| match phase {
         Phase::Server => Some(server),
@@ -24,9 +21,9 @@ pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &
         Phase::Daemon => daemon,
         Phase::Application => Some(application),
         Phase::Request => Some(all),
-        Phase::GilWait => Some(between(0.0, meter.gil_wait_time())),
-        Phase::InputRead => Some(between(0.0, meter.input_time())),
-        Phase::OutputWrite => Some(between(0.0, meter.output_time())),
+        Phase::GilWait => Some(duration(meter.gil_wait_time())),
+        Phase::InputRead => Some(duration(meter.input_time())),
+        Phase::OutputWrite => Some(duration(meter.output_time())),
     };
     Sample {
         times: Phase::ALL.map(time),
@@ -36,11 +33,10 @@ pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &
         output_bytes: ending.output_length,
         output_writes: meter.output_writes(),
         status: ending.status,
-        cpu: ending.cpu.map_or(Duration::ZERO, |cpu| between(0.0, cpu.user + cpu.system)),
+        cpu: ending.cpu.map_or(Duration::ZERO, |cpu| duration(cpu.user + cpu.system)),
     }
 }
 
-/// Clocks are set now and then: what ends before it begins took no time.
-fn between(start: f64, end: f64) -> Duration {
-    Duration::try_from_secs_f64(end - start).unwrap_or_default()
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
