@@ -379,3 +379,19 @@ fn two_hundred_graceful_restarts_cost_the_parent_nothing() {
     assert!(memory_later <= memory + 256, "memory grew from {memory} to {memory_later} KiB");
     httpd.finish(&[]);
 }
+
+#[test]
+fn objects_that_import_when_modules_are_taken_apart_say_nothing() {
+    for group in ["%{GLOBAL}", "named"] {
+        in_both_modes(|mode| {
+            let conf = format!("WSGIScriptAlias / {{app}}\nWSGIApplicationGroup {group}");
+            let serving = || Httpd::with(&conf, "late_import.py").gil_mode(mode).start();
+            let httpd = serving();
+            assert_eq!(httpd.get("/import").text(), "left");
+            httpd.finish(&[]);
+            let httpd = serving();
+            assert_eq!(httpd.get("/raise").text(), "left");
+            httpd.finish(&["Exception ignored *", "Traceback *", "File *", "ValueError: *"]);
+        });
+    }
+}

@@ -6,6 +6,7 @@
 
 use super::interpreter::{self, Interpreter};
 use super::thread_state::{self, Attached, attach};
+use super::unraisable;
 use crate::unix::last_line;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -56,6 +57,9 @@ fn run_exit_work(attached: &Attached<'_>) {
         }
     }
     attached.interpreter.scripts.clear();
+    if let Err(error) = unraisable::leave_out_the_end(py) {
+        error.write_unraisable(py, None);
+    }
 }
 
 /// Ends a sub-interpreter; `false` if other threads still have states in it, which CPython takes for a fatal error.

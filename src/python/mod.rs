@@ -24,6 +24,7 @@ pub(crate) mod testing;
 pub(crate) mod text;
 pub(crate) mod thread_state;
 pub(crate) mod traceback;
+mod unraisable;
 
 pub(crate) use interpreter::Interpreter;
 pub(crate) use thread_state::Attached;
