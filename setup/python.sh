@@ -5,7 +5,7 @@
 #   PYTHON=/path/to/python3      take this one, free-threaded or not
 #   MOD_WSGI_PREFIX=/some/dir    where what this project installs is kept, see prefix.sh
 #
-# Order: PYTHON; python3.14t, python3.13t on PATH; the one built earlier; one
+# Order: PYTHON; python3.14t, python3.15t, python3.13t on PATH; the one built earlier; one
 # that uv knows or can get; else Debian's source package python3.13, configured
 # free-threaded with a shared libpython.
 set -eu
@@ -71,6 +71,7 @@ fi
 
 built="$prefix/python3.13t"
 pick python3.14t
+pick python3.15t
 pick python3.13t
 pick "$built/bin/python3.13t"
 pick /opt/mod_wsgi/python3.13t/bin/python3.13t # root has made setup

@@ -48,6 +48,7 @@ mod input;
 mod interpreter_options;
 mod interpreters;
 mod iteration;
+mod locale;
 mod log_handler;
 mod metrics;
 mod mpms;
