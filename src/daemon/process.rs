@@ -21,8 +21,9 @@ use crate::api::events;
 use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::module::log_entry::Entry;
+use crate::module::new_interpreter::set_switch_interval_of_group;
+use crate::module::preload;
 use crate::module::process::{Process, become_process};
-use crate::module::{new_interpreter, preload};
 use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
@@ -195,7 +196,9 @@ fn listen(group: &Group, place: usize) -> Result<UnixListener, StartError> {
 /// After the scripts that are loaded beforehand: the configuration has the last word.
 fn set_switch_interval() {
     let Some(main) = interpreter::main() else { return };
-    if let Err(error) = main.run(new_interpreter::set_switch_interval_of_group) {
+    // An exception is put into words, and dropped, while the thread is attached.
+    let set = main.run(|attached| set_switch_interval_of_group(attached).map_err(|error| error.to_string()));
+    if let Err(error) = set {
         log_of_daemon(Level::Error, &format!("WSGI1042: switch-interval= cannot be set: {error}"));
     }
 }
