@@ -174,6 +174,22 @@ fn a_daemon_writes_so_much_of_the_log_and_no_more() {
 }
 
 #[test]
+fn a_daemon_cannot_empty_the_log_nor_fill_the_disk_with_it() {
+    let httpd = serving("").start();
+    let (hostile, other) = (process(&httpd, "/hostile"), process(&httpd, "/other"));
+    let size = || std::fs::metadata(httpd.root().join("error.log")).expect("the log").len();
+    let before = size();
+    process(&httpd, "/hostile/empty_the_log");
+    httpd.wait_for_log("said \\x1b[2Jby C code");
+    assert!(size() > before, "{before} bytes before, {} after", size());
+    process(&httpd, "/hostile/fill_the_log");
+    httpd.wait_for_log("WSGI1111");
+    assert_eq!((process(&httpd, "/hostile"), process(&httpd, "/other")), (hostile, other));
+    assert!(size() < 1 << 20, "{} bytes", size());
+    httpd.finish(&["said \\x1b[2Jby C code", "~", "WSGI1111: process * writes more to the log than a daemon may*"]);
+}
+
+#[test]
 fn a_daemon_that_does_not_stop_talking_costs_the_supervisor_little() {
     let httpd = serving("").start();
     let (hostile, other) = (process(&httpd, "/hostile"), process(&httpd, "/other"));

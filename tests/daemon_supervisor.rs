@@ -224,7 +224,8 @@ fn a_process_without_a_supervisor_does_not_stay_for_clients_that_are_gone() {
         supervisor.signal("KILL");
         children.iter().for_each(|child| child.signal("KILL"));
         wait_for_end(old);
-        httpd.finish_killed(&["WSGI1035: process *", "process * leaves without an end of request"]);
+        // Its own lines would have been the supervisor's to write.
+        httpd.finish_killed(&[]);
     });
 }
 

@@ -10,23 +10,25 @@ use super::scores::Asking;
 use crate::apache::log;
 use crate::unix::descriptors::{self, Kept};
 use crate::unix::{shared, signals};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-/// Keeps the lines to the supervisor and the log of the server that declares the group. To be called once, before the
-/// daemon opens anything.
+/// Keeps the lines to the supervisor and `log`, which takes the place of the log of the server that declares the group. To
+/// be called once, before the daemon opens anything.
 ///
 /// # Errors
 /// The system refuses, and the daemon has more than it should.
-pub(crate) fn isolate(group: &Group, line: &Line, asking: Option<&Asking>) -> nix::Result<()> {
+pub(crate) fn isolate(group: &Group, line: &Line, asking: Option<&Asking>, log: OwnedFd) -> nix::Result<()> {
     shared::forsake_all_but(&group.memory())?;
     signals::let_go();
     log::belong_to(group.server);
-    let log = group.server.error_log();
+    let file = group.server.error_log();
     let mut kept = vec![line.as_fd()];
     kept.extend(asking.map(AsFd::as_fd));
-    if let Some(log) = log {
-        descriptors::redirect_standard_error(log)?;
-        kept.push(log);
+    if let Some(file) = file {
+        // httpd knows the log by the number of its descriptor.
+        descriptors::put_in_place(&log, file)?;
+        descriptors::redirect_standard_output(&log)?;
+        kept.push(file);
     }
-    descriptors::close_others(&Kept { descriptors: &kept, syslog: log.is_none() })
+    descriptors::close_others(&Kept { descriptors: &kept, syslog: file.is_none() })
 }

@@ -1,58 +1,64 @@
-//! How much a daemon may have written to the log in the name of one request.
+//! How much a daemon may have written to the log: in the name of one request, and of its own.
 //!
-//! The relay asks for each entry. A line of the log is a hundred bytes longer than what a daemon sends for it, so what a
-//! daemon says could otherwise fill a disk at a hundred times its own speed. Requests that run for long may say more.
+//! The relay asks for each entry, the supervisor for each line. A line of the log is a hundred bytes longer than what a
+//! daemon sends for it, so what a daemon says could otherwise fill a disk at twenty times its own speed. Whoever runs for
+//! long may say more.
 
-use crate::module::log_entry::Entry;
 use core::time::Duration;
 use std::time::Instant;
 
-/// What a request may say at once ...
+/// What may be said at once ...
 const LINES: u64 = 10_000;
 const BYTES: u64 = 4 << 20;
-/// ... and what comes on top with each second that it runs.
+/// ... and how much of it comes back with each second.
 const LINES_PER_SECOND: u64 = 1000;
 const BYTES_PER_SECOND: u64 = 1 << 20;
+/// How often it is said that something is left out.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// What becomes of an entry.
+/// What becomes of a line or an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Write,
-    /// It is left out, and the log has to say that this begins.
-    FirstLeftOut,
-    LeftOut,
+    /// It is left out, and the log has to say so.
+    LeaveOutAndTell,
+    LeaveOut,
 }
 
-/// What one request has said so far.
+/// What may still be said.
 pub(crate) struct LogAllowance {
-    began: Instant,
+    counted: Instant,
     lines: u64,
     bytes: u64,
-    left_out: bool,
+    told: Option<Instant>,
 }
 
 impl LogAllowance {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), lines: 0, bytes: 0, left_out: false }
+        Self { counted: Instant::now(), lines: LINES, bytes: BYTES, told: None }
     }
 
-    /// Counts an entry.
-    pub(crate) fn admit(&mut self, entry: &Entry) -> Verdict {
-        self.admit_after(entry, self.began.elapsed())
+    /// Counts so many lines of so many bytes together.
+    pub(crate) fn admit(&mut self, lines: usize, bytes: usize) -> Verdict {
+        self.admit_at(Instant::now(), lines as u64, bytes as u64)
     }
 
-    fn admit_after(&mut self, entry: &Entry, elapsed: Duration) -> Verdict {
-        let seconds = elapsed.as_secs();
-        let bytes = entry.text.len() + entry.details.iter().map(String::len).sum::<usize>();
-        let lines = self.lines + 1 + entry.details.len() as u64;
-        let bytes = self.bytes + bytes as u64;
-        if lines <= LINES + seconds.saturating_mul(LINES_PER_SECOND)
-            && bytes <= BYTES + seconds.saturating_mul(BYTES_PER_SECOND)
-        {
+    fn admit_at(&mut self, now: Instant, lines: u64, bytes: u64) -> Verdict {
+        let seconds = now.saturating_duration_since(self.counted).as_secs();
+        if seconds > 0 {
+            self.counted += Duration::from_secs(seconds);
+            self.lines = self.lines.saturating_add(seconds.saturating_mul(LINES_PER_SECOND)).min(LINES);
+            self.bytes = self.bytes.saturating_add(seconds.saturating_mul(BYTES_PER_SECOND)).min(BYTES);
+        }
+        if let (Some(lines), Some(bytes)) = (self.lines.checked_sub(lines), self.bytes.checked_sub(bytes)) {
             (self.lines, self.bytes) = (lines, bytes);
             return Verdict::Write;
         }
-        if core::mem::replace(&mut self.left_out, true) { Verdict::LeftOut } else { Verdict::FirstLeftOut }
+        if self.told.is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY) {
+            return Verdict::LeaveOut;
+        }
+        self.told = Some(now);
+        Verdict::LeaveOutAndTell
     }
 }
 
@@ -60,32 +66,32 @@ impl LogAllowance {
 mod tests {
     use super::*;
 
-    fn admitted(allowance: &mut LogAllowance, entry: &Entry, seconds: u64) -> u64 {
-        let elapsed = Duration::from_secs(seconds);
+    fn admitted(allowance: &mut LogAllowance, now: Instant, bytes: u64) -> u64 {
         let mut count = 0;
-        while allowance.admit_after(entry, elapsed) == Verdict::Write {
+        while allowance.admit_at(now, 1, bytes) == Verdict::Write {
             count += 1;
         }
         count
     }
 
     #[test]
-    fn a_request_may_say_so_much_and_more_with_each_second() {
+    fn so_much_may_be_said_at_once_and_more_with_each_second() {
         let mut allowance = LogAllowance::new();
-        let empty = Entry::line("");
-        assert_eq!(admitted(&mut allowance, &empty, 0), LINES);
-        assert_eq!(allowance.admit_after(&empty, Duration::ZERO), Verdict::LeftOut);
-        assert_eq!(admitted(&mut allowance, &empty, 2), 2 * LINES_PER_SECOND);
-        let long = Entry::line(&"x".repeat(1 << 16));
-        assert_eq!(admitted(&mut LogAllowance::new(), &long, 0), BYTES >> 16);
+        let start = allowance.counted;
+        assert_eq!(admitted(&mut allowance, start, 0), LINES);
+        assert_eq!(admitted(&mut allowance, start + Duration::from_secs(2), 0), 2 * LINES_PER_SECOND);
+        assert_eq!(admitted(&mut allowance, start + Duration::from_secs(1 << 40), 0), LINES);
+        assert_eq!(admitted(&mut LogAllowance::new(), start, 1 << 16), BYTES >> 16);
     }
 
     #[test]
-    fn it_is_said_once_that_something_is_left_out() {
+    fn it_is_said_now_and_then_that_something_is_left_out() {
         let mut allowance = LogAllowance::new();
-        let long = Entry::line(&"x".repeat(BYTES as usize + 1));
-        assert_eq!(allowance.admit(&long), Verdict::FirstLeftOut);
-        assert_eq!(allowance.admit(&long), Verdict::LeftOut);
-        assert_eq!(allowance.admit(&Entry::line("short")), Verdict::Write);
+        let start = allowance.counted;
+        let mut say = |seconds, bytes| allowance.admit_at(start + Duration::from_secs(seconds), 1, bytes);
+        assert_eq!(say(0, BYTES + 1), Verdict::LeaveOutAndTell);
+        assert_eq!(say(59, BYTES + 1), Verdict::LeaveOut);
+        assert_eq!(say(59, 1), Verdict::Write);
+        assert_eq!(say(60, BYTES + 1), Verdict::LeaveOutAndTell);
     }
 }

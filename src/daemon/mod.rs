@@ -34,6 +34,7 @@ pub(crate) mod jail;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod log_allowance;
+pub(crate) mod log_pipe;
 pub(crate) mod pass;
 pub(crate) mod process;
 pub(crate) mod relay;

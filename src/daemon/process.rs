@@ -35,7 +35,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -53,6 +53,8 @@ pub(crate) struct Start<'s> {
     /// Its place in the table of the group.
     pub(crate) place: usize,
     pub(crate) line: Line,
+    /// What it writes to the log goes here.
+    pub(crate) log: OwnedFd,
     /// For questions about the scoreboard, where they are allowed.
     pub(crate) asking: Option<Asking>,
     pub(crate) supervisor: u32,
@@ -138,9 +140,9 @@ pub(crate) fn run(start: Start<'_>) -> i32 {
 
 /// Everything up to the first request.
 fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
-    let Start { group, start_up, main, place, line, asking, supervisor, applications } = start;
+    let Start { group, start_up, main, place, line, log, asking, supervisor, applications } = start;
     check_supervisor(supervisor)?;
-    isolation::isolate(group, &line, asking.as_ref()).map_err(StartError::Isolation)?;
+    isolation::isolate(group, &line, asking.as_ref(), log).map_err(StartError::Isolation)?;
     let listener = if is_service(group) { None } else { Some(listen(group, place)?) };
     for warning in identity::assume(&group.config, unixd::user_id(), unixd::group_id())? {
         group.log(Level::Warning, &warning.to_string());

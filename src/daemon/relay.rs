@@ -268,13 +268,14 @@ impl<'r, 'c> Relay<'r, 'c> {
     /// Writes an entry of the application, unless the request has said too much already.
     fn log(&mut self, range: Range<usize>) -> Result<(), Stop> {
         let entry = read_entry(self.channel.payload(range)).ok_or(FrameError::Payload(Kind::Log))?;
-        match self.log.admit(&entry) {
+        let bytes = entry.text.len() + entry.details.iter().map(String::len).sum::<usize>();
+        match self.log.admit(1 + entry.details.len(), bytes) {
             Verdict::Write => entry.write(self.request),
-            Verdict::FirstLeftOut => {
+            Verdict::LeaveOutAndTell => {
                 let text = "WSGI1110: the request logs more than a daemon may; what is beyond is left out".to_owned();
                 Entry::of_module(Level::Warning, text).write(self.request);
             }
-            Verdict::LeftOut => {}
+            Verdict::LeaveOut => {}
         }
         Ok(())
     }

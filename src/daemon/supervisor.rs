@@ -5,6 +5,7 @@
 
 mod ending;
 mod lateness;
+mod logs;
 mod plan;
 mod replacing;
 mod starting;
@@ -18,6 +19,7 @@ use crate::apache::log::Level;
 use crate::unix::signals::Signals;
 use core::time::Duration;
 use lateness::Lack;
+use logs::DaemonLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -139,6 +141,8 @@ struct Supervisor {
     watched: OwnedFd,
     signals: Signals,
     members: Vec<Member>,
+    /// What daemons write to the log.
+    logs: Vec<DaemonLog>,
     progress: Vec<Progress>,
     /// Set once nothing uses this generation any more.
     ending: bool,
@@ -179,8 +183,16 @@ pub(crate) fn run(generation: &Arc<Generation>, watched: OwnedFd, alive: Borrowe
     }
     close_listening_sockets();
     let progress = generation.groups.iter().map(|group| Progress::new(&group.table)).collect();
-    let mut supervisor =
-        Supervisor { generation, watched, signals, members: Vec::new(), progress, ending: false, retired: None };
+    let mut supervisor = Supervisor {
+        generation,
+        watched,
+        signals,
+        members: Vec::new(),
+        logs: Vec::new(),
+        progress,
+        ending: false,
+        retired: None,
+    };
     supervisor.supervise();
     0
 }
@@ -210,6 +222,7 @@ impl Supervisor {
             // First, so that no one is replaced by a successor that is dead.
             self.reap();
             self.hear_members();
+            self.pass_on_logs();
             self.answer_members();
             self.end_those_without_line();
             self.kill_overdue();
@@ -230,6 +243,9 @@ impl Supervisor {
         descriptors.extend(lines.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
         let answering = self.members.iter().filter_map(|member| member.answering.as_ref());
         descriptors.extend(answering.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
+        // One whose lines the log does not take is looked at again with the next round.
+        let logs = self.logs.iter().filter(|log| !log.reader.is_held_up());
+        descriptors.extend(logs.map(|log| PollFd::new(log.reader.as_fd(), PollFlags::POLLIN)));
         if self.ending {
             descriptors.remove(1);
         }

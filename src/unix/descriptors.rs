@@ -38,10 +38,29 @@ pub(crate) fn close_others(kept: &Kept<'_>) -> nix::Result<()> {
     Ok(())
 }
 
-/// Has standard error go where `target` goes.
+/// Has standard error go where `target` goes, and standard output as well unless nobody sees it.
 ///
 /// # Errors
 /// None that two open descriptors can cause.
-pub(crate) fn redirect_standard_error(target: impl AsFd) -> nix::Result<()> {
+pub(crate) fn redirect_standard_output(target: impl AsFd) -> nix::Result<()> {
+    if !is_null(std::io::stdout()) {
+        nix::unistd::dup2_stdout(&target)?;
+    }
     nix::unistd::dup2_stderr(target)
+}
+
+fn is_null(descriptor: impl AsFd) -> bool {
+    let null = nix::sys::stat::stat("/dev/null");
+    let its = nix::sys::stat::fstat(descriptor);
+    null.is_ok_and(|null| its.is_ok_and(|its| its.st_rdev == null.st_rdev && its.st_mode == null.st_mode))
+}
+
+/// Has the descriptor `place` stand for what `target` stands for, in this process. Programs that it starts do not have it.
+///
+/// # Errors
+/// None that two open descriptors can cause.
+pub(crate) fn put_in_place(target: impl AsFd, place: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: FORKED: whoever owns the descriptor in this process writes lines to it, and knows it by its number only.
+    let status = unsafe { libc::dup3(target.as_fd().as_raw_fd(), place.as_raw_fd(), libc::O_CLOEXEC) };
+    nix::errno::Errno::result(status).map(drop)
 }

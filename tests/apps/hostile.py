@@ -192,6 +192,20 @@ def a_million_lines():
     say(frame(LOG, entry(1_000_000)))
 
 
+def empty_the_log():
+    """Empties all files that are open, and says something of its own."""
+    for number in range(1024):
+        with contextlib.suppress(OSError):
+            os.ftruncate(number, 0)
+    os.write(2, b"said \x1b[2Jby C code\n")
+
+
+def fill_the_log():
+    """A million short lines, more than the pipe holds."""
+    for _ in range(100):
+        os.write(2, b"~\n" * 10_000)
+
+
 def no_file():
     here, there = socket.socketpair()
     with here, there:

@@ -55,6 +55,7 @@ impl Supervisor {
         // What it said last is not lost with it, but it takes no requests any more. A process that it has forked may
         // still speak.
         self.hear(number, HEARD_AT_LAST, |message| *message != Message::Ready);
+        self.pass_on_last_words(self.members[number].pid);
         let member = self.members.remove(number);
         let group = member.group;
         let table = &self.generation.groups[group].table;

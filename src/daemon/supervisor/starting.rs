@@ -2,12 +2,14 @@
 //! failing ever more slowly.
 
 use super::lateness::Lack;
+use super::logs::DaemonLog;
 use super::{Called, Loads, Member, PAUSE_AT_MOST, Phase, SOON, Supervisor, TICK};
 use crate::apache::directive::server_settings;
 use crate::apache::log::Level;
 use crate::config::WsgiConfiguration;
 use crate::daemon::control::Line;
 use crate::daemon::generation::Group;
+use crate::daemon::log_pipe::{self, LogReader};
 use crate::daemon::process;
 use crate::daemon::scores;
 use crate::unix::{fork, signals};
@@ -79,6 +81,7 @@ impl Supervisor {
             Ok(ends) => ends.unzip(),
             Err(_) => return false,
         };
+        let Ok((written, log)) = log_pipe::pipe() else { return false };
         let edition = self.progress[group].edition;
         running.table.begin(place, edition);
         let supervisor = std::process::id();
@@ -87,6 +90,7 @@ impl Supervisor {
         let forked = fork::fork(|| {
             signals::let_end(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
             self.members.clear();
+            self.logs.clear();
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
             let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
             process::run(process::Start {
@@ -95,6 +99,7 @@ impl Supervisor {
                 main: self.generation.main,
                 place,
                 line: theirs,
+                log,
                 asking,
                 supervisor,
                 applications: &self.progress[group].applications,
@@ -124,6 +129,7 @@ impl Supervisor {
                     applications,
                 };
                 self.members.push(member);
+                self.logs.push(DaemonLog { group, pid, reader: LogReader::new(written) });
                 true
             }
             Err(error) => {
