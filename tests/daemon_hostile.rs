@@ -3,7 +3,7 @@
 use crate::support::{Builder, Httpd, Process, Response, in_both_modes, wait_for};
 
 /// A group that is hostile, and one that is not.
-const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=2 shutdown-timeout=1\n\
+const GROUPS: &str = "WSGIDaemonProcess hostile threads=2 socket-timeout=6 shutdown-timeout=1\n\
                       WSGIDaemonProcess other threads=2\n\
                       WSGIApplicationGroup %{GLOBAL}\n\
                       WSGIScriptAlias /hostile {app} process-group=hostile\n\
@@ -205,7 +205,7 @@ fn a_daemon_that_does_not_stop_talking_costs_the_supervisor_little() {
 #[test]
 fn a_daemon_that_closes_its_line_to_the_supervisor_is_replaced() {
     // The request that does it is not to be given up before the process is.
-    let groups = GROUPS.replace("socket-timeout=2", "socket-timeout=30");
+    let groups = GROUPS.replace("socket-timeout=6", "socket-timeout=30");
     let httpd = Httpd::with(&groups, "hostile.py").start();
     let hostile = process(&httpd, "/hostile");
     let supervisor = hostile.parent().expect("a daemon has a parent");
