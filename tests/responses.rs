@@ -1,6 +1,6 @@
 //! A response on its way out, among the filters of httpd's other modules.
 
-use crate::support::{Builder, Httpd, IN_DAEMONS, LOG_OF_DEATH};
+use crate::support::{Builder, Framing, Httpd, IN_DAEMONS, LOG_OF_DEATH};
 
 fn serving(conf: &str) -> Builder {
     Httpd::with(&format!("WSGIScriptAlias /app {{app}}\n{conf}"), "responses.py")
@@ -53,4 +53,108 @@ fn a_page_with_a_part_that_failed_is_not_kept_by_a_cache() {
         httpd.get("/page").assert(200, "[call 3]");
     }
     httpd.finish(&["WSGI0174", "ValueError: ", "unable to include"]);
+}
+
+/// 10,000 bytes that mod_xsendfile is to send.
+fn data() -> String {
+    (0..1000).map(|number| format!("line {number:04}\n")).collect()
+}
+
+#[test]
+fn a_file_that_mod_xsendfile_sends_is_a_whole_response() {
+    let httpd = serving("MaxKeepAliveRequests 0\nXSendFile On\nXSendFilePath {root}")
+        .modules(&["xsendfile"])
+        .file("data", &data())
+        .start();
+    let mut connection = httpd.connect();
+    for round in 0..13 {
+        for path in ["", "length", "length,body", "length,blocks"] {
+            let response = connection.get(&format!("/app/sends_file?{path}"));
+            response.assert(200, &data());
+            assert_eq!((response.framing, response.header("X-Sendfile")), (Framing::Length(10_000), None), "{round}");
+            let request = format!("GET /app/sends_file?{path} HTTP/1.1\r\nHost: a\r\nRange: bytes=10-19\r\n\r\n");
+            let part = connection.send(&request).response();
+            part.assert(206, "line 0001\n");
+            assert_eq!(part.header("Content-Range"), Some("bytes 10-19/10000"));
+            let etag = response.header("ETag").expect("mod_xsendfile makes one").to_owned();
+            let request = request.replace("Range: bytes=10-19", &format!("If-None-Match: {etag}"));
+            connection.send(&request).response().assert(304, "");
+        }
+    }
+    let head = connection.send("HEAD /app/sends_file?length HTTP/1.1\r\nHost: a\r\n\r\n").response_to("HEAD");
+    assert_eq!((head.status, head.header("Content-Length")), (200, Some("10000")));
+    for path in ["missing", "missing,length", "missing,length,body"] {
+        httpd.get(&format!("/app/sends_file?{path}")).assert_error_page(404);
+    }
+    httpd.finish(&["xsendfile: cannot open file"]);
+}
+
+#[test]
+fn x_sendfile_without_that_module_is_a_header() {
+    let httpd = serving("").file("data", &data()).start();
+    let (_, response) = httpd.request("GET", "/app/sends_file?length").keep_alive().send_on();
+    response.assert_cut_short(200, "");
+    httpd.get("/app/sends_file").assert(200, "");
+    httpd.finish(&["WSGI1003*0 of the 10000 bytes"]);
+}
+
+#[test]
+fn a_part_of_a_resource_is_sent_where_the_application_says_so() {
+    // Filters that hold all of a response back would make httpd cut it.
+    for conf in ["", "SetOutputFilter BUFFER", "SetOutputFilter SUBSTITUTE\nSubstitute s/x/y/"] {
+        let httpd = serving(conf).modules(&["buffer", "substitute"]).file("data", &data()).start();
+        let mut connection = httpd.connect();
+        let mut ask = |path: &str, headers: &str| {
+            connection.send(&format!("GET /app/{path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).response()
+        };
+        for range in ["bytes=0-3", "bytes=-1", "bytes=0-1,5-6", "bytes=100-", "bytes=0-3\r\nIf-Range: \"a\""] {
+            for path in ["counted?list", "counted?blocks"] {
+                let response = ask(path, &format!("Range: {range}\r\n"));
+                response.assert(200, "0123456789abcdefghij");
+                assert_eq!(response.header("Content-Range"), None, "{conf} {range}");
+            }
+        }
+        let response = ask("own_part", "Range: bytes=0-3\r\n");
+        response.assert(206, "0123");
+        assert_eq!(response.header("Content-Range"), Some("bytes 0-3/20"));
+        // A file that httpd sends itself is httpd's to cut, unless the application has another mind.
+        if conf.is_empty() {
+            ask("file", "Range: bytes=10-19\r\n").assert(206, "line 0001\n");
+        }
+        ask("file?refuses", "Range: bytes=10-19\r\n").assert(200, &data());
+        httpd.finish(&[]);
+    }
+}
+
+#[test]
+fn a_filter_that_fails_is_told_and_seen() {
+    let conf = "SetOutputFilter SUBSTITUTE\nSubstitute s/never/ever/";
+    let httpd = serving(conf).modules(&["substitute"]).start();
+    for way in [""] {
+        httpd.get(&format!("/app/long_line?{way}")).assert_error_page(500);
+    }
+    httpd.get("/app/long_line?writes").assert_cut_short(200, "");
+    httpd.get("/app/long_line?late").assert_cut_short(200, "so far\n");
+    httpd.get("/app/text").assert(200, "given");
+    assert_eq!(httpd.error_log().count("WSGI1091"), 3);
+    httpd.finish(&["AH01328: Line too long", "WSGI1091"]);
+}
+
+#[test]
+fn a_filter_may_make_the_body() {
+    // Both read what comes, and say something of their own.
+    let conf = "ExtFilterDefine instead mode=output cmd=\"/bin/sh -c 'cat >/dev/null; echo made'\"\n\
+                ExtFilterDefine louder mode=output cmd=\"/usr/bin/tr a-z A-Z\"\n\
+                <Location /app>\nSetOutputFilter instead\n</Location>\n\
+                WSGIScriptAlias /loud {app}\n<Location /loud>\nSetOutputFilter louder\n</Location>";
+    let httpd = serving(conf).modules(&["ext_filter"]).start();
+    let mut connection = httpd.connect();
+    for _ in 0..3 {
+        connection.get("/app/text").assert(200, "made\n");
+        connection.get("/app/text?nothing").assert(200, "made\n");
+        connection.get("/loud/text").assert(200, "GIVEN");
+    }
+    // What is missing is missing.
+    httpd.get("/loud/text?nothing").assert_cut_short(200, "");
+    httpd.finish(&["WSGI1003*0 of the 5 bytes"]);
 }

@@ -3,7 +3,9 @@
 //! Called by `module/response` with the thread detached from Python: passing a
 //! brigade may block for as long as the client reads slowly.
 
-use super::{request::Request, status::AprError};
+use super::passage::Passage;
+use super::request::Request;
+use super::status::AprError;
 use crate::ffi::{self, inline};
 
 /// What follows the data of a brigade.
@@ -30,10 +32,25 @@ pub(crate) struct FilePart {
 /// How much of a file is read at once. A slow client holds as much of it; half of this costs a third more (file of 1 MiB).
 const READ_AT_ONCE: ffi::apr_size_t = 512 << 10;
 
+/// Why filters did not take what they were passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PassError {
+    /// httpd has answered in the application's place, with a page of its own.
+    Answered,
+    /// The client is gone or too slow, or the file that was to be sent has become shorter.
+    ClientGone(AprError),
+    /// A filter that changes content has failed.
+    Filter(AprError),
+}
+
 /// The output side of a request.
 pub(crate) struct Output<'r> {
     request: &'r Request<'r>,
     brigade: *mut ffi::apr_bucket_brigade,
+    /// What sees the response leave; added with the first brigade.
+    passage: Option<Passage<'r>>,
+    /// Whether the end of the response comes from here, and not from a filter.
+    sent_end: bool,
 }
 
 impl<'r> Output<'r> {
@@ -42,7 +59,32 @@ impl<'r> Output<'r> {
         let allocator = unsafe { (*request.connection()).bucket_alloc };
         // SAFETY: POOL: the brigade is cleaned up with the pool of the request.
         let brigade = unsafe { ffi::apr_brigade_create(request.pool().as_raw(), allocator) };
-        Self { request, brigade }
+        Self { request, brigade, passage: None, sent_end: false }
+    }
+
+    fn passage(&mut self) -> &Passage<'r> {
+        self.passage.get_or_insert_with(|| Passage::add(self.request))
+    }
+
+    /// Whether anything of the response has left the filters that change content: before that it can be taken back.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.passage.as_ref().is_some_and(Passage::has_begun)
+    }
+
+    /// Whether the end of the response was held back ([`Self::hold_empty_end`]).
+    pub(crate) fn has_held_end(&self) -> bool {
+        self.passage.as_ref().is_some_and(Passage::has_held_end)
+    }
+
+    /// Whether a filter has ended the response in the application's place (mod_xsendfile does so): nothing may follow.
+    pub(crate) fn is_replaced(&self) -> bool {
+        !self.sent_end && self.request.has_ended()
+    }
+
+    /// Has the end of the response held back if no filter makes a body or changes the status.
+    pub(crate) fn hold_empty_end(&mut self) {
+        let status = self.request.status();
+        self.passage().hold_empty_end(status);
     }
 
     fn allocator(&self) -> *mut ffi::apr_bucket_alloc_t {
@@ -67,14 +109,30 @@ impl<'r> Output<'r> {
     }
 
     /// Passes the brigade down the filters and leaves it empty.
-    fn pass(&mut self) -> Result<(), AprError> {
+    fn pass(&mut self, tail: Tail) -> Result<(), PassError> {
+        self.passage();
+        self.sent_end |= tail == Tail::End && !self.is_replaced();
         // SAFETY: REQUEST: the member points to the first of the request's output filters.
         let filters = unsafe { (*self.request.as_raw()).output_filters };
         // SAFETY: REQUEST; the filters consume the buckets.
         let status = unsafe { ffi::ap_pass_brigade(filters, self.brigade) };
         // SAFETY: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(self.brigade.cast()) };
-        if status == 0 { Ok(()) } else { Err(AprError(status)) }
+        if status == 0 { Ok(()) } else { Err(self.failure(AprError(status))) }
+    }
+
+    fn failure(&self, error: AprError) -> PassError {
+        // A filter may have had httpd answer, and return something else (mod_xsendfile): the chain is another one then.
+        let in_chain = self.passage.as_ref().is_some_and(|passage| passage.is_in_chain(self.request));
+        if error.0 == ffi::AP_FILTER_ERROR || self.is_replaced() || !in_chain || self.request.has_successor() {
+            return PassError::Answered;
+        }
+        let behind = self.passage.as_ref().is_some_and(Passage::has_failed_behind);
+        if behind || error.is_end_of_file() || self.request.is_aborted() {
+            PassError::ClientGone(error)
+        } else {
+            PassError::Filter(error)
+        }
     }
 
     /// Sends `data`, then `tail`. The bytes need not outlive the call: a filter
@@ -82,7 +140,7 @@ impl<'r> Output<'r> {
     ///
     /// # Errors
     /// What the filters return: the client is gone, or too slow.
-    pub(crate) fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), AprError> {
+    pub(crate) fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), PassError> {
         if !data.is_empty() {
             // SAFETY: the bytes live until `pass` has returned, which is what "transient" asks for.
             let bucket = unsafe {
@@ -91,14 +149,14 @@ impl<'r> Output<'r> {
             self.append(bucket);
         }
         self.append_tail(tail);
-        self.pass()
+        self.pass(tail)
     }
 
     /// Sends part of a file, then `tail`.
     ///
     /// # Errors
     /// What the filters return.
-    pub(crate) fn send_file(&mut self, part: FilePart, tail: Tail) -> Result<(), AprError> {
+    pub(crate) fn send_file(&mut self, part: FilePart, tail: Tail) -> Result<(), PassError> {
         use std::os::fd::IntoRawFd;
         let pool = self.request.pool();
         let mut descriptor = part.descriptor.into_raw_fd();
@@ -114,7 +172,7 @@ impl<'r> Output<'r> {
         // SAFETY: POOL; APR copies the descriptor's number. The file is never closed by APR (no cleanup is set).
         let status = unsafe { ffi::apr_os_file_put(&mut file, &mut descriptor, flags, pool.as_raw()) };
         if status != 0 {
-            return Err(AprError(status));
+            return Err(PassError::ClientGone(AprError(status)));
         }
         // SAFETY: the file and the pool outlive the brigade.
         let bucket = unsafe {
@@ -126,26 +184,45 @@ impl<'r> Output<'r> {
         // SAFETY: as above.
         unsafe { ffi::apr_bucket_file_set_buf_size(bucket, READ_AT_ONCE) };
         self.append_tail(tail);
-        self.pass()
+        self.pass(tail)
     }
 
     /// Ends a response that is not complete so that the client can tell: httpd's
     /// HTTP filter leaves out the final chunk when it sees the error bucket of a
     /// broken backend, HTTP/2 resets the stream, and the connection is closed.
+    /// Filters that change content do not see this end: none of them finishes what is not whole.
     pub(crate) fn cut(&mut self) {
+        if !self.has_begun() {
+            // Without the head on its way httpd would make an error page of the cut. The head is to name a framing in which
+            // an end can be missing: httpd has none for a connection that it is going to close.
+            self.append_tail(Tail::Flush);
+            self.pass_behind();
+        }
         self.request.give_response_up();
+        let pool = self.request.pool().as_raw();
         // SAFETY: REQUEST; the allocator outlives the request.
         let bucket = unsafe {
-            ffi::ap_bucket_error_create(
-                ffi::HTTP_BAD_GATEWAY as i32,
-                core::ptr::null(),
-                self.request.pool().as_raw(),
-                self.allocator(),
-            )
+            ffi::ap_bucket_error_create(ffi::HTTP_BAD_GATEWAY as i32, core::ptr::null(), pool, self.allocator())
         };
         self.append(bucket);
-        self.append_tail(Tail::End);
+        if !self.request.is_sub_request() {
+            self.append_tail(Tail::End);
+        }
+        self.pass_behind();
+    }
+
+    /// Passes the brigade to the filters behind those that change content, and leaves it empty.
+    fn pass_behind(&mut self) {
+        let brigade = self.brigade;
         // A failure to pass it on means that the connection is gone already.
-        let _ = self.pass();
+        let _ = self.passage().pass(brigade);
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
+    }
+
+    /// Leaves it to the application whether a part of the resource is sent (`Range`): httpd would cut one out of a
+    /// response of status 200 that it has in one piece.
+    pub(crate) fn leave_ranges_alone(&self) {
+        self.request.remove_output_filter(c"byterange");
     }
 }

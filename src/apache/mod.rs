@@ -15,6 +15,7 @@ pub(crate) mod log;
 pub(crate) mod mpm;
 pub(crate) mod mutex;
 pub(crate) mod other_child;
+pub(crate) mod passage;
 pub(crate) mod pool;
 pub(crate) mod refusal;
 pub(crate) mod regex;

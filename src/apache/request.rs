@@ -452,6 +452,48 @@ impl<'r> Request<'r> {
         unsafe { (*record).ftype < ffi::AP_FTYPE_PROTOCOL }
     }
 
+    /// Whether the end of a response has been passed to the filters, by whomever.
+    pub(crate) fn has_ended(&self) -> bool {
+        member!(self, eos_sent) != 0
+    }
+
+    /// Whether httpd has noticed that the client is gone.
+    pub(crate) fn is_aborted(&self) -> bool {
+        // SAFETY: REQUEST: the connection outlives the request.
+        unsafe { (*self.connection()).aborted != 0 }
+    }
+
+    /// Whether another request has taken the place of this one (an internal redirect).
+    pub(crate) fn has_successor(&self) -> bool {
+        !member!(self, next).is_null()
+    }
+
+    /// The filters of the response, from the first one on.
+    pub(crate) fn output_filters(&self) -> impl Iterator<Item = *mut ffi::ap_filter_t> + use<> {
+        let first = member!(self, output_filters);
+        let some = |filter: *mut ffi::ap_filter_t| (!filter.is_null()).then_some(filter);
+        core::iter::successors(some(first), move |filter| {
+            // SAFETY: REQUEST: the filters of a request live as long as it does.
+            some(unsafe { (**filter).next })
+        })
+    }
+
+    /// Takes the filter of that name (in lower case) out of the way of the response.
+    pub(crate) fn remove_output_filter(&self, name: &CStr) {
+        let found = self.output_filters().find(|filter| {
+            // SAFETY: REQUEST: the filters of a request live as long as it does.
+            let record = unsafe { (**filter).frec };
+            // SAFETY: records of filters live as long as the configuration.
+            let its_name = unsafe { (*record).name };
+            // SAFETY: as above.
+            unsafe { bytes(its_name) == Some(name.to_bytes()) }
+        });
+        if let Some(filter) = found {
+            // SAFETY: REQUEST: a filter of this request.
+            unsafe { ffi::ap_remove_output_filter(filter) };
+        }
+    }
+
     /// No further request may come over this connection.
     pub(crate) fn close_connection_afterwards(&self) {
         // SAFETY: REQUEST: the connection outlives the request.

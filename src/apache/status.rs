@@ -49,6 +49,8 @@ impl Status {
 
 /// `APR_EGENERAL` and its neighbours are macros too: `APR_OS_START_ERROR` of apr_errno.h.
 const APR_OS_START_ERROR: ffi::apr_status_t = 20000;
+/// `APR_EGENERAL`.
+pub(crate) const APR_EGENERAL: ffi::apr_status_t = APR_OS_START_ERROR + 14;
 /// `APR_OS_START_STATUS`: statuses that are no failures, such as end of file.
 const APR_OS_START_STATUS: ffi::apr_status_t = APR_OS_START_ERROR + 50000;
 /// `APR_EOF`.
@@ -71,6 +73,13 @@ impl AprError {
     /// Whether the time was up.
     pub(crate) fn is_timeout(self) -> bool {
         self.0 == APR_TIMEUP
+    }
+}
+
+impl AprError {
+    /// Whether there was less to read than expected.
+    pub(crate) fn is_end_of_file(self) -> bool {
+        self.0 == APR_EOF
     }
 }
 

@@ -264,6 +264,22 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
         channel.send()
     }
 
+    /// Ends the response, which lacks bytes that it announced. The child knows whether they are missing: a filter of httpd
+    /// may have made the body.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub(crate) fn end_short(&mut self, announced: u64, given: u64) -> Result<(), ChannelError> {
+        let mut channel = self.conversation.channel.lock();
+        let out = channel.out();
+        let start = frame::open(out, Kind::Abort);
+        out.extend_from_slice(&0_u16.to_le_bytes());
+        put_u64(out, announced);
+        put_u64(out, given);
+        frame::close(out, start);
+        channel.send()
+    }
+
     /// Sends the request away: a process with newer code is to serve it.
     ///
     /// # Errors

@@ -176,6 +176,9 @@ impl<'r, 'c> Relay<'r, 'c> {
         match stop {
             Stop::Sink(SinkError::Answered) => Ok(End::Broken(EmbeddedSink::ANSWERED)),
             Stop::Sink(SinkError::ClientGone(_)) => {
+                if let Some(error) = self.sink.filter_failure() {
+                    return self.fail(Fault::Filter(error));
+                }
                 self.request.give_response_up();
                 Ok(End::Broken(Status::OK))
             }
@@ -430,7 +433,9 @@ impl<'r, 'c> Relay<'r, 'c> {
     /// The response will not be complete.
     fn abort(&mut self, range: Range<usize>) -> Result<End, Stop> {
         let broken = FrameError::Payload(Kind::Abort);
-        let code = Fields(self.channel.payload(range)).u16().ok_or(broken)?;
+        let mut fields = Fields(self.channel.payload(range));
+        let code = fields.u16().ok_or(broken)?;
+        let short = fields.u64().zip(fields.u64());
         if code != 0 && !(400..600).contains(&code) {
             return Err(broken.into());
         }
@@ -445,6 +450,13 @@ impl<'r, 'c> Relay<'r, 'c> {
         }
         if let Response::Replaced(_) = self.response {
             return self.end_replaced();
+        }
+        if let Some((announced, given)) = short {
+            if !self.reply.is_complete() && self.sink.end_short()? {
+                self.reply.close();
+                return Ok(End::Served(Status::OK));
+            }
+            Fault::Short { announced, given }.answer(self.request);
         }
         self.cut();
         Ok(End::Served(Status::OK))

@@ -242,10 +242,7 @@ impl<'c> Request<'_, 'c> {
         match end {
             Ok(End::Outcome(Outcome::Complete)) => sink.end(),
             Ok(End::Outcome(Outcome::Short { .. })) if self.facts.head.options.head_only => sink.end(),
-            Ok(End::Outcome(Outcome::Short { announced, given })) => {
-                let (_, entry) = Fault::Short { announced, given }.report();
-                sink.abort(SHORT, Some(&entry))
-            }
+            Ok(End::Outcome(Outcome::Short { announced, given })) => sink.end_short(announced, given),
             Ok(End::Outcome(Outcome::TimedOut)) => {
                 let (status, entry) = Fault::TimedOut.report();
                 sink.abort(status.code(), Some(&entry))
@@ -334,9 +331,6 @@ impl<'c> Request<'_, 'c> {
 }
 
 const INTERNAL_SERVER_ERROR: u16 = 500;
-/// No status of its own: the head has been sent, unless nothing at all was given, and then that is what is missing.
-const SHORT: u16 = 0;
-
 /// A callable that is missing is an error of the server here, where httpd's own children answer "not found".
 fn status_in_daemon(fault: &Fault, status: u16) -> u16 {
     if fault.is_missing_callable() { INTERNAL_SERVER_ERROR } else { status }

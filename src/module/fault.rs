@@ -9,7 +9,7 @@ use super::script_owner::NotOwned;
 use super::target;
 use crate::apache::log::Level;
 use crate::apache::request::Request;
-use crate::apache::status::Status;
+use crate::apache::status::{AprError, Status};
 use crate::daemon::channel::ChannelError;
 use crate::python::interpreter::InterpreterError;
 use crate::python::script::LoadError;
@@ -119,6 +119,8 @@ pub(crate) enum Fault {
     Objects(String),
     #[error("the application gave {given} of the {announced} bytes that its Content-Length announced")]
     Short { announced: u64, given: u64 },
+    #[error("a filter of httpd that changes the response has failed: {0} (SetOutputFilter, AddOutputFilterByType)")]
+    Filter(AprError),
     #[error("internal error: {0}")]
     Bug(String),
 }
@@ -167,6 +169,7 @@ impl Fault {
             Self::Traced(fault, _) => fault.verdict(),
             Self::Objects(_) => ("WSGI1002", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::Bug(_) => ("WSGI1006", Status::INTERNAL_SERVER_ERROR, Owner::Module),
+            Self::Filter(_) => ("WSGI1091", Status::INTERNAL_SERVER_ERROR, Owner::Host),
             Self::Short { .. } => ("WSGI1003", Status::OK, Owner::Application),
         }
     }

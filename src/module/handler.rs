@@ -254,23 +254,40 @@ fn finish(exchange: &mut EmbeddedExchange<'_>, outcome: Outcome) -> Result<Statu
     if exchange.response().was_answered() {
         return Ok(EmbeddedSink::ANSWERED);
     }
-    match outcome {
-        Outcome::Complete => Ok(end(exchange)),
-        Outcome::Short { .. } if exchange.request().is_head() => Ok(end(exchange)),
-        Outcome::Short { announced, given } => {
-            let status = Fault::Short { announced, given }.answer(exchange.request());
-            exchange.response().cut();
-            Ok(status)
-        }
+    let sent = match outcome {
+        Outcome::Complete => exchange.response().end(),
+        Outcome::Short { .. } if exchange.request().is_head() => exchange.response().end(),
+        Outcome::Short { announced, given } => match exchange.response().end_short() {
+            Ok(false) => {
+                let status = Fault::Short { announced, given }.answer(exchange.request());
+                exchange.response().cut();
+                return Ok(status);
+            }
+            ended => ended.map(drop),
+        },
+        // What it raised is that the filter has failed, most likely.
+        Outcome::Raised | Outcome::TimedOut if exchange.response().filter_failure().is_some() => Ok(()),
         Outcome::TimedOut => {
             let status = Fault::TimedOut.answer(exchange.request());
-            Ok(abandon(exchange, status))
+            return Ok(abandon(exchange, status));
         }
         // The exception has been logged where it was caught.
-        Outcome::Raised => Ok(abandon(exchange, Status::INTERNAL_SERVER_ERROR)),
-        Outcome::ClientGone => Ok(client_gone(exchange)),
-        Outcome::Answered => Ok(EmbeddedSink::ANSWERED),
+        Outcome::Raised => return Ok(abandon(exchange, Status::INTERNAL_SERVER_ERROR)),
+        Outcome::ClientGone => Err(SinkError::ClientGone(String::new())),
+        Outcome::Answered => Err(SinkError::Answered),
+    };
+    if let Some(error) = exchange.response().filter_failure() {
+        let status = Fault::Filter(error).answer(exchange.request());
+        return Ok(abandon(exchange, status));
     }
+    Ok(match sent {
+        Ok(()) => Status::OK,
+        Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
+        Err(SinkError::ClientGone(_)) => {
+            exchange.request().give_response_up();
+            Status::OK
+        }
+    })
 }
 
 /// Puts an error page in the place of the response, or cuts it if the client has seen some of it.
@@ -280,19 +297,5 @@ fn abandon(exchange: &mut EmbeddedExchange<'_>, status: Status) -> Status {
         return exchange.response().refusal().unwrap_or(status);
     }
     exchange.response().cut();
-    Status::OK
-}
-
-/// Ends a response that is complete.
-fn end(exchange: &mut EmbeddedExchange<'_>) -> Status {
-    match exchange.response().end() {
-        Ok(()) => Status::OK,
-        Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
-        Err(SinkError::ClientGone(_)) => client_gone(exchange),
-    }
-}
-
-fn client_gone(exchange: &EmbeddedExchange<'_>) -> Status {
-    exchange.request().give_response_up();
     Status::OK
 }

@@ -4,6 +4,7 @@ use crate::apache;
 use crate::apache::auth::{self, PasswordRecord, RequireRecord};
 use crate::apache::directive::{self, END, command};
 use crate::apache::hook::{self, ModuleNames, Registration};
+use crate::apache::passage;
 use crate::apache::pool::Pool;
 use crate::config::WsgiConfiguration;
 use crate::config::directives::{COUNT, DIRECTIVES};
@@ -85,6 +86,7 @@ impl Registration for Hooks {
         hook::handler::<health::Health>();
         hook::handler::<status::StatusPage>();
         apache::refusal::register();
+        passage::register();
         auth::provide_passwords(pool, c"wsgi", &PASSWORDS);
         auth::provide_requirement(pool, c"wsgi-group", &GROUPS);
     }

@@ -2,12 +2,11 @@
 
 use super::client::Patience;
 use super::log_entry::Entry;
-use crate::apache::brigade::{FilePart, Output, Tail};
+use crate::apache::brigade::{FilePart, Output, PassError, Tail};
 use crate::apache::client_socket::Direction;
 use crate::apache::refusal;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
-use crate::ffi;
 use crate::observe::threads::Phase;
 use crate::observe::watch;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError, Written};
@@ -27,8 +26,8 @@ pub(crate) struct EmbeddedSink<'r> {
     /// The last bytes of the response, waiting for its end so that both go out in one write.
     kept: Vec<u8>,
     has_length: bool,
-    /// Whether httpd's filters have seen the response: before that it can be taken back.
-    passed: bool,
+    /// Whether the application has given any byte of the body.
+    has_body: bool,
     /// Whether the end of the response has been passed as well.
     ended: bool,
     sendfile: bool,
@@ -36,6 +35,8 @@ pub(crate) struct EmbeddedSink<'r> {
     shared: bool,
     patience: Patience<'r>,
     answered: &'r AtomicBool,
+    /// What a filter that changes content returned: it has failed.
+    filter_failure: Option<AprError>,
     /// The status that the request had before the response began.
     status_before: i32,
     /// How many challenges (WWW-Authenticate) this response has added to those of others.
@@ -50,12 +51,13 @@ impl<'r> EmbeddedSink<'r> {
             output,
             kept: Vec::new(),
             has_length: false,
-            passed: false,
+            has_body: false,
             ended: false,
             sendfile,
             shared: false,
             patience: Patience::new(request, Direction::Send),
             answered,
+            filter_failure: None,
             status_before: request.status(),
             challenges: 0,
         }
@@ -97,7 +99,7 @@ impl<'r> EmbeddedSink<'r> {
     fn write_some(&mut self, data: &[u8]) -> Result<Written, SinkError> {
         if !self.patience.is_over() {
             let wait = self.patience.wait(false);
-            return wait.map(|client| Written::Some(0, client)).map_err(|error| self.failure(error));
+            return wait.map(|client| Written::Some(0, client)).map_err(unsent);
         }
         self.patience.note_success();
         let (first, rest) = data.split_at(data.len().min(PIECE));
@@ -106,12 +108,17 @@ impl<'r> EmbeddedSink<'r> {
             return Ok(Written::All);
         }
         let wait = self.patience.wait(false);
-        wait.map(|client| Written::Some(first.len(), client)).map_err(|error| self.failure(error))
+        wait.map(|client| Written::Some(first.len(), client)).map_err(unsent)
     }
 
-    /// Whether nothing of the response has left this module, so that an error page can take its place.
+    /// Whether nothing of the response has left the filters that change content, so that an error page can take its place.
     pub(crate) fn can_be_taken_back(&self) -> bool {
-        !self.passed && !self.was_answered()
+        !self.output.has_begun() && !self.was_answered()
+    }
+
+    /// What a filter that changes content returned, if one has failed.
+    pub(crate) fn filter_failure(&self) -> Option<AprError> {
+        self.filter_failure
     }
 
     /// Whether httpd has answered in the application's place.
@@ -120,20 +127,36 @@ impl<'r> EmbeddedSink<'r> {
     }
 
     fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), SinkError> {
-        if self.was_answered() {
-            return Err(SinkError::Answered);
+        if !self.goes_on()? {
+            return Ok(());
         }
-        self.passed = true;
+        self.has_body |= !data.is_empty();
         let _phase = watch::in_phase(Phase::Writing);
         self.output.send(data, tail).map_err(|error| self.failure(error))
     }
 
-    fn failure(&self, error: AprError) -> SinkError {
-        if error.0 == ffi::AP_FILTER_ERROR {
-            self.answered.store(true, Ordering::Relaxed);
-            SinkError::Answered
-        } else {
-            SinkError::ClientGone(format!("the response cannot be sent: {error}"))
+    /// Whether the filters are to get more: not where one of them has ended the response in the application's place.
+    fn goes_on(&self) -> Result<bool, SinkError> {
+        if self.was_answered() {
+            return Err(SinkError::Answered);
+        }
+        match self.filter_failure {
+            Some(error) => Err(unsent(error)),
+            None => Ok(!self.output.is_replaced()),
+        }
+    }
+
+    fn failure(&mut self, error: PassError) -> SinkError {
+        match error {
+            PassError::Answered => {
+                self.answered.store(true, Ordering::Relaxed);
+                SinkError::Answered
+            }
+            PassError::ClientGone(error) => unsent(error),
+            PassError::Filter(error) => {
+                self.filter_failure = Some(error);
+                unsent(error)
+            }
         }
     }
 
@@ -162,6 +185,13 @@ impl<'r> EmbeddedSink<'r> {
             return Ok(());
         }
         let kept = core::mem::take(&mut self.kept);
+        let has_body = self.has_body || !kept.is_empty();
+        if has_body && self.wants_part() {
+            // Where a filter makes the body, its answer to the first brigade has an end, and is httpd's to cut.
+            self.send(&kept, Tail::More)?;
+            self.output.leave_ranges_alone();
+            return self.send(&[], Tail::End);
+        }
         if self.has_length || kept.is_empty() {
             return self.send(&kept, Tail::End);
         }
@@ -170,14 +200,36 @@ impl<'r> EmbeddedSink<'r> {
         self.send(&[], Tail::End)
     }
 
+    /// Whether the client asks for a part of the resource.
+    fn wants_part(&self) -> bool {
+        self.request.headers_in().get(c"Range").is_some()
+    }
+
+    /// Ends a response that lacks bytes which it announced; `false` if it has to be cut. It has not where a filter has made
+    /// the body in the application's place. Called detached: it may block.
+    ///
+    /// # Errors
+    /// The client is gone, or httpd has answered.
+    pub(crate) fn end_short(&mut self) -> Result<bool, SinkError> {
+        let kept = core::mem::take(&mut self.kept);
+        if self.has_body || !kept.is_empty() {
+            self.send(&kept, Tail::Flush)?;
+            return Ok(self.output.is_replaced());
+        }
+        self.output.hold_empty_end();
+        self.ended = true;
+        self.send(&[], Tail::End)?;
+        Ok(!self.output.has_held_end())
+    }
+
     /// Ends a response that is not complete so that the client can tell.
     pub(crate) fn cut(&mut self) {
         let kept = core::mem::take(&mut self.kept);
         if !self.ended {
-            // The head must be on its way, and what filters hold back: httpd would make an error page of the cut.
+            // The head must be on its way, and what filters hold back.
             let _ = self.send(&kept, Tail::Flush);
         }
-        if !self.was_answered() {
+        if !self.was_answered() && !self.output.is_replaced() {
             watch::note_cut();
             self.output.cut();
         }
@@ -228,15 +280,23 @@ impl ResponseSink for EmbeddedSink<'_> {
     }
 
     fn send_file(&mut self, file: FileRange, complete: bool) -> Result<(), SinkError> {
-        if self.was_answered() {
-            return Err(SinkError::Answered);
+        if !self.goes_on()? {
+            return Ok(());
         }
-        self.passed = true;
+        self.has_body = true;
         self.ended = complete;
+        let refuses = || self.request.headers_out().get(c"Accept-Ranges").is_some_and(|units| units == b"none");
+        if self.wants_part() && refuses() {
+            self.output.leave_ranges_alone();
+        }
         let tail = if complete { Tail::End } else { Tail::Flush };
         let FileRange { descriptor, offset, length } = file;
         let _phase = watch::in_phase(Phase::Writing);
         let part = FilePart { descriptor, offset, length, sendfile: self.sendfile };
         self.output.send_file(part, tail).map_err(|error| self.failure(error))
     }
+}
+
+fn unsent(error: AprError) -> SinkError {
+    SinkError::ClientGone(format!("the response cannot be sent: {error}"))
 }

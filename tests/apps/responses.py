@@ -76,3 +76,70 @@ def recovers(environ, start_response):
     yield b"call %d" % call
     if call == 2:
         raise ValueError("half-way")
+
+
+# For filters that make the body, or change it.
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+
+
+def sends_file(environ, start_response):
+    """X-Sendfile as Werkzeug and Django send it; the query says what else is given."""
+    headers = [("Content-Type", "text/plain"), ("X-Sendfile", f"{ROOT}/data")]
+    query = environ["QUERY_STRING"].split(",")
+    if "missing" in query:
+        headers[1] = ("X-Sendfile", f"{ROOT}/missing")
+    if "length" in query:
+        headers.append(("Content-Length", str(os.path.getsize(f"{ROOT}/data"))))
+    start_response("200 OK", headers)
+    if "body" in query:
+        return [b"of the application"]
+    if "blocks" in query:
+        return iter([b"of the ", b"application"])
+    return []
+
+
+def counted(environ, start_response):
+    """Twenty bytes, in the way that the query names."""
+    body = b"0123456789abcdefghij"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20"), ("ETag", '"a"')])
+    way = environ["QUERY_STRING"]
+    if way == "blocks":
+        return iter([body[:5], body[5:]])
+    return [body]
+
+
+def own_part(environ, start_response):
+    headers = [("Content-Type", "text/plain"), ("Content-Length", "4"), ("Content-Range", "bytes 0-3/20")]
+    start_response("206 Partial Content", headers)
+    return [b"0123"]
+
+
+def file(environ, start_response):
+    headers = [("Content-Type", "text/plain")]
+    if environ["QUERY_STRING"] == "refuses":
+        headers.append(("Accept-Ranges", "none"))
+    start_response("200 OK", headers)
+    return environ["wsgi.file_wrapper"](open(f"{ROOT}/data", "rb"))
+
+
+def long_line(environ, start_response):
+    """A line that is too long for mod_substitute; the query says what comes before and how."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    line = b"x" * 3_000_000
+    way = environ["QUERY_STRING"]
+    if way == "late":
+        return iter([b"so far\n", line])
+    if way == "writes":
+        return writes_line(start_response, line)
+    return [line]
+
+
+def writes_line(start_response, line):
+    start_response("200 OK", [("Content-Type", "text/plain")])(line)
+    return []
+
+
+def text(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    return [] if environ["QUERY_STRING"] == "nothing" else [b"given"]
