@@ -158,3 +158,29 @@ fn a_filter_may_make_the_body() {
     httpd.get("/loud/text?nothing").assert_cut_short(200, "");
     httpd.finish(&["WSGI1003*0 of the 5 bytes"]);
 }
+
+#[test]
+fn a_list_is_one_thing_and_what_is_made_is_many() {
+    let httpd =
+        serving("<If \"%{HTTP:X-Filter} == 'on'\">\nSetOutputFilter DEFLATE\n</If>").modules(&["deflate"]).start();
+    let whole = "x".repeat(1_000_000);
+    for (way, most) in [("list", 16), ("tuple", 16), ("one", 16)] {
+        let response = httpd.get(&format!("/app/many?{way}"));
+        response.assert(200, &whole);
+        assert!(response.chunks.len() <= most, "{way}: {}", response.chunks.len());
+        let request = httpd.request("GET", &format!("/app/many?{way}"));
+        let response = request.header("X-Filter", "on").header("Accept-Encoding", "gzip").send();
+        assert!(response.complete && response.body.len() < 1500, "{way}: {}", response.body.len());
+    }
+    assert_eq!(httpd.get("/app/many?made").chunks, [50; 100]);
+    let parts = [("a", 10), ("b", 70_000), ("c", 65_530), ("d", 10), ("e", 200_000), ("f", 1)];
+    let mixed: String = parts.iter().map(|(letter, number)| letter.repeat(*number)).collect();
+    httpd.get("/app/mixed").assert(200, &mixed);
+    for length in [0, 5, 70_010, 100_000, mixed.len()] {
+        let response = httpd.get(&format!("/app/mixed?{length}"));
+        response.assert(200, &mixed[..length]);
+        assert_eq!(response.framing, Framing::Length(length));
+    }
+    httpd.get(&format!("/app/mixed?{}", mixed.len() + 1)).assert_cut_short(200, &mixed);
+    httpd.finish(&["WSGI1003"]);
+}

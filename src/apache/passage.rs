@@ -45,7 +45,7 @@ pub(crate) struct Passage<'r> {
 }
 
 impl<'r> Passage<'r> {
-    pub(crate) fn add(request: Request<'r>) -> Self {
+    pub(crate) fn add(request: &Request<'r>) -> Self {
         let seen: *mut Seen = request.pool().alloc(Seen::default());
         let record = RECORD.load(Ordering::Relaxed);
         // SAFETY: REQUEST: registered before the configuration was read; what is seen lives in the pool of the request.
@@ -60,7 +60,7 @@ impl<'r> Passage<'r> {
     }
 
     /// Whether it is still among the filters of the request: an error page of httpd's goes past it.
-    pub(crate) fn is_in_chain(&self, request: Request<'_>) -> bool {
+    pub(crate) fn is_in_chain(&self, request: &Request<'_>) -> bool {
         request.output_filters().any(|filter| filter == self.filter)
     }
 

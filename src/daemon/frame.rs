@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Abort = 23,
     /// Daemon: the script has changed. Nothing has been called; the request is to go to a process with the new code.
     Changed = 24,
+    /// Daemon: a piece of the response body that may wait for the one behind it.
+    Part = 25,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
             22 => Self::End,
             23 => Self::Abort,
             24 => Self::Changed,
+            25 => Self::Part,
             _ => return None,
         })
     }
@@ -64,7 +67,7 @@ impl Kind {
             // The lengths of the parts come on top, and a status line.
             Self::Head => LONGEST_HEAD + (64 << 10),
             Self::Log => LONGEST_ENTRY,
-            Self::Body | Self::LastBody | Self::Data => PIECE,
+            Self::Body | Self::LastBody | Self::Data | Self::Part => PIECE,
             Self::BodyFailed | Self::Abort => 64 << 10,
             Self::File => 17,
             Self::Want => 4,

@@ -280,6 +280,23 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
         channel.send()
     }
 
+    /// Sends a piece of the body in frames of a kind. Waits, and keeps others waiting.
+    fn send(&mut self, kind: Kind, data: &[u8]) -> Result<Written, SinkError> {
+        self.conversation.activity.note();
+        self.sent = true;
+        let mut channel = self.conversation.channel.lock();
+        if data.is_empty() {
+            frame::push(channel.out(), kind, &[]);
+            channel.send().map_err(|error| gone(&channel, error))?;
+            return Ok(Written::All);
+        }
+        for piece in data.chunks(PIECE) {
+            channel.out().extend_from_slice(&frame::header(kind, piece.len()));
+            channel.send_with(piece).map_err(|error| gone(&channel, error))?;
+        }
+        Ok(Written::All)
+    }
+
     /// Sends the request away: a process with newer code is to serve it.
     ///
     /// # Errors
@@ -316,21 +333,12 @@ impl ResponseSink for DaemonSink<'_, '_> {
         frame::close(out, start);
     }
 
-    /// Waits, and keeps others waiting.
     fn write(&mut self, data: &[u8]) -> Result<Written, SinkError> {
-        self.conversation.activity.note();
-        self.sent = true;
-        let mut channel = self.conversation.channel.lock();
-        if data.is_empty() {
-            frame::push(channel.out(), Kind::Data, &[]);
-            channel.send().map_err(|error| gone(&channel, error))?;
-            return Ok(Written::All);
-        }
-        for piece in data.chunks(PIECE) {
-            channel.out().extend_from_slice(&frame::header(Kind::Data, piece.len()));
-            channel.send_with(piece).map_err(|error| gone(&channel, error))?;
-        }
-        Ok(Written::All)
+        self.send(Kind::Data, data)
+    }
+
+    fn pass_on(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        self.send(Kind::Part, data)
     }
 
     fn keep(&mut self, data: &[u8]) {

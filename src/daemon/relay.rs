@@ -254,7 +254,7 @@ impl<'r, 'c> Relay<'r, 'c> {
     fn heed(&mut self, kind: Kind, range: Range<usize>) -> Result<Option<End>, Stop> {
         match kind {
             Kind::Head => self.take_head(range)?,
-            Kind::Data => self.pass(range)?,
+            Kind::Data | Kind::Part => self.pass(kind, range)?,
             Kind::File => self.pass_file(range)?,
             Kind::Want => self.give_body(range)?,
             Kind::Log => self.log(range)?,
@@ -324,12 +324,12 @@ impl<'r, 'c> Relay<'r, 'c> {
         if head.has_no_body() { Response::WithoutBody { _limit } } else { Response::Passed { _limit } }
     }
 
-    fn pass(&mut self, range: Range<usize>) -> Result<(), Stop> {
+    fn pass(&mut self, kind: Kind, range: Range<usize>) -> Result<(), Stop> {
         match self.response {
-            Response::None => return Err(FrameError::Unexpected(Kind::Data).into()),
+            Response::None => return Err(FrameError::Unexpected(kind).into()),
             Response::Replaced(_) => return Ok(()),
-            Response::Passed { .. } => self.reply.body(Kind::Data, range.len() as u64)?,
-            Response::WithoutBody { .. } => return Ok(self.reply.body(Kind::Data, range.len() as u64)?),
+            Response::Passed { .. } => self.reply.body(kind, range.len() as u64)?,
+            Response::WithoutBody { .. } => return Ok(self.reply.body(kind, range.len() as u64)?),
         }
         let is_last = self.channel.peek() == Some(Kind::End);
         let data = self.channel.payload(range);
@@ -337,6 +337,9 @@ impl<'r, 'c> Relay<'r, 'c> {
             // Together with the end of the response, in one write.
             self.sink.keep(data);
             return Ok(());
+        }
+        if kind == Kind::Part {
+            return Ok(self.sink.forward(data)?);
         }
         self.unflushed += data.len().max(1);
         self.sink.forward(data)?;

@@ -170,6 +170,10 @@ impl ResponseSink for ScriptExchange<'_> {
         Err(SinkError::Answered)
     }
 
+    fn pass_on(&mut self, _data: &[u8]) -> Result<Written, SinkError> {
+        Err(SinkError::Answered)
+    }
+
     fn keep(&mut self, _data: &[u8]) {}
 
     fn send_file(&mut self, _file: FileRange, _complete: bool) -> Result<(), SinkError> {

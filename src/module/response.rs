@@ -275,6 +275,14 @@ impl ResponseSink for EmbeddedSink<'_> {
         Ok(Written::All)
     }
 
+    fn pass_on(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        if self.shared {
+            return self.write(data);
+        }
+        self.forward(data)?;
+        Ok(Written::All)
+    }
+
     fn keep(&mut self, data: &[u8]) {
         self.kept.extend_from_slice(data);
     }

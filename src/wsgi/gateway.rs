@@ -131,6 +131,8 @@ pub(crate) trait ResponseSink {
     fn start(&mut self, head: &ResponseHead, length: Option<u64>);
     /// Sends bytes to the client now, as far as the client takes them.
     fn write(&mut self, data: &[u8]) -> Result<Written, SinkError>;
+    /// Sends bytes that may wait on their way for those that come next, as far as the client takes them.
+    fn pass_on(&mut self, data: &[u8]) -> Result<Written, SinkError>;
     /// Takes the last bytes of the response, which may wait for its end. Does not block.
     fn keep(&mut self, data: &[u8]);
     /// Sends part of a file. `complete` says that it is all of the response; else the response is cut behind it.

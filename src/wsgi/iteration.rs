@@ -1,9 +1,9 @@
 //! The result of an application on its way to the client (PEP 3333, "Buffering
 //! and Streaming").
 //!
-//! A list or tuple is ready: it is checked as a whole and goes out in one piece
-//! where it is small. Anything else is iterated, and every block goes to the
-//! client before the next one is asked for.
+//! A list or tuple is ready: it is checked as a whole, and goes out in few pieces
+//! that the host need not send at once. Anything else is iterated, and every block
+//! goes to the client before the next one is asked for.
 
 use super::Wsgi;
 use super::start_response::{Adapter, SendError, not_bytes};
@@ -46,14 +46,34 @@ fn send_ready(adapter: &Object<'_, Adapter>, blocks: &[Bound<'_, PyAny>]) -> Res
     for block in blocks {
         total += bytes_of(block)?.as_bytes().len();
     }
+    if total > COPIED_AT_MOST {
+        return send_pieces(adapter, blocks);
+    }
     for block in blocks {
-        if total > COPIED_AT_MOST {
-            send_block(adapter, block)?;
-        } else {
-            adapter.keep(bytes_of(block)?.as_bytes())?;
-        }
+        adapter.keep(bytes_of(block)?.as_bytes())?;
     }
     Ok(adapter.process_head()?)
+}
+
+/// Sends a ready body that is not copied as a whole: small blocks together, large ones as they are. Its last piece goes out
+/// with the end of the response. Nothing asks the host to hurry: the application has no more to give.
+fn send_pieces(adapter: &Object<'_, Adapter>, blocks: &[Bound<'_, PyAny>]) -> Result<(), SendError> {
+    adapter.process_head()?;
+    let mut piece = Vec::new();
+    for block in blocks {
+        let data = adapter.admit(bytes_of(block)?.as_bytes());
+        if piece.len() + data.len() > COPIED_AT_MOST {
+            adapter.pass_on(&piece)?;
+            piece.clear();
+        }
+        if data.len() > COPIED_AT_MOST {
+            adapter.pass_on(data)?;
+        } else {
+            piece.extend_from_slice(data);
+        }
+    }
+    adapter.keep_admitted(&piece);
+    Ok(())
 }
 
 /// Sends one block; an empty one does not even fix the head.

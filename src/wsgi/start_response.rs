@@ -162,8 +162,8 @@ impl Adapter {
         Ok(())
     }
 
-    /// Counts `data`; returns what of it belongs to the response.
-    fn admit<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+    /// Counts `data`, a block of the body; returns what of it belongs to the response.
+    pub(crate) fn admit<'a>(&self, data: &'a [u8]) -> &'a [u8] {
         if let Some(meter) = self.meter.as_ref().filter(|_| !data.is_empty()) {
             meter.count_write();
         }
@@ -188,6 +188,16 @@ impl Adapter {
                 }
                 _ => return Ok(()),
             }
+        }
+    }
+
+    /// Passes on what was counted before, and waits for the client without the exchange.
+    fn pass_all_on(&self, detached: &Detached<'_>, mut data: &[u8]) -> Result<(), SendError> {
+        loop {
+            let passed = self.exchange.with(detached, |exchange| exchange.sink().pass_on(data));
+            let Some(Written::Some(length, client)) = passed.transpose()? else { return Ok(()) };
+            data = &data[length..];
+            client.wait(detached);
         }
     }
 
@@ -246,6 +256,13 @@ impl Object<'_, Adapter> {
         kept.unwrap_or(Ok(()))
     }
 
+    /// As [`Self::keep`], of what was counted before.
+    pub(crate) fn keep_admitted(&self, data: &[u8]) {
+        if !data.is_empty() {
+            self.exchange.look(self.py(), |exchange| exchange.sink().keep(data));
+        }
+    }
+
     /// Sends `data` to the client now, with the thread detached. Empty data processes the head only.
     ///
     /// # Errors
@@ -268,6 +285,21 @@ impl Object<'_, Adapter> {
             Some(mut is_over) => *is_over = true,
             None => detached(self.py(), |_| *adapter.sending.lock() = true),
         }
+    }
+
+    /// Passes on what was counted before, with the thread detached. It may wait on its way for what comes next.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub(crate) fn pass_on(&self, data: &[u8]) -> Result<(), SendError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let adapter: &Adapter = self;
+        meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+            let is_over = adapter.sending.lock();
+            if *is_over { Ok(()) } else { adapter.pass_all_on(detached, data) }
+        })
     }
 
     /// Sends `range` as the whole body; its length is announced unless the application did so.

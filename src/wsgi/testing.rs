@@ -46,6 +46,7 @@ pub(super) enum Event {
         length: Option<u64>,
     },
     Write(Vec<u8>),
+    PassOn(Vec<u8>),
     Keep(Vec<u8>),
     File {
         offset: u64,
@@ -322,7 +323,7 @@ impl Response {
     /// The bytes of the body, however they were sent.
     pub(super) fn body(&self) -> Vec<u8> {
         let data = self.events.iter().filter_map(|event| match event {
-            Event::Write(data) | Event::Keep(data) | Event::File { data, .. } => Some(&**data),
+            Event::Write(data) | Event::PassOn(data) | Event::Keep(data) | Event::File { data, .. } => Some(&**data),
             _ => None,
         });
         data.collect::<Vec<_>>().concat()
@@ -651,6 +652,12 @@ impl ResponseSink for RecordedSink {
         }
         self.take()?;
         self.record.add(Event::Write(data.to_vec()));
+        Ok(Written::All)
+    }
+
+    fn pass_on(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        self.take()?;
+        self.record.add(Event::PassOn(data.to_vec()));
         Ok(Written::All)
     }
 

@@ -143,3 +143,20 @@ def writes_line(start_response, line):
 def text(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [] if environ["QUERY_STRING"] == "nothing" else [b"given"]
+
+
+def many(environ, start_response):
+    """A million bytes, as the query says."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    blocks = [b"x" * 50] * 20_000
+    ways = {"list": list, "tuple": tuple, "one": lambda blocks: [b"".join(blocks)], "made": lambda blocks: iter(blocks[:100])}
+    return ways[environ["QUERY_STRING"]](blocks)
+
+
+def mixed(environ, start_response):
+    """Small blocks, large ones and empty ones; with a length that the query names."""
+    headers = [("Content-Type", "text/plain")]
+    if environ["QUERY_STRING"]:
+        headers.append(("Content-Length", environ["QUERY_STRING"]))
+    start_response("200 OK", headers)
+    return [b"a" * 10, b"", b"b" * 70_000, b"c" * 65_530, b"d" * 10, b"", b"e" * 200_000, b"f"]
