@@ -31,7 +31,7 @@ serve: .toolchain ## Serve APP=examples/hello/app.wsgi on PORT=8000 with FREE_TH
 test: .toolchain ## Run all tests (unit tests, then the module in a real httpd).
 	@setup/with-modules.sh setup/test.sh --no-fail-fast
 
-lint: .toolchain ## Check format and lints.
+lint: .toolchain ## Check format, lints and dependencies.
 	@setup/lint.sh
 
 bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
