@@ -165,7 +165,7 @@ pub(crate) fn assume(
     // Files that tell of users and threads are out of reach once the root is another.
     let user = account::user_of(decision.ids.uid);
     let memberships = memberships(&decision, user.as_ref())?;
-    let threads = Threads::of_this_process().map_err(|errno| IdentityError::Threads { errno })?;
+    let threads = threads()?;
 
     warnings.extend(show_title(group, &threads).err());
     warnings.extend(set_priority(group).err());
@@ -182,6 +182,10 @@ pub(crate) fn assume(
     warnings.extend(set_limits(group));
     warnings.extend(set_surroundings(group, user.as_ref(), &threads));
     Ok(warnings)
+}
+
+fn threads() -> Result<Threads, IdentityError> {
+    Threads::of_this_process().map_err(|errno| IdentityError::Threads { errno })
 }
 
 /// The groups to take on; `None` leaves them as they are.
