@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn a_length_is_said_once_and_is_the_one_that_counts() {
         assert_eq!(read(Some(5), &[("Content-Length", "5")]), Ok(()));
-        let wrong: [(Option<u64>, &[(&str, &str)]); 5] = [
+        type Case = (Option<u64>, &'static [(&'static str, &'static str)]);
+        let wrong: [Case; 5] = [
             (Some(5), &[("Content-Length", "5"), ("content-length", "5")]),
             (Some(5), &[("Content-Length", "6")]),
             (None, &[("Content-Length", "5")]),
