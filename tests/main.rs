@@ -8,6 +8,7 @@ mod support;
 
 mod accepted;
 mod audit;
+mod children;
 mod client_names;
 mod clients;
 mod configuration;

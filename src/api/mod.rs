@@ -2,6 +2,7 @@
 //! What Python code sees of the module besides PEP 3333: the modules `mod_wsgi`
 //! and `apache`, the standard streams, `sys.argv` and `sys.path`.
 
+pub(crate) mod children;
 pub(crate) mod events;
 mod late;
 pub(crate) mod log_handler;

@@ -22,8 +22,8 @@ use crate::config::process_group::ProcessGroup;
 use crate::config::server::StartUp;
 use crate::module::log_entry::Entry;
 use crate::module::new_interpreter::set_switch_interval_of_group;
-use crate::module::preload;
 use crate::module::process::{Process, become_process};
+use crate::module::{new_interpreter, preload};
 use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
 use crate::unix::fork::{self, Private};
@@ -158,7 +158,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
     check_supervisor(supervisor)?;
     activity::prepare(group.config.threads as usize);
-    fork::mark_copies()?;
+    fork::mark_copies(new_interpreter::tell_of_copy)?;
     let parked = Parked::new()?;
     if let Some(listener) = listener {
         parked.add(Box::new(Waiter::Listener(Private::new(listener))))?;
@@ -245,12 +245,7 @@ impl Daemon {
     /// Ends this process if it is a copy that an application has made of a daemon (`os.fork()`), and that has come back
     /// from the application: it must not take requests, nor say anything for the daemon.
     pub(crate) fn leave_if_copy(&self) {
-        if fork::is_copy() {
-            let text = "WSGI1060: a process that an application forked returned from the application; it ends here \
-                        (expected os._exit() at its end)";
-            self.group.log(Level::Warning, text);
-            fork::leave(FAILED);
-        }
+        fork::leave_if_copy();
     }
 
     /// Asks to be replaced, as often as there is a reason, but the supervisor is not told more than it needs.

@@ -8,6 +8,7 @@ use crate::apache::request::Request;
 use crate::observe::threads::Phase;
 use crate::observe::watch;
 use crate::python::other_thread::this_thread;
+use crate::unix::fork;
 use crate::wsgi::gateway::{Arrived, ArrivingBody, BodyError, RequestBody};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -77,11 +78,18 @@ impl<'r> EmbeddedBody<'r> {
     }
 }
 
+/// The connection is not a copy's.
+fn check_ours() -> Result<(), BodyError> {
+    let refused = || BodyError("a process that the application has forked has no request body".into());
+    if fork::is_copy() { Err(refused()) } else { Ok(()) }
+}
+
 impl ArrivingBody for EmbeddedBody<'_> {
     fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError> {
         if self.empty {
             return Ok(Arrived::All);
         }
+        check_ours()?;
         if want == 0 {
             self.input.invite();
             return Ok(Arrived::Some);
@@ -101,6 +109,7 @@ impl RequestBody for EmbeddedBody<'_> {
         if self.empty {
             return Ok(true);
         }
+        check_ours()?;
         if want == 0 {
             self.input.invite();
             return Ok(false);

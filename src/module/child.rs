@@ -2,7 +2,7 @@
 //! with the pool of the child (SAFETY.md, AFTER-FORK).
 
 use super::process::{EMBEDDED, Process, become_process};
-use super::{preload, readiness};
+use super::{new_interpreter, preload, readiness};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
@@ -10,6 +10,7 @@ use crate::api;
 use crate::config::{WsgiConfiguration, control_script};
 use crate::python::config::GilMode;
 use crate::python::{finish, thread_state};
+use crate::unix::fork;
 use crate::wsgi::events::ProcessEvent;
 use core::time::Duration;
 
@@ -26,6 +27,10 @@ impl ChildHook for Child {
         let is_asked_for = preload::is_asked_for(server, EMBEDDED) || control_script::is_any_configured();
         if !process.start_up.runs_python_in_children() && !is_asked_for {
             log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
+            return;
+        }
+        if let Err(error) = fork::mark_copies(new_interpreter::tell_of_copy) {
+            log::server(Some(server), Level::Critical, &format!("WSGI0036: Python does not start: {error}"));
             return;
         }
         let started = process.start_python();

@@ -32,6 +32,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
         stdout: options.restrict_stdout,
         signal: options.restrict_signal && !process.is_service(),
     };
+    api::children::prepare(attached)?;
     api::restrictions::apply(py, restrictions, process.surroundings.log_info)?;
     if let Some(eggs) = process.python_eggs() {
         api::path::set_egg_cache(py, &eggs)?;
@@ -54,6 +55,13 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
 
 fn options_of(process: &Process, application_group: &str) -> Resolved {
     process.start_up.interpreters.resolve(process.group, application_group, process.python_path())
+}
+
+/// Says that this is a copy of a process that has come back from the application, where it ends.
+pub(crate) fn tell_of_copy() {
+    let text = "WSGI1060: a process that an application forked returned from the application; it ends here (expected \
+                os._exit() at its end)";
+    tell(Level::Warning, text);
 }
 
 /// One line about an interpreter of this process, which names the process group.

@@ -9,6 +9,7 @@ use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::observe::threads::Phase;
 use crate::observe::watch;
+use crate::unix::fork;
 use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError, Written};
 use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
@@ -126,7 +127,14 @@ impl<'r> EmbeddedSink<'r> {
         self.answered.load(Ordering::Relaxed)
     }
 
+    /// The connection is not a copy's.
+    fn check_ours() -> Result<(), SinkError> {
+        let gone = || SinkError::ClientGone("a process that the application has forked sends no response".into());
+        if fork::is_copy() { Err(gone()) } else { Ok(()) }
+    }
+
     fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), SinkError> {
+        Self::check_ours()?;
         if !self.goes_on()? {
             return Ok(());
         }
@@ -264,6 +272,7 @@ impl ResponseSink for EmbeddedSink<'_> {
     }
 
     fn write(&mut self, data: &[u8]) -> Result<Written, SinkError> {
+        Self::check_ours()?;
         let kept = core::mem::take(&mut self.kept);
         if !kept.is_empty() {
             self.send(&kept, Tail::More)?;
@@ -288,6 +297,7 @@ impl ResponseSink for EmbeddedSink<'_> {
     }
 
     fn send_file(&mut self, file: FileRange, complete: bool) -> Result<(), SinkError> {
+        Self::check_ours()?;
         if !self.goes_on()? {
             return Ok(());
         }

@@ -132,6 +132,11 @@ pub(crate) fn all() -> Vec<&'static Interpreter> {
     RUNTIME.get().map(|runtime| runtime.interpreters.lock().clone()).unwrap_or_default()
 }
 
+/// Whether the main interpreter is the only one, and no other is being made.
+pub(crate) fn is_only_one() -> bool {
+    RUNTIME.get().is_some_and(|runtime| !runtime.making.is_locked() && runtime.interpreters.lock().len() == 1)
+}
+
 /// One interpreter of each GIL: the main one, and those with a GIL of their own.
 pub(crate) fn one_of_each_gil() -> Vec<&'static Interpreter> {
     all().into_iter().filter(|interpreter| interpreter.own_gil).collect()
@@ -259,8 +264,10 @@ unsafe fn new_interpreter(own_gil: bool) -> Result<*mut ffi::PyInterpreterState,
     let mut config = ffi::_PyInterpreterConfig_LEGACY_INIT;
     if own_gil {
         config = ffi::_PyInterpreterConfig_INIT;
-        (config.allow_fork, config.allow_exec) = (1, 1);
+        config.allow_exec = 1;
     }
+    // Its child would be ended by CPython ("not main interpreter").
+    config.allow_fork = 0;
     // SAFETY: says the caller.
     let status = unsafe { ffi::Py_NewInterpreterFromConfig(&mut state, &config) };
     // SAFETY: a status is a plain value.

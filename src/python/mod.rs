@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod capsule;
 pub(crate) mod class;
 pub(crate) mod config;
+pub(crate) mod copy;
 pub(crate) mod detached;
 pub(crate) mod finish;
 pub(crate) mod generation;

@@ -7,6 +7,7 @@
 //! how pyo3's own bookkeeping (`Python::attach_unchecked`) nests below.
 
 use super::Interpreter;
+use crate::unix::fork;
 use pyo3::{Python, ffi};
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -71,6 +72,14 @@ pub(crate) fn is_attached() -> bool {
 ///
 /// Not to be nested: a thread that is inside `body` is attached already.
 pub(crate) fn attach<R>(interpreter: &'static Interpreter, body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
+    /// What the application has forked ends here, on unwinding too: it is none of the host's processes.
+    struct LeaveIfCopy;
+    impl Drop for LeaveIfCopy {
+        fn drop(&mut self) {
+            fork::leave_if_copy();
+        }
+    }
+    let _leave = LeaveIfCopy;
     let (slot, main) = THREAD.with(|thread| (thread.slot(interpreter), thread.main_state()));
     // SAFETY: both thread states are this thread's own, and it is detached: `attach` does not nest.
     unsafe { enter(slot.state, main, |py| body(&Attached { py, interpreter, slot })) }

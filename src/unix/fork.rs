@@ -1,11 +1,13 @@
 //! A new process from this one.
 
+use core::ffi::{c_int, c_void};
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::unistd::{ForkResult, Pid};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 /// The exit status after a panic, as Rust programs have it.
 const PANICKED: i32 = 101;
@@ -27,17 +29,55 @@ pub(crate) fn fork(body: impl FnOnce() -> i32) -> nix::Result<Pid> {
     }
 }
 
-/// Whether this process is a copy that an application has made of a daemon.
+/// Whether this process is a copy that an application has made of a daemon or of a child of httpd.
 static IS_COPY: AtomicBool = AtomicBool::new(false);
 
-/// From here on a process that is forked from this one knows that it is a copy, and no daemon.
+/// What a copy does before it ends because the application has returned in it.
+static RETURNED: OnceLock<fn()> = OnceLock::new();
+
+/// The exit status of a copy in which the application has returned.
+const RETURNED_STATUS: i32 = 255;
+
+/// From here on a process that is forked from this one knows that it is a copy. `returned` says so where a copy comes back
+/// from the application.
 ///
 /// # Errors
 /// The system has no memory left.
-pub(crate) fn mark_copies() -> nix::Result<()> {
+pub(crate) fn mark_copies(returned: fn()) -> nix::Result<()> {
+    let _ = RETURNED.set(returned);
     // SAFETY: COPY: `note_copy` only stores and closes. AFTER-FORK: the module stays mapped.
     let status = unsafe { libc::pthread_atfork(None, None, Some(note_copy)) };
-    if status == 0 { Ok(()) } else { Err(Errno::from_raw(status)) }
+    if status != 0 {
+        return Err(Errno::from_raw(status));
+    }
+    // SAFETY: AFTER-FORK: the module stays mapped.
+    match unsafe { on_exit(leave_copy, core::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(Errno::ENOMEM),
+    }
+}
+
+unsafe extern "C" {
+    /// glibc's `atexit` that is told the exit status.
+    fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+/// A copy runs none of the exit functions of httpd, which clean up for the process that it is a copy of. It is registered
+/// last and called first.
+extern "C" fn leave_copy(status: c_int, _: *mut c_void) {
+    if is_copy() {
+        leave(status);
+    }
+}
+
+/// Ends this process if it is a copy: the request is not its own, nor is anything that httpd would do next.
+pub(crate) fn leave_if_copy() {
+    if is_copy() {
+        if let Some(returned) = RETURNED.get() {
+            returned();
+        }
+        leave(RETURNED_STATUS);
+    }
 }
 
 extern "C" fn note_copy() {

@@ -13,7 +13,7 @@ use super::request_metrics;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
 use crate::metrics::{self, clock::Moment};
 use crate::python::class::Object;
-use crate::python::{Attached, references_to};
+use crate::python::{Attached, copy, references_to};
 use core::cell::RefCell;
 use pyo3::exceptions::{PyAttributeError, PySystemExit};
 use pyo3::prelude::*;
@@ -194,6 +194,9 @@ impl<'py> Call<'_, 'py> {
     /// Logs an exception as soon as it is known: before `close()` has its say.
     fn report(&self, sent: Result<(), SendError>) -> Outcome {
         let py = self.adapter.py();
+        if let Err(SendError::Python(error)) = &sent {
+            copy::leave_by_exit(py, error);
+        }
         match sent {
             Ok(()) => Outcome::Complete,
             Err(SendError::ClientGone(_)) => Outcome::ClientGone,
