@@ -135,6 +135,18 @@ impl<'r> Output<'r> {
         }
     }
 
+    /// Has the connection send what httpd holds back of a response that has ended: httpd reads the rest of a request body
+    /// before it does so itself, for as long as the client likes.
+    pub(crate) fn flush_connection(&mut self) {
+        self.append_tail(Tail::Flush);
+        // SAFETY: REQUEST: the connection outlives the request, and its first output filter is there.
+        let filters = unsafe { (*self.request.connection()).output_filters };
+        // SAFETY: REQUEST; the filters consume the bucket. A failure means that the client is gone, which is seen later.
+        unsafe { ffi::ap_pass_brigade(filters, self.brigade) };
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { ffi::apr_brigade_cleanup(self.brigade.cast()) };
+    }
+
     /// Sends `data`, then `tail`. The bytes need not outlive the call: a filter
     /// that keeps them for later copies them (`apr_bucket_setaside`).
     ///

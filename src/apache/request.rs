@@ -644,6 +644,14 @@ impl<'r> Request<'r> {
         member!(self, expecting_100) != 0 && !(200..300).contains(&member!(self, status))
     }
 
+    /// Whether there may be something to read. A HEAD request is asked about its filters (`WSGIMapHEADToGET`), and has no
+    /// body.
+    pub(crate) fn has_body(&self) -> bool {
+        let headers = self.headers_in();
+        let announced = headers.get(c"Transfer-Encoding").or_else(|| headers.get(c"Content-Length"));
+        announced.is_some_and(|length| length != b"0") && !self.is_head() && !self.is_error_document()
+    }
+
     /// Takes back a response head of which nothing was sent, so that an error page can take its place: the status is
     /// `status` again. What other modules have put into `err_headers_out` is for the error page, and stays.
     pub(crate) fn reset_response(&self, status: i32) {

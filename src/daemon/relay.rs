@@ -414,6 +414,9 @@ impl<'r, 'c> Relay<'r, 'c> {
         }
         self.reply.end()?;
         self.sink.end()?;
+        if self.body.is_unread() {
+            self.sink.push_out();
+        }
         self.reply.close();
         self.check_drained()?;
         Ok(End::Served(Status::OK))

@@ -46,6 +46,11 @@ impl<'r> EmbeddedBody<'r> {
         self.timed_out
     }
 
+    /// Whether there may be more of the body than was read.
+    pub(crate) fn is_unread(&self) -> bool {
+        !self.ended && self.request.has_body()
+    }
+
     /// Has a thread that waits for the client ask once more.
     pub(crate) fn end_wait(&self) {
         self.patience.end();

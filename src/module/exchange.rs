@@ -56,6 +56,11 @@ impl<'r> EmbeddedExchange<'r> {
         &mut self.sink
     }
 
+    /// Whether there may be more of the body than was read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.body.is_unread()
+    }
+
     /// Remembers that other threads than that of the request use it.
     fn note_thread(&mut self) {
         if this_thread() != self.thread {

@@ -55,7 +55,7 @@ fn serve<'r>(request: &mut Request<'r>, target: Target<'r>, watch: Option<&Watch
     check_target(request, target)?;
     let mut settings = settings_of(request, target);
     check_body(request, &settings)?;
-    if has_body(request) {
+    if request.has_body() {
         refusal::hold_back(request);
     }
     let mount = Mount::of(request);
@@ -167,13 +167,6 @@ fn check_body(request: &Request<'_>, settings: &Settings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether there may be something to read. A HEAD request is asked about its filters (`WSGIMapHEADToGET`), and has no body.
-fn has_body(request: &Request<'_>) -> bool {
-    let headers = request.headers_in();
-    let announced = headers.get(c"Transfer-Encoding").or_else(|| headers.get(c"Content-Length"));
-    announced.is_some_and(|length| length != b"0") && !request.is_head() && !request.is_error_document()
-}
-
 /// Whether a body that may have any length turns out to be none. Over HTTP/2 a client may say that its request is complete
 /// after it has sent the headers; until then mod_http2 calls the body chunked.
 fn ends_without_a_byte(request: &Request<'_>) -> bool {
@@ -281,7 +274,12 @@ fn finish(exchange: &mut EmbeddedExchange<'_>, outcome: Outcome) -> Result<Statu
         return Ok(abandon(exchange, status));
     }
     Ok(match sent {
-        Ok(()) => Status::OK,
+        Ok(()) => {
+            if exchange.is_unread() {
+                exchange.response().push_out();
+            }
+            Status::OK
+        }
         Err(SinkError::Answered) => EmbeddedSink::ANSWERED,
         Err(SinkError::ClientGone(_)) => {
             exchange.request().give_response_up();

@@ -230,6 +230,13 @@ impl<'r> EmbeddedSink<'r> {
         Ok(!self.output.has_held_end())
     }
 
+    /// The response has ended, and part of the request body is still to come: the client does not wait for that.
+    pub(crate) fn push_out(&mut self) {
+        if !self.was_answered() && !self.request.is_sub_request() {
+            self.output.flush_connection();
+        }
+    }
+
     /// Ends a response that is not complete so that the client can tell.
     pub(crate) fn cut(&mut self) {
         let kept = core::mem::take(&mut self.kept);
