@@ -129,6 +129,10 @@ impl ClientWait {
 
     /// Waits for the client, at most for `left`. Others may use the request meanwhile.
     pub(crate) fn wait(&self, left: Option<Duration>) {
+        if self.descriptor.is_none() && self.events == libc::POLLOUT {
+            // Nobody tells whether there is room: the next write waits for it.
+            return;
+        }
         let end = self.end.get();
         // Where no descriptor could be made for it, the end of the request is seen late.
         let longest = if let Some(None) = end { LONGEST_PAUSE } else { LOOK_AGAIN };

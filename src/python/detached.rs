@@ -13,3 +13,11 @@ pub(crate) struct Detached<'a>(PhantomData<(&'a mut &'a (), *mut ())>);
 pub(crate) fn detached<R: Send>(py: Python<'_>, body: impl for<'a> FnOnce(&Detached<'a>) -> R + Send) -> R {
     py.detach(|| body(&Detached(PhantomData)))
 }
+
+#[cfg(test)]
+impl Detached<'_> {
+    /// A thread of a test that has never been attached.
+    pub(crate) fn never_attached() -> Self {
+        Self(PhantomData)
+    }
+}

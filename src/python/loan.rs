@@ -179,12 +179,22 @@ impl<K: Lendable> Lease<K> {
 
     /// Lends `value` while `body` runs. At the end it waits, detached, for a thread that is using it.
     pub(crate) fn lend<'a, R>(&self, py: Python<'_>, value: &mut K::At<'a>, body: impl FnOnce() -> R) -> R {
-        struct TakeBack<'l, 'py, K: Lendable>(&'l Loan<K>, Python<'py>);
-        impl<K: Lendable> Drop for TakeBack<'_, '_, K> {
+        self.lend_and_wait(&|wait| detached(py, |_| wait()), value, body)
+    }
+
+    /// As [`Self::lend`]; `away` runs what may wait.
+    fn lend_and_wait<'a, R>(
+        &self,
+        away: &dyn Fn(&mut (dyn FnMut() + Send)),
+        value: &mut K::At<'a>,
+        body: impl FnOnce() -> R,
+    ) -> R {
+        struct TakeBack<'l, K: Lendable>(&'l Loan<K>, &'l dyn Fn(&mut (dyn FnMut() + Send)));
+        impl<K: Lendable> Drop for TakeBack<'_, K> {
             fn drop(&mut self) {
                 let loan = self.0;
                 if loan.lent.try_lock().is_none_or(|mut place| !loan.close(&mut place)) {
-                    detached(self.1, |_| {
+                    self.1(&mut || {
                         let mut place = loan.lent.lock();
                         while !loan.close(&mut place) {
                             loan.do_jobs(&mut place);
@@ -195,13 +205,17 @@ impl<K: Lendable> Lease<K> {
         }
         let (loan, number) = (&*self.loan, self.number);
         let mut pointer = Some(Pointer::of(value));
-        let mut open = |mut place: Place<'_, K>| pointer.take().map(|pointer| loan.open(&mut place, pointer, number));
+        let mut open = |mut place: Place<'_, K>| {
+            if let Some(pointer) = pointer.take() {
+                loan.open(&mut place, pointer, number);
+            }
+        };
         match loan.lent.try_lock() {
             Some(place) => open(place),
             // Someone finds out that an earlier lending is over.
-            None => detached(py, |_| open(loan.lent.lock())),
-        };
-        let _take_back = TakeBack(loan, py);
+            None => away(&mut || open(loan.lent.lock())),
+        }
+        let _take_back = TakeBack(loan, away);
         body()
     }
 
@@ -264,5 +278,81 @@ impl<K: Lendable> Lease<K> {
         fence(Ordering::SeqCst);
         loan.do_deferred(detached);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    struct Counting;
+
+    impl Lendable for Counting {
+        type At<'a> = Counter<'a>;
+
+        fn taken_back(lent: &mut Self::At<'_>) {
+            lent.is_back = true;
+        }
+    }
+
+    /// No atomic: two threads at once would lose counts, and a thread sanitizer would say so.
+    struct Counter<'a> {
+        count: &'a mut u64,
+        is_back: bool,
+    }
+
+    /// Uses a lease as long as it is good; returns how often it was.
+    fn use_up(lease: &Lease<Counting>, by: impl Fn(&Lease<Counting>, &Detached<'_>) -> Option<()>) -> u64 {
+        let detached = Detached::never_attached();
+        while !lease.is_lent() {
+            std::thread::yield_now();
+        }
+        (0..).take_while(|_| by(lease, &detached).is_some()).count() as u64
+    }
+
+    /// Lends a counter to six threads for a moment; returns the count, and how often each thread thinks it has counted.
+    fn lend_once(loan: &Arc<Loan<Counting>>) -> (u64, u64) {
+        let lease = Lease::next(loan);
+        let mut count = 0;
+        let mut counter = Counter { count: &mut count, is_back: false };
+        let with = |lease: &Lease<Counting>, detached: &Detached<'_>| {
+            lease.with(detached, |counter: &mut Counter<'_>| *counter.count += 1)
+        };
+        let defer = |lease: &Lease<Counting>, detached: &Detached<'_>| {
+            lease.defer(detached, 1, |counter: &mut Counter<'_>| *counter.count += 1)
+        };
+        let done = std::thread::scope(|scope| {
+            let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| use_up(&lease, with))).collect();
+            let deferring: Vec<_> = (0..3).map(|_| scope.spawn(|| use_up(&lease, defer))).collect();
+            lease.lend_and_wait(&|wait| wait(), &mut counter, || std::thread::sleep(Duration::from_millis(2)));
+            waiting.into_iter().chain(deferring).map(|thread| thread.join().expect("no panic")).sum::<u64>()
+        });
+        assert!(counter.is_back, "nobody was told of the end");
+        (count, done)
+    }
+
+    #[test]
+    fn one_thread_at_a_time_has_what_is_lent_and_nothing_deferred_is_lost() {
+        let loan = Arc::default();
+        for _ in 0..100 {
+            let (count, done) = lend_once(&loan);
+            assert_eq!(count, done);
+        }
+    }
+
+    #[test]
+    fn a_lease_is_good_for_one_lending() {
+        let loan = Arc::<Loan<Counting>>::default();
+        let (old, new, detached) = (Lease::next(&loan), Lease::next(&loan), Detached::never_attached());
+        let mut count = 0;
+        let mut counter = Counter { count: &mut count, is_back: false };
+        let seen = new.lend_and_wait(&|wait| wait(), &mut counter, || {
+            let used = [&old, &new].map(|lease| lease.with(&detached, |counter| *counter.count += 1).is_some());
+            (used, [old.is_lent(), new.is_lent(), loan.current().is_lent()])
+        });
+        assert_eq!(seen, ([false, true], [false, true, true]));
+        assert_eq!([old.is_lent(), new.is_lent(), loan.current().is_lent()], [false; 3]);
+        assert_eq!((new.with(&detached, |_| ()), count), (None, 1));
     }
 }
