@@ -1,6 +1,6 @@
 //! A request that several threads of the application work on at the same time: one reads, one sends, others log.
 
-use crate::support::{GilMode, Httpd, in_both_modes, wait_for};
+use crate::support::{Builder, GilMode, Httpd, in_both_modes, wait_for};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,39 +8,50 @@ use std::time::{Duration, Instant};
 const CONF: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On\nTimeout 120\nProtocols h2 h2c http/1.1";
 const LOGGED: &str = "a thread says something";
 
-fn serving(mode: GilMode) -> crate::support::Builder {
-    Httpd::with(CONF, "shared.py").modules(&["http2"]).tls().gil_mode(mode)
+fn serving(mode: GilMode) -> Builder {
+    Httpd::with(CONF, "shared.py").modules(&["http2"]).gil_mode(mode)
 }
 
-/// The ways to a server: what curl is told, and how the URL begins.
-const WAYS: [(&str, &str); 4] =
-    [("--http1.1", "{url}"), ("--http1.1", "{tls}"), ("--http2", "{tls}"), ("--http2-prior-knowledge", "{url}")];
+/// The ways to a server: how its URL begins, and what curl is told.
+const WAYS: [(&str, [&str; 2]); 2] =
+    [("{url}", ["--http1.1", "--http2-prior-knowledge"]), ("{tls}", ["--http1.1", "--http2"])];
+
+/// Tries something over HTTP/1.1 and HTTP/2, with and without TLS. The log may hold `expected`.
+fn in_all_ways(expected: &[&str], test: impl Fn(&Httpd, &str, &str)) {
+    in_both_modes(|mode| {
+        for (url, versions) in WAYS {
+            let builder = serving(mode);
+            let httpd = if url == "{tls}" { builder.tls() } else { builder }.start();
+            for version in versions {
+                println!("{url} {version}");
+                test(&httpd, url, version);
+            }
+            httpd.finish(expected);
+        }
+    });
+}
 
 #[test]
 fn one_thread_waits_for_the_client_while_another_one_answers() {
-    in_both_modes(|mode| {
-        let httpd = serving(mode).start();
-        for (version, url) in WAYS {
-            let mut client =
-                httpd.curl_command(&[version, "--no-buffer", "--upload-file", "-", &format!("{url}/duplex")]);
-            let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("curl runs");
-            let mut to = client.stdin.take().expect("a pipe");
-            let mut from = BufReader::new(client.stdout.take().expect("a pipe"));
-            let mut line = || {
-                let mut text = String::new();
-                from.read_line(&mut text).expect("curl writes text");
-                text
-            };
-            assert_eq!(line(), "ready\n", "{version} {url}");
-            for number in 0..20 {
-                to.write_all(format!("{number}\n").as_bytes()).expect("curl reads");
-                assert_eq!(line(), format!("echo {number}\n"), "{version} {url}");
-            }
-            drop(to);
-            assert_eq!(line(), "", "{version} {url}");
-            assert!(client.wait().expect("curl ends").success(), "{version} {url}");
+    in_all_ways(&[], |httpd, url, version| {
+        let target = format!("{url}/duplex");
+        let mut client = httpd.curl_command(&[version, "--no-buffer", "--upload-file", ".", &target]);
+        let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("curl runs");
+        let mut to = client.stdin.take().expect("a pipe");
+        let mut from = BufReader::new(client.stdout.take().expect("a pipe"));
+        let mut line = || {
+            let mut text = String::new();
+            from.read_line(&mut text).expect("curl writes text");
+            text
+        };
+        assert_eq!(line(), "ready\n");
+        for number in 0..20 {
+            to.write_all(format!("{number}\n").as_bytes()).expect("curl reads");
+            assert_eq!(line(), format!("echo {number}\n"));
         }
-        httpd.finish(&[]);
+        drop(to);
+        assert_eq!(line(), "");
+        assert!(client.wait().expect("curl ends").success());
     });
 }
 
@@ -77,6 +88,8 @@ fn a_client_that_stalls_holds_up_no_other_request() {
             assert_eq!(download.head().status, 200);
         }
         httpd.wait_for_log("a thread waits for its client");
+        // What is to be logged waits for no client either.
+        httpd.wait_for_log(LOGGED);
         // Far more than one request could take if it had to wait for one of them: they stall for ever.
         for _ in 0..20 {
             httpd.get("/plain").assert(200, "done");
@@ -90,55 +103,52 @@ fn a_client_that_stalls_holds_up_no_other_request() {
 }
 
 /// How long each way is used.
-const FOR: Duration = Duration::from_secs(3);
+const FOR: Duration = Duration::from_secs(2);
 
 #[test]
 fn readers_loggers_and_a_writer_share_a_request() {
     let expected: Vec<u8> = (0..200).flat_map(|n| format!("{n:03}{}", "x".repeat(697)).into_bytes()).collect();
     let expected = [&expected[..], b"read 200000"].concat();
-    in_both_modes(|mode| {
-        let httpd = serving(mode).start();
+    in_all_ways(&[LOGGED], |httpd, url, version| {
         let children = httpd.children();
         let file = httpd.root().join("body");
         std::fs::write(&file, vec![b'y'; 200_000]).expect("a file");
-        let from = format!("@{}", file.display());
-        for (version, url) in WAYS {
-            let until = Instant::now() + FOR;
-            std::thread::scope(|scope| {
-                for client in 0..6 {
-                    let (httpd, expected, from) = (&httpd, &expected, &from);
-                    scope.spawn(move || {
-                        let mut count = 0;
-                        while Instant::now() < until || count == 0 {
-                            let target = format!("{url}/stress");
-                            let mut arguments = vec![version, "--data-binary", from, "--header", "Expect:", &target];
-                            // One of the clients goes away in the middle.
-                            if client == 0 {
-                                arguments.extend(["--limit-rate", "100K", "--max-time", "0.3"]);
-                            }
-                            let output = httpd.curl(&arguments);
-                            let is_whole = output.status.success() && output.stdout == *expected;
-                            let end = String::from_utf8_lossy(&output.stdout[output.stdout.len().saturating_sub(60)..]);
-                            let (status, length) = (output.status, output.stdout.len());
-                            assert!(is_whole || client == 0, "{version} {url}: {status}, {length} bytes, {end}");
-                            count += 1;
-                        }
-                    });
+        let (from, target) = (format!("@{}", file.display()), format!("{url}/stress"));
+        let ask = |options: &[&str]| {
+            let arguments = [version, "--data-binary", &from, "--header", "Expect:", &target];
+            httpd.curl(&[&arguments, options].concat())
+        };
+        let until = Instant::now() + FOR;
+        std::thread::scope(|scope| {
+            let mut clients = Vec::new();
+            for _ in 0..5 {
+                clients.push(scope.spawn(|| {
+                    while {
+                        let output = ask(&[]);
+                        let is_whole = output.status.success() && output.stdout == expected;
+                        let (length, end) = (output.stdout.len(), output.stdout.len().saturating_sub(60));
+                        let end = String::from_utf8_lossy(&output.stdout[end..]);
+                        assert!(is_whole, "{}, {length} bytes, {end}", output.status);
+                        Instant::now() < until
+                    } {}
+                }));
+            }
+            // One goes away in the middle.
+            clients.push(scope.spawn(|| {
+                while Instant::now() < until {
+                    ask(&["--limit-rate", "100K", "--max-time", "0.3"]);
                 }
-            });
-        }
+            }));
+            clients.into_iter().for_each(|client| client.join().expect("whole answers"));
+        });
         assert!(children.iter().all(|child| child.is_alive()), "a child has died");
-        httpd.finish(&[LOGGED]);
     });
 }
 
 #[test]
 fn threads_that_log_for_ever_end_with_their_process() {
     in_both_modes(|mode| {
-        let httpd = Httpd::with(CONF, "shared.py")
-            .modules(&["http2"])
-            .tls()
-            .gil_mode(mode)
+        let httpd = serving(mode)
             .size("StartServers 1\nServerLimit 3\nThreadsPerChild 4\nMaxRequestWorkers 12\nMinSpareThreads 1\nMaxSpareThreads 12")
             .start();
         for _ in 0..3 {

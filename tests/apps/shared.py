@@ -105,7 +105,7 @@ def fills_client(environ, start_response):
 
     def log():
         while not stop.wait(0.05):
-            print("a thread says something", file=errors)
+            errors.write("a thread says something\n")
 
     threads = [threading.Thread(target=send), threading.Thread(target=log)]
     for thread in threads:
@@ -131,7 +131,7 @@ def stress(environ, start_response):
 
     def log():
         for number in range(15):
-            print("a thread says something", file=errors)
+            errors.write("a thread says something\n")
 
     threads = [threading.Thread(target=target) for target in (read, read, log, log)]
     start_response("200 OK", [])
@@ -153,13 +153,14 @@ def logs_for_ever(environ, start_response):
     def log():
         while True:
             try:
-                print("a thread says something", file=errors)
+                errors.write("a thread says something\n")
             except RuntimeError:
                 pass
-            print("a thread says something", file=sys.stderr)
+            sys.stderr.write("a thread says something\n")
             logging.getLogger().error("a thread says something")
+            time.sleep(0.0005)
 
-    for _ in range(3):
+    for _ in range(4):
         threading.Thread(target=log, daemon=True).start()
     start_response("200 OK", [("Content-Length", "4")])
     return [b"done"]
