@@ -44,9 +44,12 @@ fn one_thread_waits_for_the_client_while_another_one_answers() {
             from.read_line(&mut text).expect("curl writes text");
             text
         };
-        assert_eq!(line(), "ready\n");
-        for number in 0..20 {
+        for number in 0..5 {
             to.write_all(format!("{number}\n").as_bytes()).expect("curl reads");
+            if number == 0 {
+                // curl looks at what it receives only when it has something to send.
+                assert_eq!(line(), "ready\n");
+            }
             assert_eq!(line(), format!("echo {number}\n"));
         }
         drop(to);
