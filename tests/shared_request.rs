@@ -1,8 +1,9 @@
 //! A request that several threads of the application work on at the same time: one reads, one sends, others log.
 
 use crate::support::{Builder, GilMode, Httpd, in_both_modes, wait_for};
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const CONF: &str = "WSGIScriptAlias / {app}\nWSGIChunkedRequest On\nTimeout 120\nProtocols h2 h2c http/1.1";
@@ -31,30 +32,103 @@ fn in_all_ways(expected: &[&str], test: impl Fn(&Httpd, &str, &str)) {
     });
 }
 
+/// A connection whose bytes are written here: a client of its own (curl) sends and receives by turns.
+struct Wire {
+    to: Box<dyn Write>,
+    from: Box<dyn Read>,
+    seen: Vec<u8>,
+    /// The program that encrypts.
+    program: Option<Child>,
+}
+
+impl Wire {
+    fn open(httpd: &Httpd, is_encrypted: bool, is_http2: bool) -> Self {
+        let address = format!("127.0.0.1:{}", httpd.port);
+        if !is_encrypted {
+            let stream = TcpStream::connect(address).expect("the server listens");
+            stream.set_read_timeout(Some(Duration::from_secs(30))).expect("an open socket");
+            let to = stream.try_clone().expect("a descriptor");
+            return Self { to: Box::new(to), from: Box::new(stream), seen: Vec::new(), program: None };
+        }
+        let protocol = if is_http2 { "h2" } else { "http/1.1" };
+        let mut program = Command::new("openssl")
+            .args(["s_client", "-quiet", "-connect", &address, "-alpn", protocol])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl runs");
+        let (to, from) = (program.stdin.take().expect("a pipe"), program.stdout.take().expect("a pipe"));
+        Self { to: Box::new(to), from: Box::new(from), seen: Vec::new(), program: Some(program) }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.to.write_all(bytes).and_then(|()| self.to.flush()).expect("the server reads");
+    }
+
+    /// Reads until that text has come. Neither version of HTTP changes it.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) {
+        while !self.seen.windows(text.len()).any(|bytes| bytes == text.as_bytes()) {
+            let mut more = [0; 4096];
+            let length = self.from.read(&mut more).expect("the server sends");
+            assert!(length > 0, "the end came instead of {text}: {}", String::from_utf8_lossy(&self.seen));
+            self.seen.extend_from_slice(&more[..length]);
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(program) = &mut self.program {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+    }
+}
+
+/// A frame of HTTP/2 for the first stream, or for the connection.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("a short frame");
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// The beginning of a request for `/duplex`, whose body follows.
+fn head(is_http2: bool) -> Vec<u8> {
+    if !is_http2 {
+        return b"POST /duplex HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    }
+    let mut block = Vec::new();
+    for (name, value) in [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/duplex")] {
+        // HPACK: a literal that is not indexed.
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).expect("a short text"));
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, &[]), &frame(1, 4, 1, &block)].concat()
+}
+
+fn part(is_http2: bool, data: &str) -> Vec<u8> {
+    if is_http2 {
+        return frame(0, u8::from(data.is_empty()), 1, data.as_bytes());
+    }
+    format!("{:x}\r\n{data}\r\n", data.len()).into_bytes()
+}
+
 #[test]
 fn one_thread_waits_for_the_client_while_another_one_answers() {
     in_all_ways(&[], |httpd, url, version| {
-        let target = format!("{url}/duplex");
-        let mut client = httpd.curl_command(&[version, "--no-buffer", "--upload-file", ".", &target]);
-        let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("curl runs");
-        let mut to = client.stdin.take().expect("a pipe");
-        let mut from = BufReader::new(client.stdout.take().expect("a pipe"));
-        let mut line = || {
-            let mut text = String::new();
-            from.read_line(&mut text).expect("curl writes text");
-            text
-        };
-        for number in 0..5 {
-            to.write_all(format!("{number}\n").as_bytes()).expect("curl reads");
-            if number == 0 {
-                // curl looks at what it receives only when it has something to send.
-                assert_eq!(line(), "ready\n");
-            }
-            assert_eq!(line(), format!("echo {number}\n"));
+        let is_http2 = version.starts_with("--http2");
+        let mut wire = Wire::open(httpd, url == "{tls}", is_http2);
+        wire.send(&head(is_http2));
+        wire.wait_for("ready\n");
+        for number in 0..20 {
+            wire.send(&part(is_http2, &format!("{number}\n")));
+            wire.wait_for(&format!("echo {number}\n"));
         }
-        drop(to);
-        assert_eq!(line(), "");
-        assert!(client.wait().expect("curl ends").success());
+        wire.send(&part(is_http2, ""));
     });
 }
 
