@@ -26,6 +26,9 @@
 //!
 //! Before step 3 `scripts` may have decided that the client does not come in; before step 5 it may choose the application.
 //!
+//! `module/counting` counts each request from step 3 on, in memory that all processes of httpd share (`observe`), and
+//! `module/status` and `module/health` answer from there, without Python.
+//!
 //! A child process starts Python in `module/child` (through `python/config`, `wsgi`, `api`) and
 //! ends it in `python/finish`; a daemon does both in `daemon/process`.
 //!
@@ -33,8 +36,8 @@
 //!
 //! `module`, `daemon` and `scripts` know all. `config` knows `apache`, which knows `ffi`. `python` knows no httpd,
 //! `apache` no Python. `wsgi` knows neither httpd nor sockets: it is written against the traits
-//! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix` and
-//! `metrics` know none of them. What `unsafe` relies on stands in `SAFETY.md`.
+//! in `wsgi/gateway`, which `module` implements over httpd and `daemon` over a connection. `unix`,
+//! `metrics` and `observe` know none of them. What `unsafe` relies on stands in `SAFETY.md`.
 
 mod apache;
 mod api;

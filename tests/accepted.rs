@@ -27,6 +27,8 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         (&format!("{service} interval=soon"), "interval=soon", &["expected", "0.5"]),
         (&format!("{service} 5"), "'5'", &["expected", "interval="]),
         (&format!("{service} interval=5 more"), "'more'", &["expected"]),
+        ("WSGIDrainTime -1", "-1", &["expected", "seconds"]),
+        ("WSGIDrainTime soon", "soon", &["expected", "seconds"]),
         ("WSGISlowRequests -1", "-1", &["expected", "seconds"]),
         ("WSGISlowRequests soon", "soon", &["expected", "seconds"]),
         ("WSGISlowRequests 1 2", "1 2", &["expected", "seconds"]),
@@ -63,6 +65,7 @@ fn what_belongs_to_the_server_as_a_whole_stands_in_the_main_server_alone() {
         "WSGIAcceptMutex default",
         "WSGIServerMetrics On",
         "WSGITelemetryService unix:/run/t.sock",
+        "WSGIDrainTime 1",
         "WSGISlowRequests 1",
         "WSGITelemetryOptions All",
     ] {

@@ -1,7 +1,7 @@
 //! `SetHandler wsgi-health`: probes are answered without Python, whatever Python does.
 
 use crate::support::faults::{release, serving, wait_for_notes};
-use crate::support::{Builder, Httpd, Response, in_both_modes, wait_for};
+use crate::support::{Builder, Httpd, Mpm, Response, in_both_modes, wait_for};
 use std::fs;
 
 const PROBES: &str = "<Location /health>\nSetHandler wsgi-health\n</Location>\n";
@@ -82,4 +82,31 @@ fn an_application_that_does_not_load_is_not_ready_until_it_does() {
         assert_answer(&httpd.get("/health/startup"), 200, "ok");
         httpd.finish(&["WSGI0110", "Traceback"]);
     }
+}
+
+#[test]
+fn a_graceful_stop_tells_first_and_serves_on_for_the_drain_time() {
+    for mpm in Mpm::ALL {
+        println!("{mpm:?}");
+        let httpd = probed("", "WSGIDrainTime 3600").mpm(mpm).start();
+        wait_until_ready(&httpd);
+        httpd.parent().signal("WINCH");
+        wait_for("the drain", || (httpd.get("/health/ready").status == 503).then_some(()));
+        assert_answer(&httpd.get("/health/ready"), 503, "draining");
+        assert_answer(&httpd.get("/health/ready/group"), 503, "draining");
+        assert_answer(&httpd.get("/health/live"), 200, "ok");
+        // New connections are served as before. The second signal ends the wait.
+        httpd.get("/plain").assert(200, "done");
+        httpd.finish_by("WINCH", &[]);
+    }
+}
+
+#[test]
+fn the_drain_ends_by_itself_also_after_a_restart() {
+    let httpd = probed("", "WSGIDrainTime 0.5").start();
+    httpd.graceful();
+    wait_until_ready(&httpd);
+    httpd.parent().signal("WINCH");
+    httpd.wait_for_log("AH00492");
+    httpd.finish_killed(&[]);
 }

@@ -30,9 +30,10 @@ pub(crate) trait BeforeChildrenHook {
     fn run() -> Result<(), String>;
 }
 
-/// A function that httpd calls in its parent when a child has ended.
-pub(crate) trait ChildEndedHook {
-    fn run(process: u32);
+/// Functions that httpd calls in its parent when a child has been started, and when one has ended.
+pub(crate) trait ChildrenHook {
+    fn started();
+    fn ended(process: u32);
 }
 
 /// A function that httpd calls in its parent every ten seconds or so.
@@ -103,7 +104,7 @@ unsafe extern "C" fn before_children_hook<H: BeforeChildrenHook>(
     })
 }
 
-unsafe extern "C" fn child_status_hook<H: ChildEndedHook>(
+unsafe extern "C" fn child_status_hook<H: ChildrenHook>(
     _server: *mut ffi::server_rec,
     process: ffi::pid_t,
     _generation: ffi::ap_generation_t,
@@ -111,10 +112,12 @@ unsafe extern "C" fn child_status_hook<H: ChildEndedHook>(
     status: ffi::mpm_child_status,
 ) {
     guard((), || {
-        if status == ffi::MPM_CHILD_EXITED
+        if status == ffi::MPM_CHILD_STARTED {
+            H::started();
+        } else if status == ffi::MPM_CHILD_EXITED
             && let Ok(process) = u32::try_from(process)
         {
-            H::run(process);
+            H::ended(process);
         }
     });
 }
@@ -189,8 +192,8 @@ pub(crate) fn before_children<H: BeforeChildrenHook>() {
     unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), next) };
 }
 
-/// Registers `H` for the end of each child.
-pub(crate) fn child_ended<H: ChildEndedHook>() {
+/// Registers `H` for the start and the end of each child.
+pub(crate) fn children<H: ChildrenHook>() {
     // SAFETY: httpd calls this during registration.
     unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }

@@ -14,7 +14,7 @@ use super::server::ServerSettings;
 use super::settings::DirectorySettings;
 use super::telemetry::{self, TelemetryOptions, TelemetryService};
 use super::trusted_proxies::{self, TrustedProxies};
-use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds};
+use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds, seconds};
 use crate::apache::directive::{Arguments, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
 
@@ -64,7 +64,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 50] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 51] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -82,6 +82,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 50] = [
         c"On or Off, without effect: sockets have other names after each restart"),
     global(c"WSGIAcceptMutex", |s, a| { s.start_up.accept_mutex = AcceptMutex::parse(&a.first())?; Ok(()) },
         c"default or the name of a mutex, without effect: no two processes share a socket"),
+    global(c"WSGIDrainTime", |s, a| { s.start_up.drain_time = seconds(&a.first())?; Ok(()) },
+        c"a number of seconds for which httpd serves on after apachectl graceful-stop while wsgi-health is not ready, 0 for none"),
     global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(&a.first())?; Ok(()) },
         c"On or Off: whether applications may ask for the metrics of httpd"),
     global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service)?); Ok(()) },

@@ -9,6 +9,7 @@ use super::values::{AcceptMutex, Audit, HashSeed};
 use crate::apache::directive::Arguments;
 use crate::apache::pool::PoolStr;
 use crate::apache::server;
+use core::time::Duration;
 
 /// What is configured outside of directories.
 #[derive(Default)]
@@ -52,6 +53,8 @@ pub(crate) struct StartUp {
     pub(crate) keep_socket_names: bool,
     /// `WSGIAcceptMutex`. Without effect
     pub(crate) accept_mutex: AcceptMutex,
+    /// `WSGIDrainTime`; zero leaves `SIGWINCH` to httpd
+    pub(crate) drain_time: Duration,
     /// `WSGIServerMetrics` and the telemetry directives
     pub(crate) telemetry: Telemetry,
     /// Whether httpd's own processes run Python; `None` while no directive has decided it

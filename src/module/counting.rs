@@ -1,20 +1,33 @@
 //! The requests of this module, counted: where httpd's hooks and the handler meet `observe`.
 
-use crate::apache::hook::{ChildEndedHook, MonitorHook};
+use crate::apache::directive;
+use crate::apache::hook::{ChildrenHook, MonitorHook};
 use crate::apache::mpm;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
+use crate::config::WsgiConfiguration;
 use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
 use crate::observe::watch::{Watch, note_process};
+use crate::unix::late_stop;
+use core::time::Duration;
 
-/// The hook that httpd calls in its parent when a child has ended.
-pub(crate) struct ChildEnded;
+/// The hook that httpd calls in its parent when a child has been started, and when one has ended.
+pub(crate) struct Children;
 
-impl ChildEndedHook for ChildEnded {
-    fn run(process: u32) {
+impl ChildrenHook for Children {
+    /// httpd has its own handlers of signals now.
+    fn started() {
+        let settings = Server::main().and_then(directive::server_settings::<WsgiConfiguration>);
+        let time = settings.map_or(Duration::ZERO, |settings| settings.start_up.drain_time);
+        if !time.is_zero() {
+            late_stop::put_off(time, board::drain);
+        }
+    }
+
+    fn ended(process: u32) {
         board::child_ended(process);
     }
 }

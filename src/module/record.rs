@@ -77,7 +77,7 @@ impl Registration for Hooks {
         hook::post_config::<start::Start>();
         hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();
-        hook::child_ended::<counting::ChildEnded>();
+        hook::children::<counting::Children>();
         hook::monitor::<counting::Look>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::fixups::<translate::FileOfAlias>();

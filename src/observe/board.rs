@@ -121,6 +121,13 @@ pub(crate) fn child_ended(process: u32) {
     }
 }
 
+/// From now on no new requests are to be sent here. Safe in a signal handler.
+pub(crate) fn drain() {
+    if let Some(board) = board() {
+        board.flags[DRAINING].store(clock::now().max(1), Relaxed);
+    }
+}
+
 /// Called in the parent now and then.
 pub(crate) fn look() {
     let Some(board) = board() else { return };

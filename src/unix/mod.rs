@@ -8,6 +8,7 @@ pub(crate) mod environment;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod last_line;
+pub(crate) mod late_stop;
 pub(crate) mod locale;
 pub(crate) mod one_thread;
 pub(crate) mod parked;
