@@ -71,7 +71,7 @@ fn each_request_is_counted_once_by_the_way_it_ended() {
         let error_page = "ErrorDocument 404 /here/plain/of-an-error";
         let httpd = serving("threads=2", error_page).mpm(mpm).start();
         for mount in ["here", "there"] {
-            for path in ["plain", "missing", "moved", "broken", "cut", "fork", "plain?x", "absent"] {
+            for path in ["plain", "missing", "moved", "inside", "broken", "cut", "fork", "plain?x", "absent"] {
                 let _ = httpd.request("GET", &format!("/{mount}/{path}")).header("X-Test", "1").send();
             }
             assert_as_logged(&httpd, mount, 1, 0);

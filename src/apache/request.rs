@@ -250,6 +250,18 @@ impl<'r> Request<'r> {
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
     }
 
+    /// The status that the client has seen: that of the resource to which httpd has redirected the request itself, if it has.
+    pub(crate) fn final_status(&self) -> u16 {
+        let mut status = self.status();
+        let mut next = NonNull::new(member!(self, next));
+        while let Some(raw) = next {
+            let request = Request { raw, life: self.life };
+            status = request.status();
+            next = NonNull::new(member!(request, next));
+        }
+        u16::try_from(status).unwrap_or(0)
+    }
+
     /// Notes that the request has been counted: what httpd makes of its response is not counted again.
     pub(crate) fn note_counted(&self) {
         let (vector, mark) = (member!(self, request_config), core::ptr::without_provenance_mut(1));

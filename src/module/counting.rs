@@ -62,8 +62,7 @@ pub(crate) fn counted<'r>(
     let Some(watch) = is_new.then(Watch::begin).flatten() else { return serve(request, None) };
     request.note_counted();
     let status = serve(request, Some(&watch));
-    let answered = u16::try_from(request.status()).unwrap_or(0);
-    watch.end(if status.code() >= 100 { status.code() } else { answered });
+    watch.end(if status.code() >= 100 { status.code() } else { request.final_status() });
     status
 }
 

@@ -35,6 +35,12 @@ def moved(environ, start_response):
     return [b"there"]
 
 
+def inside(environ, start_response):
+    """A daemon has httpd answer with another resource, which there is not."""
+    start_response("200 OK", [*TEXT, ("Location", "/there/missing")])
+    return [b"elsewhere"]
+
+
 def broken(environ, start_response):
     raise ValueError("on purpose")
 
