@@ -497,3 +497,25 @@ fn a_child_that_dies_never_completes_a_response() {
         httpd.finish(LOG_OF_DEATH);
     }
 }
+
+#[test]
+fn filters_caches_and_framing_are_as_over_http_1() {
+    let conf = "WSGIScriptAlias /framing {apps}/start_response.py\nWSGIScriptAlias / {app}\nXSendFile On\n\
+                XSendFilePath {root}\nCacheRoot {root}/cache\nCacheEnable disk /raises";
+    for wire in [Wire::PriorKnowledge, Wire::Tls] {
+        let httpd = wire.serving(conf, "responses.py").app("start_response.py").writable("cache");
+        let httpd = httpd.modules(&["xsendfile", "cache", "cache_disk"]).file("data", "line 0\nline 1\n").start();
+        for _ in 0..3 {
+            for path in ["/sends_file?length", "/sends_file?length,body", "/sends_file?length,blocks"] {
+                wire.assert_answer(&httpd, path, &[], "line 0\nline 1\n");
+                wire.assert_answer(&httpd, path, &["--header", "Range: bytes=7-13"], "line 1\n");
+            }
+            let part = ["--header", "Range: bytes=0-3"];
+            wire.assert_answer(&httpd, "/counted?list", &part, "0123456789abcdefghij");
+            wire.assert_answer(&httpd, "/own_part", &part, "0123");
+            wire.assert_answer(&httpd, "/framing/own_framing", &[], "abc");
+            wire.assert_reset(&httpd, "/raises");
+        }
+        httpd.finish(&["WSGI1090", "WSGI0174", "ValueError: half-way"]);
+    }
+}

@@ -184,3 +184,44 @@ fn a_list_is_one_thing_and_what_is_made_is_many() {
     httpd.get(&format!("/app/mixed?{}", mixed.len() + 1)).assert_cut_short(200, &mixed);
     httpd.finish(&["WSGI1003"]);
 }
+
+/// What `filtered` puts before a path, the filter that works there, and its module.
+const FILTERS: [(&str, &str, &str); 5] = [
+    ("deflated", "DEFLATE", "deflate"),
+    ("brotli", "BROTLI_COMPRESS", "brotli"),
+    ("substituted", "SUBSTITUTE", "substitute"),
+    ("buffered", "BUFFER", "buffer"),
+    ("included", "INCLUDES", "include"),
+];
+
+#[test]
+fn what_fails_among_filters_is_a_page_or_a_cut() {
+    let mut conf = "Header always set X-Always 1\nHeader onsuccess set X-Success 1\n".to_owned();
+    for (place, filter, _) in FILTERS {
+        conf += &format!("WSGIScriptAlias /{place} {{app}}\n<Location /{place}>\nOptions +Includes\n");
+        conf += &format!("SetOutputFilter {filter}\n</Location>\n");
+    }
+    let modules: Vec<&str> = FILTERS.iter().map(|(_, _, module)| *module).chain(["headers", "filter"]).collect();
+    let httpd = serving(&conf).modules(&modules).start();
+    for (place, _, _) in FILTERS {
+        println!("{place}");
+        let ask = |path: &str| {
+            let request = httpd.request("GET", &format!("/{place}/{path}"));
+            let response = request.header("Accept-Encoding", "gzip, br").send();
+            assert_eq!(response.header("X-Always"), Some("1"), "{place}: {response:?}");
+            response
+        };
+        let response = ask("plain");
+        assert_eq!((response.status, response.complete, response.header("X-Success")), (200, true, Some("1")));
+        let response = ask("fails");
+        response.assert_error_page(500);
+        assert_eq!((response.header("X-Success"), response.header("Content-Encoding")), (None, None));
+        let response = ask("raises");
+        if place == "buffered" {
+            response.assert_error_page(500);
+        } else {
+            assert!(response.status == 200 && !response.complete, "{place}: {response:?}");
+        }
+    }
+    httpd.finish(&["WSGI0174", "ValueError: "]);
+}

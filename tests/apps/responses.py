@@ -160,3 +160,13 @@ def mixed(environ, start_response):
         headers.append(("Content-Length", environ["QUERY_STRING"]))
     start_response("200 OK", headers)
     return [b"a" * 10, b"", b"b" * 70_000, b"c" * 65_530, b"d" * 10, b"", b"e" * 200_000, b"f"]
+
+
+def plain(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    return [b"plain"]
+
+
+def fails(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-App", "1")])
+    raise ValueError("at once")
