@@ -130,11 +130,16 @@ fn a_part_of_a_resource_is_sent_where_the_application_says_so() {
 fn a_filter_that_fails_is_told_and_seen() {
     let conf = "SetOutputFilter SUBSTITUTE\nSubstitute s/never/ever/";
     let httpd = serving(conf).modules(&["substitute"]).start();
-    for way in [""] {
-        httpd.get(&format!("/app/long_line?{way}")).assert_error_page(500);
+    httpd.get("/app/long_line").assert_error_page(500);
+    // It depends on the filter whether something has been sent by then.
+    for way in ["writes", "late"] {
+        let response = httpd.get(&format!("/app/long_line?{way}"));
+        if response.status == 200 {
+            assert!(!response.complete, "{response:?}");
+        } else {
+            response.assert_error_page(500);
+        }
     }
-    httpd.get("/app/long_line?writes").assert_cut_short(200, "");
-    httpd.get("/app/long_line?late").assert_cut_short(200, "so far\n");
     httpd.get("/app/text").assert(200, "given");
     assert_eq!(httpd.error_log().count("WSGI1091"), 3);
     httpd.finish(&["AH01328: Line too long", "WSGI1091"]);
@@ -195,7 +200,7 @@ const FILTERS: [(&str, &str, &str); 5] = [
 ];
 
 #[test]
-fn what_fails_among_filters_is_a_page_or_a_cut() {
+fn a_failure_among_filters_is_a_page_or_a_cut() {
     let mut conf = "Header always set X-Always 1\nHeader onsuccess set X-Success 1\n".to_owned();
     for (place, filter, _) in FILTERS {
         conf += &format!("WSGIScriptAlias /{place} {{app}}\n<Location /{place}>\nOptions +Includes\n");
@@ -217,11 +222,7 @@ fn what_fails_among_filters_is_a_page_or_a_cut() {
         response.assert_error_page(500);
         assert_eq!((response.header("X-Success"), response.header("Content-Encoding")), (None, None));
         let response = ask("raises");
-        if place == "buffered" {
-            response.assert_error_page(500);
-        } else {
-            assert!(response.status == 200 && !response.complete, "{place}: {response:?}");
-        }
+        assert!(response.status == 200 && !response.complete, "{place}: {response:?}");
     }
     httpd.finish(&["WSGI0174", "ValueError: "]);
 }

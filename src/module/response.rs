@@ -27,6 +27,8 @@ pub(crate) struct EmbeddedSink<'r> {
     /// The last bytes of the response, waiting for its end so that both go out in one write.
     kept: Vec<u8>,
     has_length: bool,
+    /// Whether httpd's filters have seen the response.
+    passed: bool,
     /// Whether the application has given any byte of the body.
     has_body: bool,
     /// Whether the end of the response has been passed as well.
@@ -52,6 +54,7 @@ impl<'r> EmbeddedSink<'r> {
             output,
             kept: Vec::new(),
             has_length: false,
+            passed: false,
             has_body: false,
             ended: false,
             sendfile,
@@ -112,9 +115,11 @@ impl<'r> EmbeddedSink<'r> {
         wait.map(|client| Written::Some(first.len(), client)).map_err(unsent)
     }
 
-    /// Whether nothing of the response has left the filters that change content, so that an error page can take its place.
+    /// Whether an error page can take the place of the response. The application has failed before it has given anything to
+    /// httpd's filters; or a filter has, and nothing has left those that change content.
     pub(crate) fn can_be_taken_back(&self) -> bool {
-        !self.output.has_begun() && !self.was_answered()
+        let is_here = !self.passed || (self.filter_failure.is_some() && !self.output.has_begun());
+        is_here && !self.was_answered()
     }
 
     /// What a filter that changes content returned, if one has failed.
@@ -138,6 +143,7 @@ impl<'r> EmbeddedSink<'r> {
         if !self.goes_on()? {
             return Ok(());
         }
+        self.passed = true;
         self.has_body |= !data.is_empty();
         let _phase = watch::in_phase(Phase::Writing);
         self.output.send(data, tail).map_err(|error| self.failure(error))
@@ -308,6 +314,7 @@ impl ResponseSink for EmbeddedSink<'_> {
         if !self.goes_on()? {
             return Ok(());
         }
+        self.passed = true;
         self.has_body = true;
         self.ended = complete;
         let refuses = || self.request.headers_out().get(c"Accept-Ranges").is_some_and(|units| units == b"none");
