@@ -105,7 +105,7 @@ fn a_part_of_a_resource_is_sent_where_the_application_says_so() {
         let httpd = serving(conf).modules(&["buffer", "substitute"]).file("data", &data()).start();
         let mut connection = httpd.connect();
         let mut ask = |path: &str, headers: &str| {
-            connection.send(&format!("GET /app/{path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).response()
+            connection.send(format!("GET /app/{path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).response()
         };
         for range in ["bytes=0-3", "bytes=-1", "bytes=0-1,5-6", "bytes=100-", "bytes=0-3\r\nIf-Range: \"a\""] {
             for path in ["counted?list", "counted?blocks"] {
