@@ -15,6 +15,7 @@ mod configuration;
 mod control_scripts;
 mod daemon;
 mod daemon_configuration;
+mod daemon_duplex;
 mod daemon_events;
 mod daemon_faults;
 mod daemon_flow;

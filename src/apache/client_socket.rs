@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use crate::ffi;
+use crate::unix::readiness::wait_for;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -100,7 +101,7 @@ impl ClientWait {
     pub(crate) fn is_over(&self) -> bool {
         self.moved.load(Ordering::Relaxed)
             || self.descriptor.is_none()
-            || wait_for([(self.descriptor, self.events), (None, 0)], Duration::ZERO)[0]
+            || wait_for([(self.descriptor, self.events)], Duration::ZERO)[0]
     }
 
     /// It was worth while.
@@ -127,8 +128,9 @@ impl ClientWait {
         }
     }
 
-    /// Waits for the client, at most for `left`. Others may use the request meanwhile.
-    pub(crate) fn wait(&self, left: Option<Duration>) {
+    /// Waits for the client, at most for `left`. Others may use the request meanwhile. Something to read from `other`, if
+    /// that is given, ends the wait too.
+    pub(crate) fn wait(&self, left: Option<Duration>, other: Option<RawFd>) {
         if self.descriptor.is_none() && self.events == libc::POLLOUT {
             // Nobody tells whether there is room: the next write waits for it.
             return;
@@ -141,7 +143,7 @@ impl ClientWait {
         let time = left.map_or(time, |left| left.min(time));
         let end = end.and_then(Option::as_ref).map(AsRawFd::as_raw_fd);
         let client = self.descriptor.filter(|_| !blind);
-        if wait_for([(client, self.events), (end, libc::POLLIN)], time)[0] {
+        if wait_for([(client, self.events), (end, libc::POLLIN), (other, libc::POLLIN)], time)[0] {
             self.moved.store(true, Ordering::Relaxed);
             self.fruitless.fetch_add(1, Ordering::Relaxed);
         }
@@ -153,15 +155,6 @@ impl ClientWait {
         self.pause.store(u64::try_from(next.as_micros()).unwrap_or(0), Ordering::Relaxed);
         pause
     }
-}
-
-/// Waits until one of the descriptors is ready for what it is asked for; says which are.
-fn wait_for(asked: [(Option<RawFd>, i16); 2], time: Duration) -> [bool; 2] {
-    let mut asked = asked.map(|(fd, events)| libc::pollfd { fd: fd.unwrap_or(-1), events, revents: 0 });
-    let time = i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-    // SAFETY: the array is ours; a negative descriptor is passed over, and one that is closed or another one's is reported.
-    unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, time) };
-    asked.map(|asked| asked.revents != 0)
 }
 
 fn descriptor(request: &Request<'_>) -> Option<RawFd> {

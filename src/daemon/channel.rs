@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{MsgFlags, getsockopt};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 /// Why a conversation cannot go on.
@@ -106,6 +106,7 @@ impl<'c> Channel<'c> {
     ///
     /// # Errors
     /// See [`ChannelError`].
+    #[cfg(test)]
     pub(crate) fn wait(&mut self) -> Result<(Kind, Range<usize>), ChannelError> {
         loop {
             if let Some(frame) = self.next()? {
@@ -267,6 +268,16 @@ impl<'c> Channel<'c> {
     pub(crate) fn check(&self) -> Result<(), ChannelError> {
         self.check_whole()?;
         if self.out_of_step { Err(ChannelError::TimedOut) } else { Ok(()) }
+    }
+
+    /// An answer that was asked for may still come, and nobody takes it any more.
+    pub(crate) fn note_out_of_step(&mut self) {
+        self.out_of_step = true;
+    }
+
+    /// The connection, for those who wait for it without the conversation.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.stream.as_raw_fd()
     }
 
     /// The process at the other side.

@@ -2,20 +2,25 @@
 
 use super::activity::Activity;
 use super::channel::{Channel, ChannelError};
+use super::child_wait::ChildWait;
 use super::fields::{Fields, put_bytes, put_u32, put_u64};
 use super::frame::{self, Kind, LONGEST_ENTRY, PIECE};
 use super::request_head::{RequestHead, Variables};
 use crate::apache::log::{Level, Source};
 use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::module::log_entry::{Entry, Speaker};
+use crate::python::other_thread::this_thread;
 use crate::python::script::Event;
+use crate::unix::socket::TimeLimits;
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
     Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, QueueTimes, Raised, Record, RequestFacts,
     ResponseSink, Severity, SinkError, Written,
 };
 use crate::wsgi::response::ResponseHead;
+use core::ops::Range;
 use parking_lot::Mutex;
+use std::os::fd::RawFd;
 
 /// What an environ is made of.
 pub(crate) struct DaemonFacts<'a> {
@@ -52,17 +57,24 @@ impl RequestFacts for DaemonFacts<'_> {
     }
 }
 
-/// The conversation about one request: body, response and log share it, one at a time.
+/// The conversation about one request: body, response and log share it, one at a time. Nobody waits for the child's next
+/// word while it has the conversation.
 pub(crate) struct Conversation<'c> {
     channel: Mutex<Channel<'c>>,
     activity: Activity,
+    /// How long the child may take for each word.
+    limits: TimeLimits,
     /// What `LogLevel` lets through for the request, in syslog's order.
     log_level: u8,
 }
 
 impl<'c> Conversation<'c> {
-    pub(crate) fn new(channel: Channel<'c>, activity: Activity, log_level: u8) -> Self {
-        Self { channel: Mutex::new(channel), activity, log_level }
+    pub(crate) fn new(channel: Channel<'c>, activity: Activity, limits: TimeLimits, log_level: u8) -> Self {
+        Self { channel: Mutex::new(channel), activity, limits, log_level }
+    }
+
+    fn descriptor(&self) -> RawFd {
+        self.channel.lock().descriptor()
     }
 
     /// Whether the connection is good for another request.
@@ -153,6 +165,8 @@ pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
 pub(crate) struct DaemonExchange<'a, 's, 'c> {
     facts: &'a DaemonFacts<'a>,
     conversation: &'a Conversation<'c>,
+    /// The thread that has the request, and takes it back from others.
+    thread: u64,
     body: DaemonBody<'a, 'c>,
     sink: &'a mut DaemonSink<'s, 'c>,
     log: DaemonLog<'a, 'c>,
@@ -164,7 +178,15 @@ impl<'a, 's, 'c> DaemonExchange<'a, 's, 'c> {
         conversation: &'a Conversation<'c>,
         sink: &'a mut DaemonSink<'s, 'c>,
     ) -> Self {
-        Self { facts, conversation, body: DaemonBody(conversation), sink, log: DaemonLog(conversation) }
+        let thread = this_thread();
+        Self { facts, conversation, thread, body: DaemonBody::new(conversation), sink, log: DaemonLog(conversation) }
+    }
+
+    /// Remembers that other threads than that of the request use it.
+    fn note_thread(&mut self) {
+        if this_thread() != self.thread {
+            (self.body.shared, self.sink.shared) = (true, true);
+        }
     }
 }
 
@@ -174,14 +196,17 @@ impl Exchange for DaemonExchange<'_, '_, '_> {
     }
 
     fn body(&mut self) -> &mut dyn ArrivingBody {
+        self.note_thread();
         &mut self.body
     }
 
     fn sink(&mut self) -> &mut dyn ResponseSink {
+        self.note_thread();
         self.sink
     }
 
     fn log(&mut self) -> &mut dyn ErrorLog {
+        self.note_thread();
         &mut self.log
     }
 
@@ -191,29 +216,81 @@ impl Exchange for DaemonExchange<'_, '_, '_> {
         }
     }
 
-    fn taken_back(&mut self) {}
+    fn taken_back(&mut self) {
+        self.body.end_wait();
+    }
 }
 
 /// The request body.
-pub(crate) struct DaemonBody<'a, 'c>(pub(crate) &'a Conversation<'c>);
+pub(crate) struct DaemonBody<'a, 'c> {
+    conversation: &'a Conversation<'c>,
+    /// The wait for the piece that was asked for.
+    wait: ChildWait,
+    /// Whether other threads than that of the request use the exchange.
+    shared: bool,
+}
 
-impl ArrivingBody for DaemonBody<'_, '_> {
-    /// Waits, and keeps others waiting.
-    fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError> {
-        self.0.activity.note();
-        let mut channel = self.0.channel.lock();
+impl<'a, 'c> DaemonBody<'a, 'c> {
+    fn new(conversation: &'a Conversation<'c>) -> Self {
+        let wait = ChildWait::to_receive(conversation.descriptor(), conversation.limits.read);
+        Self { conversation, wait, shared: false }
+    }
+
+    /// Has a thread that waits look again. The piece that it waits for may come when nobody takes it any more.
+    fn end_wait(&mut self) {
+        if self.wait.is_under_way() {
+            self.conversation.channel.lock().note_out_of_step();
+            self.wait.end();
+        }
+    }
+
+    /// Asks for a piece of at most `want` bytes; for 0 there is no answer.
+    fn ask(channel: &mut Channel<'_>, want: usize) -> Result<(), ChannelError> {
         let start = frame::open(channel.out(), Kind::Want);
         put_u32(channel.out(), want.min(PIECE) as u32);
         frame::close(channel.out(), start);
-        let sent = channel.send();
-        if want == 0 && sent.is_ok() {
-            return Ok(Arrived::Some);
+        channel.send()
+    }
+
+    /// The answer, as far as it is there.
+    fn answer(channel: &mut Channel<'_>) -> Result<Option<(Kind, Range<usize>)>, ChannelError> {
+        loop {
+            if let Some(answer) = channel.next()? {
+                return Ok(Some(answer));
+            }
+            if !channel.receive_now()? {
+                return Ok(None);
+            }
         }
-        let answer = sent.and_then(|()| channel.wait());
-        let (kind, range) = answer.map_err(|error| {
-            Conversation::report_timeout(&channel, error, "did not send the next part of a request body in time");
-            BodyError(format!("the request body cannot be read: {error}"))
-        })?;
+    }
+
+    fn failure(channel: &Channel<'_>, error: ChannelError) -> BodyError {
+        Conversation::report_timeout(channel, error, "did not send the next part of a request body in time");
+        BodyError(format!("the request body cannot be read: {error}"))
+    }
+}
+
+impl ArrivingBody for DaemonBody<'_, '_> {
+    fn read_now(&mut self, want: usize, into: &mut Vec<u8>) -> Result<Arrived, BodyError> {
+        self.conversation.activity.note();
+        let mut channel = self.conversation.channel.lock();
+        if want == 0 {
+            return Self::ask(&mut channel, want).map(|()| Arrived::Some).map_err(|e| Self::failure(&channel, e));
+        }
+        let answer = if self.wait.is_under_way() {
+            Self::answer(&mut channel)
+        } else {
+            // The answer takes the time that the child takes.
+            self.wait.begin();
+            Self::ask(&mut channel, want).map(|()| None)
+        };
+        let Some((kind, range)) = answer.map_err(|error| Self::failure(&channel, error))? else {
+            return self.wait.next(self.shared).map(Arrived::Nothing).ok_or_else(|| {
+                channel.note_out_of_step();
+                Self::failure(&channel, ChannelError::TimedOut)
+            });
+        };
+        self.wait.note_success();
         match kind {
             Kind::Body | Kind::LastBody => {
                 into.extend_from_slice(channel.payload(range));
@@ -225,16 +302,43 @@ impl ArrivingBody for DaemonBody<'_, '_> {
     }
 }
 
+/// So much of a response is sent at once where others must not wait for it.
+const SHARED_PIECE: usize = 16 << 10;
+
 /// The response.
 pub(crate) struct DaemonSink<'a, 'c> {
     conversation: &'a Conversation<'c>,
     /// Whether the child may have something of the response.
     sent: bool,
+    /// Whether other threads than that of the request use the exchange.
+    shared: bool,
+    /// The wait for room in the connection, where it is shared.
+    wait: ChildWait,
 }
 
 impl<'a, 'c> DaemonSink<'a, 'c> {
     pub(crate) fn new(conversation: &'a Conversation<'c>) -> Self {
-        Self { conversation, sent: false }
+        let wait = ChildWait::to_send(conversation.descriptor(), conversation.limits.write);
+        Self { conversation, sent: false, shared: false, wait }
+    }
+
+    /// Sends a piece of `data` if the child has room for it. A connection that takes anything takes as much.
+    fn write_some(&mut self, kind: Kind, data: &[u8]) -> Result<Written, SinkError> {
+        let mut channel = self.conversation.channel.lock();
+        if !self.wait.is_over() {
+            return match self.wait.next(false) {
+                Some(wait) => Ok(Written::Some(0, wait)),
+                None => Err(gone(&channel, ChannelError::TimedOut)),
+            };
+        }
+        self.wait.note_success();
+        let (piece, rest) = data.split_at(data.len().min(SHARED_PIECE));
+        channel.out().extend_from_slice(&frame::header(kind, piece.len()));
+        channel.send_with(piece).map_err(|error| gone(&channel, error))?;
+        if rest.is_empty() {
+            return Ok(Written::All);
+        }
+        Ok(self.wait.next(false).map_or(Written::All, |wait| Written::Some(piece.len(), wait)))
     }
 
     /// Ends the response, which is complete. Called detached: it may block.
@@ -280,10 +384,13 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
         channel.send()
     }
 
-    /// Sends a piece of the body in frames of a kind. Waits, and keeps others waiting.
+    /// Sends a piece of the body in frames of a kind, as far as there is room where others must not wait.
     fn send(&mut self, kind: Kind, data: &[u8]) -> Result<Written, SinkError> {
         self.conversation.activity.note();
         self.sent = true;
+        if self.shared && !data.is_empty() {
+            return self.write_some(kind, data);
+        }
         let mut channel = self.conversation.channel.lock();
         if data.is_empty() {
             frame::push(channel.out(), kind, &[]);

@@ -20,6 +20,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod channel;
+pub(crate) mod child_wait;
 pub(crate) mod connections;
 pub(crate) mod control;
 pub(crate) mod dispatch;

@@ -18,7 +18,7 @@ use crate::module::body::EmbeddedBody;
 use crate::module::fault::Fault;
 use crate::module::log_entry::Entry;
 use crate::module::response::EmbeddedSink;
-use crate::wsgi::gateway::{FileRange, RequestBody, ResponseSink, SinkError};
+use crate::wsgi::gateway::{Arrived, ArrivingBody, FileRange, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
 use core::ops::Range;
 use core::sync::atomic::AtomicBool;
@@ -60,6 +60,8 @@ pub(crate) struct Relay<'r, 'c> {
     response: Response<'r>,
     /// How many bytes httpd has been given and may still hold back.
     unflushed: usize,
+    /// The application waits for so many bytes of the request body.
+    wanted: Option<usize>,
 }
 
 /// What has become of the response of the application.
@@ -158,6 +160,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             log: LogAllowance::new(),
             response: Response::None,
             unflushed: 0,
+            wanted: None,
         }
     }
 
@@ -234,6 +237,10 @@ impl<'r, 'c> Relay<'r, 'c> {
             self.heard = true;
             return self.heed(kind, range);
         }
+        if let Some(want) = self.wanted {
+            self.give_body(want)?;
+            return Ok(None);
+        }
         if self.unflushed > 0 && !self.channel.receive_now()? {
             let delay = self.group.config.response_flush_delay;
             if delay.is_zero() || !self.channel.is_readable_within(delay) {
@@ -256,7 +263,7 @@ impl<'r, 'c> Relay<'r, 'c> {
             Kind::Head => self.take_head(range)?,
             Kind::Data | Kind::Part => self.pass(kind, range)?,
             Kind::File => self.pass_file(range)?,
-            Kind::Want => self.give_body(range)?,
+            Kind::Want => self.take_want(range)?,
             Kind::Log => self.log(range)?,
             Kind::End => return self.end().map(Some),
             Kind::Abort => return self.abort(range).map(Some),
@@ -372,29 +379,46 @@ impl<'r, 'c> Relay<'r, 'c> {
     }
 
     /// The application reads the request body.
-    fn give_body(&mut self, range: Range<usize>) -> Result<(), Stop> {
+    fn take_want(&mut self, range: Range<usize>) -> Result<(), Stop> {
         let want = Fields(self.channel.payload(range)).u32().ok_or(FrameError::Payload(Kind::Want))?;
-        let mut piece = Vec::new();
         if want == 0 {
             // No answer. A failure shows at the next read.
-            let _ = self.body.read(0, &mut piece);
-            return Ok(());
+            let _ = self.body.read_now(0, &mut Vec::new());
+        } else if self.wanted.replace((want as usize).min(PIECE)).is_some() {
+            return Err(FrameError::Unexpected(Kind::Want).into());
         }
+        Ok(())
+    }
+
+    /// Gives the daemon what has arrived of the request body, or waits for the client and for the daemon, whoever moves
+    /// first: other threads of the application may answer meanwhile.
+    fn give_body(&mut self, want: usize) -> Result<(), Stop> {
         if self.unflushed > 0 {
             // The client may wait for it before it sends more.
+            if self.channel.receive_now()? {
+                return Ok(());
+            }
             self.flush()?;
         }
-        match self.body.read((want as usize).min(PIECE), &mut piece) {
-            Ok(last) => {
-                let kind = if last { Kind::LastBody } else { Kind::Body };
+        let mut piece = Vec::new();
+        match self.body.read_now(want, &mut piece) {
+            Ok(Arrived::Nothing(_)) => {
+                self.body.wait_or(self.channel.descriptor());
+                self.channel.receive_now()?;
+            }
+            Ok(arrived) => {
+                self.wanted = None;
+                let kind = if matches!(arrived, Arrived::All) { Kind::LastBody } else { Kind::Body };
                 self.channel.out().extend_from_slice(&frame::header(kind, piece.len()));
-                self.answer(&piece)
+                self.answer(&piece)?;
             }
             Err(error) => {
+                self.wanted = None;
                 frame::push(self.channel.out(), Kind::BodyFailed, error.0.as_bytes());
-                self.answer(&[])
+                self.answer(&[])?;
             }
         }
+        Ok(())
     }
 
     /// Sends what the daemon wanted. One that waits no longer has closed the connection, and may have answered before.
@@ -407,7 +431,7 @@ impl<'r, 'c> Relay<'r, 'c> {
 
     fn end(&mut self) -> Result<End, Stop> {
         if self.sink.was_answered() {
-            return Ok(End::Served(EmbeddedSink::ANSWERED));
+            return Ok(self.over(EmbeddedSink::ANSWERED));
         }
         if let Response::Replaced(_) = self.response {
             return self.end_replaced();
@@ -419,7 +443,12 @@ impl<'r, 'c> Relay<'r, 'c> {
         }
         self.reply.close();
         self.check_drained()?;
-        Ok(End::Served(Status::OK))
+        Ok(self.over(Status::OK))
+    }
+
+    /// The request is over. A daemon that does not wait for the piece of the body that it wanted closes the connection.
+    fn over(&self, status: Status) -> End {
+        if self.wanted.is_some() { End::Broken(status) } else { End::Served(status) }
     }
 
     /// Something else takes the place of the response, now that this is over.
@@ -447,12 +476,12 @@ impl<'r, 'c> Relay<'r, 'c> {
         }
         self.check_drained()?;
         if self.sink.was_answered() {
-            return Ok(End::Served(EmbeddedSink::ANSWERED));
+            return Ok(self.over(EmbeddedSink::ANSWERED));
         }
         if code != 0 && self.sink.can_be_taken_back() {
             self.sink.take_back();
             let status = if self.body.timed_out() { Status::REQUEST_TIMEOUT } else { Status::of(code) };
-            return Ok(End::Served(self.sink.refusal().unwrap_or(status)));
+            return Ok(self.over(self.sink.refusal().unwrap_or(status)));
         }
         if let Response::Replaced(_) = self.response {
             return self.end_replaced();
@@ -465,6 +494,6 @@ impl<'r, 'c> Relay<'r, 'c> {
             Fault::Short { announced, given }.answer(self.request);
         }
         self.cut();
-        Ok(End::Served(Status::OK))
+        Ok(self.over(Status::OK))
     }
 }

@@ -197,7 +197,7 @@ impl Worker {
         let worker = &activity::workers()[self.number];
         let activity = Activity { counts: !head.options.ignore_activity };
         let busy = worker.begin(self.request.clone(), activity);
-        let conversation = Conversation::new(channel, activity, head.log_level);
+        let conversation = Conversation::new(channel, activity, *limits, head.log_level);
         let facts = DaemonFacts { head, variables, daemon_start: TimeOfDay::now(), daemon_moment: Moment::now() };
         let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
         let answered = request.answer(sitting);

@@ -5,12 +5,11 @@ use crate::apache::body::{BodyError as HostError, Input, Taken};
 use crate::apache::client_socket::Direction;
 use crate::apache::refusal;
 use crate::apache::request::Request;
-use crate::observe::threads::Phase;
-use crate::observe::watch;
 use crate::python::other_thread::this_thread;
 use crate::unix::fork;
-use crate::wsgi::gateway::{Arrived, ArrivingBody, BodyError, RequestBody};
+use crate::wsgi::gateway::{Arrived, ArrivingBody, BodyError};
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::RawFd;
 
 /// The body of an embedded request.
 pub(crate) struct EmbeddedBody<'r> {
@@ -49,6 +48,11 @@ impl<'r> EmbeddedBody<'r> {
     /// Whether there may be more of the body than was read.
     pub(crate) fn is_unread(&self) -> bool {
         !self.ended && self.request.has_body()
+    }
+
+    /// After a read for which nothing had arrived: waits for more, or until there is something to read from `other`.
+    pub(crate) fn wait_or(&self, other: RawFd) {
+        self.patience.wait_or(other);
     }
 
     /// Has a thread that waits for the client ask once more.
@@ -106,21 +110,5 @@ impl ArrivingBody for EmbeddedBody<'_> {
         }
         self.patience.note_success();
         Ok(if self.ended { Arrived::All } else { Arrived::Some })
-    }
-}
-
-impl RequestBody for EmbeddedBody<'_> {
-    fn read(&mut self, want: usize, into: &mut Vec<u8>) -> Result<bool, BodyError> {
-        if self.empty {
-            return Ok(true);
-        }
-        check_ours()?;
-        if want == 0 {
-            self.input.invite();
-            return Ok(false);
-        }
-        let _phase = watch::in_phase(Phase::Reading);
-        self.ended = self.input.read(want, into).map_err(|error| self.failure(error))?;
-        Ok(self.ended)
     }
 }

@@ -10,6 +10,7 @@ use crate::python::detached::Detached;
 use crate::wsgi::gateway::Arrival;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,9 +34,15 @@ struct Next {
 
 impl Arrival for Next {
     fn wait(&self, _: &Detached<'_>) {
+        self.wait_or(None);
+    }
+}
+
+impl Next {
+    fn wait_or(&self, other: Option<RawFd>) {
         let _phase = watch::in_phase(self.phase);
         let left = self.left.load(Ordering::Relaxed);
-        self.client.wait((left != u64::MAX).then_some(Duration::from_micros(left)));
+        self.client.wait((left != u64::MAX).then_some(Duration::from_micros(left)), other);
     }
 }
 
@@ -86,6 +93,13 @@ impl<'r> Patience<'r> {
             next.client.can_be_ended();
         }
         Ok(next)
+    }
+
+    /// Waits as [`Self::wait`] has said last, or until there is something to read from `other`.
+    pub(crate) fn wait_or(&self, other: RawFd) {
+        if let Some(next) = &self.next {
+            next.wait_or(Some(other));
+        }
     }
 
     /// Has a thread that waits look again, now and from now on.
