@@ -1,5 +1,6 @@
 """Reads in one thread and answers in another."""
 
+import contextlib
 import gc
 import os
 import threading
@@ -48,8 +49,9 @@ def download(environ, start_response):
     write = start_response("200 OK", [("Content-Type", "text/plain")])
 
     def send():
-        for _ in range(64):
-            write(b"x" * (1 << 20))
+        with contextlib.suppress(OSError):  # The client goes away in the end.
+            for _ in range(64):
+                write(b"x" * (1 << 20))
 
     thread = threading.Thread(target=send)
     thread.start()
