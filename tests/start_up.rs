@@ -376,6 +376,9 @@ fn an_interpreter_that_cannot_be_made_is_tried_again_by_the_next_request() {
         assert_eq!(python(&httpd, "/named", "6 * 7"), "42");
         let log = httpd.error_log();
         assert_eq!(log.count("WSGI0087: interpreter 'named' cannot be made"), 3, "{log:#?}");
-        httpd.finish(&["WSGI0087"]);
+        // CPython 3.14 says what was raised in lines of its own.
+        let by_python = ["Exception ignored on threading shutdown", "Traceback *SystemExit: 7"];
+        let by_python = if log.count(by_python[0]) > 0 { &by_python[..] } else { &[] };
+        httpd.finish(&[by_python, &["WSGI0087"]].concat());
     });
 }
