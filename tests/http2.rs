@@ -220,6 +220,26 @@ impl Frames {
 const OK: u8 = 0x88;
 
 #[test]
+fn a_body_that_nobody_reads_does_not_cost_the_response() {
+    let conf = format!(
+        "WSGIScriptAlias /fails {{apps}}/error_documents.py callable-object=raises\n{ONE_APP}WSGIChunkedRequest On"
+    );
+    let httpd = Wire::PriorKnowledge.serving(&conf, "evaluate.py").app("error_documents.py").start();
+    for _ in 0..40 {
+        let mut client = Frames::send_head(&httpd, "POST", "1");
+        client.send_data(b"a short body", true);
+        assert_eq!(client.response(), (OK, "1".to_owned()));
+        let options = ["--data", "a short body", "--output", "/dev/null", "--write-out", "%{http_code}"];
+        Wire::PriorKnowledge.assert_answer(&httpd, "/fails", &options, "500");
+    }
+    // A client that does not end its request does not wait for its response.
+    let mut client = Frames::send_head(&httpd, "POST", "1");
+    client.send_data(b"a part", false);
+    drop(client);
+    httpd.finish(&["WSGI0174", "ValueError: no page"]);
+}
+
+#[test]
 fn a_request_may_say_late_that_it_has_no_body() {
     for setting in ["Off", "On"] {
         let conf = format!("{ONE_APP}WSGIChunkedRequest {setting}");

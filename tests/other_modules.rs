@@ -45,12 +45,18 @@ fn modules_that_watch_a_body_leave_it_whole() {
 
 #[test]
 fn a_client_that_is_too_slow_for_mod_reqtimeout_is_an_error_of_its_body() {
-    let httpd = evaluating("RequestReadTimeout body=1", &["reqtimeout"]).start();
-    let mut connection = httpd.connect();
-    connection.send("POST / HTTP/1.1\r\nHost: a\r\nX-Python: attempt(input.read)\r\nContent-Length: 10\r\n\r\npart");
-    connection.response().assert(200, "'OSError'");
+    let conf = "WSGIScriptAlias /echo {apps}/error_documents.py\nRequestReadTimeout body=1\nWSGIScriptAlias / {app}";
+    let httpd = Httpd::with(conf, "evaluate.py").app("error_documents.py").modules(&["reqtimeout"]).start();
+    let slow = |path: &str| {
+        let mut connection = httpd.connect();
+        let headers = "Host: a\r\nX-Python: attempt(input.read)\r\nContent-Length: 10";
+        connection.send(format!("POST {path} HTTP/1.1\r\n{headers}\r\n\r\npart")).response()
+    };
+    slow("/").assert(200, "'OSError'");
+    // An application that does not handle the error has not failed.
+    slow("/echo").assert_error_page(408);
     httpd.get("/").assert(200, "KeyError");
-    httpd.finish(&[]);
+    httpd.finish(&["WSGI0174", "OSError: "]);
 }
 
 /// A password file with the user `u` and the password `p`.

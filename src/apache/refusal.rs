@@ -5,11 +5,13 @@
 //! all others stops the bucket and leaves its status in a note. `module/handler` inserts it, and `module/response` asks for
 //! the status once the application has returned. It changes no other bucket.
 
-use super::{boundary::guard, request::Request};
+use super::{boundary::guard, request::Request, status::APR_EAGAIN};
 use crate::ffi::{self, inline};
 use core::ffi::{CStr, c_int};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use core::time::Duration;
+use std::time::Instant;
 
 /// The note with the status of the refusal.
 const NOTE: &CStr = c"mod_wsgi-refusal";
@@ -35,6 +37,63 @@ pub(crate) fn hold_back(request: &Request<'_>) {
 /// The status with which httpd has refused the body, if it has.
 pub(crate) fn status_of(request: &Request<'_>) -> Option<i32> {
     core::str::from_utf8(request.notes().get(NOTE)?).ok()?.parse().ok()
+}
+
+/// For how long [`take_rest`] waits, and how many bytes it takes.
+const REST_TIME: Duration = Duration::from_millis(100);
+const REST_SIZE: usize = 256 << 10;
+/// How long it sleeps before it looks again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Takes what a client of HTTP/2 still sends of the body, and throws it away. mod_http2 resets a stream whose response is
+/// complete before its body is, and often before it has sent the response: a short body is taken to its end, so that the
+/// client gets the response. HTTP/1.1 needs none of it: httpd reads on before it closes a connection.
+pub(crate) fn take_rest(request: &Request<'_>) {
+    let headers = request.headers_in();
+    let has_body = headers.get(c"Transfer-Encoding").is_some() || headers.get(c"Content-Length").is_some();
+    if !has_body || !request.protocol().starts_with(b"HTTP/2") {
+        return;
+    }
+    // SAFETY: REQUEST: the connection and its allocator outlive the request.
+    let allocator = unsafe { (*request.connection()).bucket_alloc };
+    // SAFETY: POOL: the brigade is cleaned up with the pool of the request.
+    let brigade = unsafe { ffi::apr_brigade_create(request.pool().as_raw(), allocator) };
+    let (until, mut taken) = (Instant::now() + REST_TIME, 0);
+    while taken < REST_SIZE && Instant::now() < until {
+        // SAFETY: REQUEST: the connection of a stream is this request's alone.
+        let filters = unsafe { (*request.connection()).input_filters };
+        let (mode, block, most) = (ffi::AP_MODE_READBYTES, ffi::APR_NONBLOCK_READ, REST_SIZE as ffi::apr_off_t);
+        // SAFETY: REQUEST; the brigade is empty.
+        let status = unsafe { ffi::ap_get_brigade(filters, brigade, mode, block, most) };
+        let (length, ended) = content(brigade);
+        // SAFETY: the brigade lives in the pool of the request.
+        unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
+        taken += length;
+        match status {
+            0 if ended => return,
+            0 if length > 0 => {}
+            0 | APR_EAGAIN => std::thread::sleep(PAUSE),
+            _ => return,
+        }
+    }
+}
+
+/// How many bytes a brigade has, and whether the end of the stream is among it.
+fn content(brigade: *mut ffi::apr_bucket_brigade) -> (usize, bool) {
+    // SAFETY: the brigade is alive: its owner is `take_rest`.
+    let sentinel = unsafe { inline::brigade_sentinel(brigade) };
+    // SAFETY: as above.
+    let mut bucket = unsafe { inline::brigade_first(brigade) };
+    let (mut length, mut ended) = (0, false);
+    while bucket != sentinel {
+        // SAFETY: a bucket of a brigade that is alive.
+        ended |= unsafe { inline::bucket_is_eos(bucket) };
+        // SAFETY: as above. Those of a stream have their length from the beginning.
+        length += unsafe { (*bucket).length };
+        // SAFETY: the ring of a brigade leads to the sentinel in the end.
+        bucket = unsafe { (*bucket).link.next };
+    }
+    (length, ended)
 }
 
 unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {

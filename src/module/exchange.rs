@@ -61,6 +61,11 @@ impl<'r> EmbeddedExchange<'r> {
         self.body.is_unread()
     }
 
+    /// Whether the client has let the time pass in which it was to send more of the body.
+    pub(crate) fn is_client_too_slow(&self) -> bool {
+        self.body.timed_out()
+    }
+
     /// Remembers that other threads than that of the request use it.
     fn note_thread(&mut self) {
         if this_thread() != self.thread {

@@ -42,6 +42,7 @@ impl RequestHook for Handler {
         let Some(target) = Target::of(request) else { return Status::DECLINED };
         counting::counted(request, |request, watch| {
             let status = serve(request, target, watch).unwrap_or_else(|fault| fault.answer(request));
+            refusal::take_rest(request);
             if status.is_server_error() {
                 request.keep_whole_out_of_caches();
             }
@@ -264,7 +265,8 @@ fn finish(exchange: &mut EmbeddedExchange<'_>, outcome: Outcome) -> Result<Statu
             let status = Fault::TimedOut.answer(exchange.request());
             return Ok(abandon(exchange, status));
         }
-        // The exception has been logged where it was caught.
+        // The exception has been logged where it was caught. Most likely it is that the client was too slow, if it was.
+        Outcome::Raised if exchange.is_client_too_slow() => return Ok(abandon(exchange, Status::REQUEST_TIMEOUT)),
         Outcome::Raised => return Ok(abandon(exchange, Status::INTERNAL_SERVER_ERROR)),
         Outcome::ClientGone => Err(SinkError::ClientGone(String::new())),
         Outcome::Answered => Err(SinkError::Answered),
