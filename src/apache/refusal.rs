@@ -108,6 +108,7 @@ unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
         // SAFETY: REQUEST: a filter of a request points to it.
         let request = unsafe { Request::from_raw((*this).r) };
         request.notes().add(request.pool(), NOTE.to_bytes(), status.to_string().as_bytes());
+        request.forget_end();
         // SAFETY: the brigade is its sender's, who expects it back empty.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         ffi::AP_FILTER_ERROR

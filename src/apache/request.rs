@@ -469,6 +469,21 @@ impl<'r> Request<'r> {
         member!(self, eos_sent) != 0
     }
 
+    /// Has httpd forget the end of a response that did not get past the first filter: `ap_pass_brigade` has noted it in this
+    /// request and in those that were redirected to it. Where the head of a response was sent it is left alone.
+    pub(crate) fn forget_end(&self) {
+        if member!(self, sent_bodyct) != 0 {
+            return;
+        }
+        let mut next = self.as_raw();
+        while !next.is_null() {
+            // SAFETY: REQUEST: those before are alive as long as this one is.
+            unsafe { (*next).eos_sent = 0 };
+            // SAFETY: as above.
+            next = unsafe { (*next).prev };
+        }
+    }
+
     /// Whether httpd has noticed that the client is gone.
     pub(crate) fn is_aborted(&self) -> bool {
         // SAFETY: REQUEST: the connection outlives the request.
