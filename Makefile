@@ -11,7 +11,7 @@ export APP PORT FREE_THREADING PROCESSES
 
 PYTHON_OF_MODULE = $$(setup/python.sh)
 
-.PHONY: help setup build serve test lint bench wheel deb install print-python print-module .toolchain
+.PHONY: help setup build serve test lint sanitize bench wheel deb install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -33,6 +33,9 @@ test: .toolchain ## Run all tests (unit tests, then the module in a real httpd).
 
 lint: .toolchain ## Check format, lints and dependencies.
 	@setup/lint.sh
+
+sanitize: .toolchain ## Run unit tests under the thread and the address sanitizer.
+	@setup/sanitize.sh
 
 bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
 	@setup/with-modules.sh /usr/bin/python3 benches/bench.py $(BENCH_ARGS)
