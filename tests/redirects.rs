@@ -178,9 +178,14 @@ fn an_included_script_has_the_options_of_its_own_alias() {
 fn the_options_of_an_error_document_are_those_of_its_alias() {
     let conf = "WSGIScriptAlias /first {app} application-group=first callable-object=missing\n\
                 ErrorDocument 404 /app/404\nErrorDocument 403 /plain.wsgi\nAddHandler wsgi-script .wsgi\n\
-                <Location /first/denied>\nRequire all denied\n</Location>";
-    let httpd = serving(conf, &["mime"]).file("htdocs/plain.wsgi", include_str!("apps/redirects.py")).start();
-    assert_found(&httpd, &[("/none", "GET /app /404 - chosen shown 404 -")]);
+                <Location /first/denied>\nRequire all denied\n</Location>\n\
+                DirectoryIndex /app/index\n<Location /first/gone>\nErrorDocument 410 /\n</Location>\nRedirect gone /first/gone";
+    let httpd =
+        serving(conf, &["mime", "alias", "dir"]).file("htdocs/plain.wsgi", include_str!("apps/redirects.py")).start();
+    assert_found(
+        &httpd,
+        &[("/none", "GET /app /404 - chosen shown 404 -"), ("/first/gone", "GET /app /index - chosen shown 410 -")],
+    );
     // The page is a script that may not be executed, whichever alias led to what has failed.
     httpd.get("/first/denied").assert_error_page(403);
     httpd.finish(&["WSGI0134", "AH01630:"]);

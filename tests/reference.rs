@@ -282,12 +282,8 @@ fn the_table_of_messages_has_the_words_of_the_module() {
 }
 
 /// Codes that no test meets, and why not.
-const NOT_MET: [(&str, &str); 9] = [
+const NOT_MET: [(&str, &str); 8] = [
     ("WSGI0124", "no way is known that leads there"),
-    (
-        "WSGI0147",
-        "a connection that breaks without an end: between processes of one machine the kernel always tells one",
-    ),
     ("WSGI1002", "needs a Python without memory for a dictionary, but with enough to go on"),
     ("WSGI1006", "needs a mistake in the module"),
     ("WSGI1022", "needs a machine that gives no further process, also not to the tests beside this one"),

@@ -105,8 +105,10 @@ unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
             // SAFETY: as above; the next filter consumes the brigade.
             return unsafe { ffi::ap_pass_brigade(next, brigade) };
         };
+        // SAFETY: REQUEST: filters are alive while the request is.
+        let request = unsafe { (*this).r };
         // SAFETY: REQUEST: a filter of a request points to it.
-        let request = unsafe { Request::from_raw((*this).r) };
+        let request = unsafe { Request::from_raw(request) };
         request.notes().add(request.pool(), NOTE.to_bytes(), status.to_string().as_bytes());
         request.forget_end();
         // SAFETY: the brigade is its sender's, who expects it back empty.

@@ -55,9 +55,9 @@ impl EndNote {
 
 /// Runs the scripts, and waits for the threads that they have left behind.
 pub(crate) fn run(daemon: &Daemon, signals: &Signals, main: Server<'static>) {
-    let failed = |error: PyErr| daemon.group.log(Level::Error, &format!("WSGI1043: a service cannot run: {error}"));
+    let failed = |error: String| daemon.group.log(Level::Error, &format!("WSGI1043: a service cannot run: {error}"));
     let Some(python) = interpreter::main() else { return };
-    if let Err(error) = python.run(|attached| prepare(attached.py)) {
+    if let Err(error) = python.run(|attached| prepare(attached.py).map_err(in_words)) {
         return failed(error);
     }
     // Signals that came before Python's handlers were in place.
@@ -65,9 +65,14 @@ pub(crate) fn run(daemon: &Daemon, signals: &Signals, main: Server<'static>) {
         TOLD_TO_END.fetch_or(matches!(signal, Signal::SIGTERM | Signal::SIGINT), Ordering::Relaxed);
     }
     preload::run_services(main, &daemon.group.config.name, &PROGRAM, &|| !TOLD_TO_END.load(Ordering::Relaxed));
-    if let Err(error) = python.run(|attached| wait(attached.py)) {
+    if let Err(error) = python.run(|attached| wait(attached.py).map_err(in_words)) {
         failed(error);
     }
+}
+
+/// An exception, which is dropped while the thread is attached.
+fn in_words(error: PyErr) -> String {
+    error.to_string()
 }
 
 /// Puts the handlers of signals in place that a script finds.
