@@ -304,3 +304,34 @@ fn a_virtual_host_shows_what_is_its_own() {
     });
     httpd.finish(&[]);
 }
+
+#[test]
+fn a_daemon_that_writes_over_its_memory_says_nothing_false_of_others() {
+    let conf = "WSGIDaemonProcess hostile threads=2\nWSGIDaemonProcess other threads=2\nWSGIApplicationGroup %{GLOBAL}\n\
+                WSGIScriptAlias /hostile {app} process-group=hostile\nWSGIScriptAlias /other {app} process-group=other\n\
+                <Location /status>\nSetHandler wsgi-status\n</Location>\n\
+                <Location /health>\nSetHandler wsgi-health\n</Location>\n";
+    for damage in ["noise", "ones", "zeroes"] {
+        let httpd = Httpd::with(conf, "hostile.py").start();
+        let process = |path| httpd.get(path).text().to_owned();
+        let (hostile, other) = (process("/hostile"), process("/other"));
+        httpd.get(&format!("/hostile/{damage}"));
+        let seen = status(&httpd);
+        for (number, pid) in [(0, &hostile), (1, &other)] {
+            let group = &seen["groups"][number];
+            let [process] = &group["processes"].as_array().expect("a list")[..] else { panic!("{damage}: {group}") };
+            assert_eq!(process["pid"].to_string(), *pid, "{damage}: {group}");
+            assert!(process["threads_busy"].as_u64() <= Some(2), "{damage}: {group}");
+            assert!(group["queue"]["length"].as_u64() <= Some(100), "{damage}: {group}");
+        }
+        assert_eq!(seen["groups"][1]["counts"]["requests_total"], 1, "{damage}: {seen}");
+        for path in ["/status", "/status?metrics", "/health/ready/other", "/health/live"] {
+            assert_eq!(httpd.get(path).status, 200, "{damage}: {path}");
+        }
+        Process(hostile.parse().expect("a number")).signal("KILL");
+        httpd.wait_for_log("WSGI1023");
+        let ends = status(&httpd)["groups"][0]["last_ends"][0].clone();
+        assert_eq!((ends["cause"].as_str(), ends["pid"].to_string()), (Some("signal"), hostile), "{damage}");
+        httpd.finish(&["WSGI1023: process * was killed by signal 9"]);
+    }
+}

@@ -36,17 +36,17 @@ pub(crate) fn bucket_of(microseconds: u64) -> usize {
 
 /// How many took no longer than a published bound.
 pub(crate) fn up_to(buckets: &[u64; BUCKETS], bound: u64) -> u64 {
-    buckets[..=bucket_of(bound)].iter().sum()
+    buckets[..=bucket_of(bound)].iter().fold(0, |sum, count| sum.wrapping_add(*count))
 }
 
 /// The duration in seconds that so many of a hundred did not exceed, as well as buckets can tell: requests are taken to be
 /// spread evenly within one. What is beyond the last bound counts as that bound. `None` if there were no requests.
 pub(crate) fn quantile(buckets: &[u64; BUCKETS], percent: u64) -> Option<f64> {
-    let count: u64 = buckets.iter().sum();
-    if count == 0 {
+    let count: f64 = buckets.iter().map(|count| *count as f64).sum();
+    if count == 0.0 {
         return None;
     }
-    let rank = (count as f64 * percent as f64 / 100.0).max(1.0);
+    let rank = (count * percent as f64 / 100.0).max(1.0);
     let mut below = 0.0;
     for (number, inside) in buckets.iter().enumerate() {
         let inside = *inside as f64;

@@ -212,7 +212,8 @@ impl Meter {
                     owner = threads.owner(row);
                 }
                 if owner != 0 && !lives(owner) {
-                    here.ended[Outcome::Died as usize] += core::mem::take(&mut here.running);
+                    let died = &mut here.ended[Outcome::Died as usize];
+                    *died = died.wrapping_add(core::mem::take(&mut here.running));
                 }
             }
             totals.merge(&here);
@@ -257,6 +258,7 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::buckets::{quantile, up_to};
     use super::*;
     use proptest::prelude::*;
     use std::thread;
@@ -332,7 +334,8 @@ mod tests {
             let (meter, threads) = meter(1);
             meter.words.iter().zip(words.iter().cycle()).for_each(|(word, value)| word.store(*value, Relaxed));
             let totals = meter.totals(&threads, &|_| false);
-            let _ = meter.lately(&totals, u64::MAX);
+            let lately = meter.lately(&totals, u64::MAX);
+            let _ = (quantile(&lately.counts.buckets, 99), up_to(&totals.buckets, 10_000_000));
             let _ = meter.ends().last().count();
         }
     }
