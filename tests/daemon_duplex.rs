@@ -1,6 +1,8 @@
 //! A daemon whose application reads in one thread and answers in another: nobody waits for the one who waits for the client.
 
 use crate::support::{Builder, Connection, Httpd, in_both_modes};
+use std::io::{Read, Write};
+use std::process::{ChildStdout, Stdio};
 
 /// One process. Whoever waits for a client waits for longer than any test does.
 fn serving(conf: &str) -> Builder {
@@ -103,4 +105,34 @@ fn an_answer_that_needs_no_more_of_the_body_does_not_wait_for_it() {
         assert_eq!(connection.get("/collect").status, 200, "{target}");
     }
     httpd.finish(&[]);
+}
+
+/// Reads until `expected` has come.
+#[track_caller]
+fn expect(stdout: &mut ChildStdout, expected: &str) {
+    let mut text = vec![0; expected.len()];
+    stdout.read_exact(&mut text).expect("the answer goes on");
+    assert_eq!(String::from_utf8_lossy(&text), expected);
+}
+
+#[test]
+fn over_http2_the_answer_does_not_wait_for_the_body_either() {
+    let httpd = serving("Protocols h2c http/1.1").modules(&["http2"]).start();
+    // Standard input is read without waiting for it. With a limit of time curl holds back what it receives.
+    let options = ["--http2-prior-knowledge", "--no-buffer", "--max-time", "0", "-X", "POST", "-T", "."];
+    let mut curl = httpd
+        .curl_command(&[&options[..], &["-H", "Expect:", "{url}/ticks"]].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("curl runs");
+    let (mut stdin, mut stdout) = (curl.stdin.take().expect("a pipe"), curl.stdout.take().expect("a pipe"));
+    stdin.write_all(b"half").expect("curl reads");
+    expect(&mut stdout, "tick 0\ntick 1\ntick 2\n");
+    assert_eq!(httpd.get("/collect").status, 200);
+    stdin.write_all(b"more").expect("curl reads");
+    drop(stdin);
+    expect(&mut stdout, "read 8 bytes\n");
+    assert!(curl.wait().expect("curl ends").success());
+    httpd.finish(&["tick 0", "tick 1", "tick 2"]);
 }
