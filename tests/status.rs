@@ -100,6 +100,20 @@ fn each_request_is_counted_once_by_the_way_it_ended() {
 }
 
 #[test]
+fn a_stream_of_http2_is_a_request_like_any_other() {
+    let httpd = serving("threads=2", "Protocols h2c http/1.1").modules(&["http2"]).start();
+    for mount in ["here", "there"] {
+        for path in ["plain", "missing", "plain"] {
+            let output = httpd.curl(&["--http2-prior-knowledge", &format!("{{url}}/{mount}/{path}")]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        assert_as_logged(&httpd, mount, 0, 0);
+        assert_eq!(counts(&status(&httpd), mount)["requests_total"], 3);
+    }
+    httpd.finish(&[]);
+}
+
+#[test]
 fn counts_are_exact_while_daemons_are_killed_under_load() {
     const CLIENTS: usize = 4;
     const REQUESTS: usize = 150;
