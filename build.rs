@@ -110,8 +110,8 @@ fn link_python(python: &pyo3_build_config::InterpreterConfig) -> Result<(), Box<
     let answer = Command::new(executable).args(["-c", query]).output()?;
     let answer = String::from_utf8(answer.stdout)?;
     let mut lines = answer.lines();
-    let headers = lines.next().ok_or("the interpreter did not name its header folder")?;
-    let library = lines.next().ok_or("the interpreter did not name its library folder")?;
+    let headers = lines.next().ok_or("the interpreter did not name its header directory")?;
+    let library = lines.next().ok_or("the interpreter did not name its library directory")?;
 
     let standard_library = lines.next().ok_or("the interpreter did not name its standard library")?;
     let standard_library = standard_library.rsplit('/').next().unwrap_or_default();

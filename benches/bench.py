@@ -65,8 +65,8 @@ def main():
     # A polite end stops the servers as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     machine = report.machine(arguments.python, httpd_program())
-    with tempfile.TemporaryDirectory(prefix="mod_wsgi-bench-") as folder:
-        root = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory(prefix="mod_wsgi-bench-") as directory:
+        root = pathlib.Path(directory)
         # As root, httpd's children are another user: they must be able to read the applications.
         root.chmod(0o755)
         shutil.copytree(HERE / "apps", root / "apps", copy_function=shutil.copy)
@@ -122,9 +122,9 @@ def build_null_handler(root):
     return place / ".libs" / "null_handler.so"
 
 
-def make_readable(folder):
-    folder.chmod(0o755)
-    for file in folder.iterdir():
+def make_readable(directory):
+    directory.chmod(0o755)
+    for file in directory.iterdir():
         file.chmod(0o644)
 
 

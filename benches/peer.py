@@ -27,10 +27,10 @@ def module(python):
 
 
 def build(python, place):
-    """Into a folder of its own rather than an environment: only the shared object is of use here.
+    """Into a directory of its own rather than an environment: only the shared object is of use here.
 
     The Python built from source has no pip, and Debian's is too old for it, so pip comes first, as a
-    folder on the import path.
+    directory on the import path.
     """
     print(f"building {NAME}into {place}", file=sys.stderr)
     pip = place / "pip"

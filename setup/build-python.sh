@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds Debian's source package python3.13 free-threaded, with a shared
-# libpython, into the folder given as the only argument. Called by python.sh.
+# libpython, into the directory given as the only argument. Called by python.sh.
 #
 # Debian has no free-threaded package. The source package is in suite trixie;
-# it is fetched with a sources list of its own, in a temporary folder, that
+# it is fetched with a sources list of its own, in a temporary directory, that
 # names the mirror this machine already uses. Nothing of the machine's own apt
 # configuration changes.
 set -eu
@@ -62,7 +62,7 @@ check "$image/bin/python3.13t" -c 'import ssl, sqlite3, ctypes, zlib, bz2, lzma'
 check "$image/bin/python3.13t" -m venv --without-pip "$work/venv"
 check "$work/venv/bin/python" -c 'import sys, sysconfig; site = sysconfig.get_path("purelib"); assert site in sys.path, site'
 
-# The folder appears whole or not at all: a build that was cut off is begun again.
+# The directory appears whole or not at all: a build that was cut off is begun again.
 mkdir -p "$(dirname "$target")"
 rm -rf "$target.new" "$target.old"
 cp -a "$image" "$target.new"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs cargo for one Python: setup/cargo.sh /path/to/python3.13t build --release
 #
-# Each Python has a target folder of its own, named by its ABI, so that two of
-# them do not rebuild each other. With --print-target it prints that folder.
+# Each Python has a target directory of its own, named by its ABI, so that two of
+# them do not rebuild each other. With --print-target it prints that directory.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/.."

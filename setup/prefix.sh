@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the folder, outside of any checkout, that keeps what is slow to make:
+# Prints the directory, outside of any checkout, that keeps what is slow to make:
 # the Python built from source and the virtual environments of tests and examples.
 # As root it must be readable by the user that httpd's children run as.
 set -eu

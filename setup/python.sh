@@ -18,7 +18,7 @@ say() { echo "setup: $*" >&2; }
 
 # Prints the interpreter behind a name (PATH may lead to a launcher, a tool's shim) if the module can be built against
 # it, else the reason why it cannot. As root, httpd's children are another user, who has to read the Python as well:
-# one that is picked for you is not in a private folder.
+# one that is picked for you is not in a private directory.
 embeddable() {
   "$1" - "$2" <<'PY' 2>/dev/null
 import os, sys, sysconfig
@@ -27,12 +27,12 @@ def refuse(reason):
     print(reason)
     sys.exit(1)
 
-def private_folder():
-    folder = os.path.realpath(sys.base_prefix)
-    while folder != "/":
-        if not os.stat(folder).st_mode & 0o001:
-            return folder
-        folder = os.path.dirname(folder)
+def private_directory():
+    directory = os.path.realpath(sys.base_prefix)
+    while directory != "/":
+        if not os.stat(directory).st_mode & 0o001:
+            return directory
+        directory = os.path.dirname(directory)
 
 if sys.version_info < (3, 11):
     refuse("Python %d.%d is too old, 3.11 is the least" % sys.version_info[:2])
@@ -43,8 +43,8 @@ if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
 if sys.argv[1] == "picked":
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
         refuse("it is not free-threaded")
-    if os.getuid() == 0 and private_folder():
-        refuse("other users cannot read " + private_folder())
+    if os.getuid() == 0 and private_directory():
+        refuse("other users cannot read " + private_directory())
 print(sys.executable)
 PY
 }
@@ -81,7 +81,7 @@ pick_of_uv() {
   [ -z "$python" ] || pick "$python"
 }
 if command -v uv >/dev/null 2>&1; then
-  # uv's own place for Pythons is below the home folder, which is private for root.
+  # uv's own place for Pythons is below the home directory, which is private for root.
   [ "$(id -u)" != 0 ] || export UV_PYTHON_INSTALL_DIR="$prefix/uv"
   pick_of_uv 3.14t
   pick_of_uv 3.13t

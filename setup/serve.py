@@ -1,7 +1,8 @@
 """Serves one WSGI script from an httpd of its own, in the foreground, until Ctrl-C.
 
 Run by `make serve`, with the Python that the module is built against. APP, PORT, FREE_THREADING
-and PROCESSES are read from the environment. The server root is a temporary folder; nothing of the machine's own httpd configuration is read.
+and PROCESSES are read from the environment. The server root is a temporary directory; nothing of the machine's own
+httpd configuration is read.
 """
 
 import contextlib
@@ -60,7 +61,7 @@ WSGIFreeThreading {free_threading}
 WSGIApplicationGroup %{{GLOBAL}}
 {process_group}
 WSGIScriptAlias / {app}
-<Directory {folder}>
+<Directory {directory}>
   Require all granted
 </Directory>
 """
@@ -96,7 +97,7 @@ def main():
                 free_threading=free_threading,
                 process_group=process_group(processes),
                 app=quoted(app),
-                folder=quoted(app.parent),
+                directory=quoted(app.parent),
             )
         )
         where = f", {processes} processes of its own" if processes else ""
@@ -219,7 +220,7 @@ def first_barrier(path):
 
 
 def python_home_for(app):
-    """A virtual environment where the application's folder says what it needs, else the Python itself."""
+    """A virtual environment where the application's directory says what it needs, else the Python itself."""
     requirements = app.parent / "requirements.txt"
     if requirements.exists():
         return output_of(SETUP / "venv.sh", sys.executable, requirements)

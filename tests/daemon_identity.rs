@@ -1,4 +1,4 @@
-//! Who the processes of a group are: user and groups, folders, limits, environment, and what they do not have of httpd
+//! Who the processes of a group are: user and groups, directories, limits, environment, and what they do not have of httpd
 //! and of each other.
 
 use crate::support::two_groups::python;
@@ -390,7 +390,7 @@ fn without_root_there_is_no_choice_of_users() {
     ]);
 }
 
-/// A folder with what Python needs to start in it, at the path that it has outside.
+/// A directory with what Python needs to start in it, at the path that it has outside.
 fn lay_out_jail(jail: &Path) {
     let python = variable("MOD_WSGI_PYTHON");
     let installation = Path::new(&python).parent().and_then(Path::parent).expect("the root of an installation");

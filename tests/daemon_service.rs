@@ -49,7 +49,7 @@ fn said_at_the_end(httpd: Httpd, expected_log_lines: &[&str]) -> Vec<String> {
     let kept = httpd.root().join("out");
     let copy = tempfile::tempdir().expect("a folder");
     let file = copy.path().join("said");
-    // The same file under another name: the server's folder goes with it.
+    // The same file under another name: the server's directory goes with it.
     fs::hard_link(kept.join("said"), &file).expect("the same file system");
     httpd.finish(expected_log_lines);
     fs::read_to_string(file).expect("a file").lines().map(str::to_owned).collect()

@@ -35,7 +35,7 @@ fn block(selectors: &str, lines: &str) -> String {
     format!("<WSGIInterpreterOptions {selectors}>\n{lines}\n</WSGIInterpreterOptions>\n")
 }
 
-/// The names of the folders at the front of `sys.path` that are `/block/...` or `{apps}`.
+/// The names of the directories at the front of `sys.path` that are `/block/...` or `{apps}`.
 #[track_caller]
 fn blocks_in_path(httpd: &Httpd, group: &str) -> Vec<String> {
     let path = python(httpd, group, "__import__('sys').path");
@@ -110,7 +110,7 @@ fn python_paths_add_up_and_the_most_specific_leads() {
 
 #[test]
 fn a_python_path_that_fails_is_logged_and_the_others_count() {
-    // A .pth file may do anything; this one breaks what later folders are added with.
+    // A .pth file may do anything; this one breaks what later directories are added with.
     let conf = "WSGIPythonPath {root}/breaks\n".to_owned()
         + &block("application-group=named", "WSGIPythonPath /block/lost:/block/too")
         + &block("", "WSGIPythonPath /block/general");

@@ -175,7 +175,7 @@ const MET_AT_SEVERAL_PLACES: [&str; 7] = [
     "WSGI0190", // SystemExit of a subscriber
 ];
 
-/// What stands in the files of that ending below a folder of the project. Unit tests quote messages, and are left out.
+/// What stands in the files of that ending below a directory of the project. Unit tests quote messages, and are left out.
 fn text_below(folder: &str, ending: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -195,7 +195,7 @@ fn stopping_runs_exit_functions_too() {
     }
 }
 
-/// A folder for notes outside of the server root, which goes with the server.
+/// A directory for notes outside of the server root, which goes with the server.
 fn lasting_notes() -> TempDir {
     let notes = tempfile::Builder::new().prefix("mod_wsgi-notes-").tempdir_in("/tmp").expect("a temporary folder");
     fs::set_permissions(notes.path(), fs::Permissions::from_mode(0o777)).expect("our own folder");

@@ -175,7 +175,7 @@ fn a_forked_process_may_have_its_own_signals() {
     });
 }
 
-/// A server whose Pythons each leave a file in the folder `notes` when they start.
+/// A server whose Pythons each leave a file in the directory `notes` when they start.
 fn telling_of_python(conf: &str) -> Builder {
     let builder = evaluating(conf).open_folder("notes").file(
         "site/sitecustomize.py",

@@ -184,7 +184,7 @@ fn interpreters_may_be_left_as_they_are_at_the_end() {
             for path in PATHS {
                 httpd.get(&format!("{path}/exit_function")).assert(200, "done");
             }
-            // The process leaves; its folder, and the server, stay.
+            // The process leaves; its directory, and the server, stay.
             httpd.restart();
             wait_for("the old process to leave", || (!process.is_alive()).then_some(()));
             for path in PATHS {

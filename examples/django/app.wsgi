@@ -8,7 +8,7 @@ Then http://127.0.0.1:8000/ lists books, and http://127.0.0.1:8000/admin/ edits 
 import os
 import sys
 
-# httpd starts in a folder of its own: this one is not on the path by itself.
+# httpd starts in a directory of its own: this one is not on the path by itself.
 sys.path.insert(0, os.path.dirname(__file__))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 

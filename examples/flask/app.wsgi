@@ -10,7 +10,7 @@ import mod_wsgi
 # application is imported: Flask brings a handler of its own where there is none.
 logging.basicConfig(handlers=[mod_wsgi.LogHandler()], level=logging.DEBUG, format="%(name)s: %(message)s")
 
-# httpd starts in a folder of its own: this one is not on the path by itself.
+# httpd starts in a directory of its own: this one is not on the path by itself.
 sys.path.insert(0, os.path.dirname(__file__))
 
 from notes import app as application  # noqa: E402  (after the path)

@@ -1,4 +1,4 @@
-"""Shows each .page file of a folder as a page of one site: its first line is the title.
+"""Shows each .page file of a directory as a page of one site: its first line is the title.
 
 A handler script: httpd finds the file, this answers for it. What changes in a file is seen at the next request.
 """

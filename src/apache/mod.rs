@@ -31,7 +31,7 @@ use crate::ffi;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// The module that this folder speaks for: whose slots hold settings, whose name lines are logged under.
+/// The module that this directory speaks for: whose slots hold settings, whose name lines are logged under.
 static THIS_MODULE: AtomicPtr<ffi::module> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Says which module it is. Called when hooks are registered, at every load of the configuration.

@@ -563,7 +563,7 @@ impl<'r> Request<'r> {
 
     /// Looks at `path` on disk and, if it is a regular file, makes it the file of this
     /// request: httpd's directory walk then need not look for where the file name ends
-    /// and the path info begins, which costs one `lstat` per folder.
+    /// and the path info begins, which costs one `lstat` per directory.
     pub(crate) fn adopt_file(&self, path: &[u8]) -> bool {
         let name = self.pool().c_string(path);
         // SAFETY: all zeroes is a valid apr_finfo_t, which apr_stat fills in.

@@ -4,7 +4,7 @@ use super::{bytes, pool::Pool};
 use crate::ffi;
 use core::ffi::CStr;
 
-/// The path of a file of that name in the runtime folder.
+/// The path of a file of that name in the runtime directory.
 pub(crate) fn file(pool: Pool<'_>, name: &CStr) -> Option<String> {
     // SAFETY: POOL; httpd copies the name.
     let path = unsafe { ffi::ap_runtime_dir_relative(pool.as_raw(), name.as_ptr()) };

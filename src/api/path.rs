@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-/// Sets the folder that eggs are unpacked into.
+/// Sets the directory that eggs are unpacked into.
 ///
 /// # Errors
 /// What CPython raises.
@@ -19,11 +19,11 @@ pub(crate) fn put_first(py: Python<'_>, folder: &str) -> PyResult<()> {
     py.import("sys")?.getattr("path")?.call_method1("insert", (0, folder)).map(drop)
 }
 
-/// Adds folders, separated by colons, as `site.addsitedir` does (so `.pth` files
+/// Adds directories, separated by colons, as `site.addsitedir` does (so `.pth` files
 /// count), and moves what is new to the front.
 ///
 /// # Errors
-/// What a folder's `.pth` files raise; the folders after it are not added.
+/// What a directory's `.pth` files raise; the directories after it are not added.
 pub(crate) fn extend(py: Python<'_>, folders: &str) -> PyResult<()> {
     let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
     let before = path.len();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) name: String,
-    /// The home folder, whether or not it exists.
+    /// The home directory, whether or not it exists.
     pub(crate) home: PathBuf,
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct InterpreterOptions {
 /// What is in force for one interpreter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resolved {
-    /// Layers of folders, the weakest first.
+    /// Layers of directories, the weakest first.
     pub(crate) python_paths: Vec<PoolStr>,
     pub(crate) switch_interval: Option<SwitchInterval>,
     pub(crate) per_interpreter_gil: bool,

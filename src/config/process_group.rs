@@ -33,7 +33,7 @@ pub(crate) struct ProcessGroup {
     pub(crate) supplementary_groups: Option<Vec<u32>>,
     /// Default: inherited.
     pub(crate) umask: Option<u32>,
-    /// The folder that is the root of their file system. Default: none.
+    /// The directory that is the root of their file system. Default: none.
     pub(crate) chroot: Option<PoolStr>,
     /// Their working directory, and the first of `sys.path`. Default: see `daemon/identity`.
     pub(crate) home: Option<PoolStr>,
@@ -47,7 +47,7 @@ pub(crate) struct ProcessGroup {
 
     /// Default: `WSGIPythonHome`.
     pub(crate) python_home: Option<PoolStr>,
-    /// Folders for `sys.path`, separated by colons. Default: none.
+    /// Directories for `sys.path`, separated by colons. Default: none.
     pub(crate) python_path: Option<PoolStr>,
     /// `PYTHON_EGG_CACHE`. Default: none.
     pub(crate) python_eggs: Option<PoolStr>,

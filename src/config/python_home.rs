@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 /// `3.13`, of the Python that is embedded.
 const VERSION: &str = env!("MOD_WSGI_PYTHON_VERSION");
 
-/// `python3.13t`: how that Python calls the folder of its library, with a `t` if it is free-threaded.
+/// `python3.13t`: how that Python calls the directory of its library, with a `t` if it is free-threaded.
 const LIBRARY: &str = env!("MOD_WSGI_STANDARD_LIBRARY");
 
 /// Whether Python can start from `home`: an installation (`prefix` or
 /// `prefix:exec_prefix`) or a virtual environment of the version embedded.
 ///
 /// # Errors
-/// Names the folder and what was expected.
+/// Names the directory and what was expected.
 pub(crate) fn check(home: &str) -> Result<(), String> {
     let prefix = home.split(':').next().unwrap_or_default();
     let path = Path::new(prefix);
@@ -56,7 +56,7 @@ fn check_installation(home: &str, path: &Path) -> Result<(), String> {
     Err(format!("'{home}' holds no Python {VERSION}; expected lib/{LIBRARY}/os.py or a pyvenv.cfg in it"))
 }
 
-/// Whether the folder of the library has that file, or is there at all.
+/// Whether the directory of the library has that file, or is there at all.
 fn holds(path: &Path, file: &str) -> bool {
     ["lib", "lib64"].iter().any(|lib| path.join(lib).join(LIBRARY).join(file).exists())
 }

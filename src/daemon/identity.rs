@@ -1,4 +1,4 @@
-//! Who a daemon is: its user and groups, its folders, its limits, its name.
+//! Who a daemon is: its user and groups, its directories, its limits, its name.
 //!
 //! A new daemon takes all of it on by one call of [`assume`], before it has a second thread and before Python starts.
 //! What cannot be had is an error that ends the daemon, where anything else would give it more than the configuration
@@ -265,7 +265,7 @@ fn become_user(decision: &Decision<'_>, memberships: Option<Vec<u32>>) -> Result
     Ok(())
 }
 
-/// Enters the working directory. Who runs httpd without root is its only user: there the home folder of
+/// Enters the working directory. Who runs httpd without root is its only user: there the home directory of
 /// that user is a place to be, not a condition.
 fn enter_folder(decision: &Decision<'_>, user: Option<&User>) -> Result<Option<IdentityError>, IdentityError> {
     match (decision.folder, user) {

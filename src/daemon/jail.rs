@@ -14,7 +14,7 @@ pub(crate) fn seen_from<'p>(root: Option<&str>, path: &'p [u8]) -> Option<&'p [u
     root.map_or(Some(path), |root| inside(root, path))
 }
 
-/// The variables of a request for a daemon with a root of its own. Folders that it cannot see are not named to it.
+/// The variables of a request for a daemon with a root of its own. Directories that it cannot see are not named to it.
 pub(crate) struct Jailed<'f> {
     pub(crate) facts: &'f dyn RequestFacts,
     pub(crate) root: &'f str,

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Listens at a place of the group; whoever had it before is gone.
 ///
 /// # Errors
-/// The folder of `WSGISocketPrefix` cannot be written to, or the socket not be given to httpd's children.
+/// The directory of `WSGISocketPrefix` cannot be written to, or the socket not be given to httpd's children.
 pub(crate) fn open(group: &Group, place: usize) -> io::Result<UnixListener> {
     let path = &group.sockets[place];
     let _ = std::fs::remove_file(path);

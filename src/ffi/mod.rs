@@ -2,7 +2,7 @@
 //! in [`inline`], and the check that both compilers agree on the layouts.
 //!
 //! Names keep their C spelling, so one search finds a word here and in httpd.
-//! Only `apache/` and the module record use this folder.
+//! Only `apache/` and the module record use this directory.
 
 #[allow(
     missing_docs,

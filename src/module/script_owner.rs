@@ -1,7 +1,7 @@
 //! `script-user` and `script-group`: whether the script that a daemon is to run belongs to whom the process group expects.
 //!
-//! Checked in httpd's child, before the request goes to a daemon: the file as httpd has just looked at it, and its folder.
-//! Whoever may write to the folder may put another file in the place of the script.
+//! Checked in httpd's child process, before the request goes to a daemon process: the file as httpd has just looked at it,
+//! and its directory. Whoever may write to the directory may put another file in the place of the script.
 
 use super::fault::Fault;
 use crate::apache::request::{FileOwner, Request};
@@ -98,7 +98,7 @@ impl fmt::Display for NotOwned {
     }
 }
 
-/// Checks the file of the request and its folder, if the process group asks for it.
+/// Checks the file of the request and its directory, if the process group asks for it.
 ///
 /// # Errors
 /// The first thing that is not as the group wants it.

@@ -27,7 +27,7 @@ impl RequestHook for Translate {
         let Some((location, number)) = found else { return Status::DECLINED };
         match location.as_file().filter(|(file, _)| request.adopt_file(file)) {
             Some((_, path_info)) => request.set_path_info(path_info),
-            // A folder of scripts, or nothing: httpd finds out.
+            // A directory of scripts, or nothing: httpd finds out.
             None => request.set_filename(location.path()),
         }
         request.set_handler(HANDLER);

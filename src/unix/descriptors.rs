@@ -32,7 +32,7 @@ pub(crate) fn close_others(kept: &Kept<'_>) -> nix::Result<()> {
     let numbers: Vec<RawFd> = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| !kept.has(*number)) {
         // SAFETY: FORKED: whoever owned it here never uses it in this process, nor closes it. One of the numbers was that of
-        // the folder, which is closed already.
+        // the directory, which is closed already.
         unsafe { libc::close(number) };
     }
     Ok(())

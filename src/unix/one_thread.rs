@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
-/// The links of an empty folder, as `/proc/<pid>/task` counts them besides its threads.
+/// The links of an empty directory, as `/proc/<pid>/task` counts them besides its threads.
 const LINKS_OF_A_FOLDER: u64 = 2;
 
 /// The threads of this process. Made before the file system changes its root, for use afterwards too.

@@ -400,7 +400,7 @@ fn set_unknown(environ: &Bound<'_, PyDict>, variable: Variable<'_>, value: &[u8]
     let value = text::latin1(environ.py(), value);
     match variable {
         Variable::Header(name) => header_key(name).map_or(Ok(()), |key| environ.set_item(key, value)),
-        // The names of this folder's own keys cannot be taken by SetEnv.
+        // The names of this directory's own keys cannot be taken by SetEnv.
         Variable::Named(name) if name.contains(&b'.') && ALL.iter().any(|key| key.name().to_bytes() == name) => Ok(()),
         Variable::Named(name) => environ.set_item(String::from_utf8_lossy(name), value),
         Variable::Known(_) => Ok(()),

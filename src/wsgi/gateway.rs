@@ -1,4 +1,4 @@
-//! What the host does for an application: the only things this folder asks for.
+//! What the host does for an application: the only things this directory asks for.
 
 use super::environ::Variable;
 use super::response::ResponseHead;

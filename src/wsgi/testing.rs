@@ -1,6 +1,6 @@
 //! A host that serves requests from memory and records what an application does to them.
 //!
-//! The tests of this folder run applications given as Python source through it: a real
+//! The tests of this directory run applications given as Python source through it: a real
 //! interpreter, no server.
 
 use super::Wsgi;

@@ -16,7 +16,7 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Compiles it into a folder and returns its file.
+    /// Compiles it into a directory and returns its file.
     pub fn compile(self, folder: &Path) -> PathBuf {
         let [headers, suffix] = build_settings();
         fs::create_dir_all(folder).expect("a folder");
@@ -57,7 +57,7 @@ impl Extension {
     }
 }
 
-/// The header folder of the Python under test, and what its extensions end with.
+/// The header directory of the Python under test, and what its extensions end with.
 fn build_settings() -> [String; 2] {
     let query = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('EXT_SUFFIX'))";
     let output = Command::new(variable("MOD_WSGI_PYTHON")).args(["-c", query]).output().expect("Python runs");

@@ -119,19 +119,19 @@ impl Builder {
         self
     }
 
-    /// One more file below the server root, its folder included.
+    /// One more file below the server root, its directory included.
     pub fn file(mut self, path: &str, text: &str) -> Self {
         self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
-    /// A copy, below the server root, of a folder of the source tree.
+    /// A copy, below the server root, of a directory of the source tree.
     pub fn folder(mut self, from: &str, to: &str) -> Self {
         self.folders.push((Path::new(env!("CARGO_MANIFEST_DIR")).join(from), to.to_owned()));
         self
     }
 
-    /// A folder below the server root in which httpd's children may write.
+    /// A directory below the server root in which httpd's children may write.
     pub fn open_folder(self, name: &str) -> Self {
         let path = self.root().join(name);
         fs::create_dir(&path).expect("a folder");
@@ -388,7 +388,7 @@ impl Httpd {
     /// A server with these directives and this application of `tests/apps`.
     ///
     /// In the directives `{app}` is the path of the application, `{apps}` its
-    /// folder, `{root}` the server root and `{port}` the port.
+    /// directory, `{root}` the server root and `{port}` the port.
     #[must_use]
     pub fn with(conf: &str, app: &str) -> Builder {
         Builder::new(conf, &[app])
@@ -657,7 +657,7 @@ fn group_of(user: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// A folder that httpd's children can read, whoever runs the tests.
+/// A directory that httpd's children can read, whoever runs the tests.
 fn world_readable_folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("mod_wsgi-test-").tempdir_in("/tmp").expect("a temporary folder");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our own folder");

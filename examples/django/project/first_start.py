@@ -1,4 +1,4 @@
-"""What a fresh state folder needs before the first request: tables, a user for the admin, a few books."""
+"""What a fresh state directory needs before the first request: tables, a user for the admin, a few books."""
 
 import fcntl
 

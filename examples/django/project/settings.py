@@ -1,8 +1,8 @@
 """Settings of the example: an admin, one application, and a SQLite database outside of the source tree."""
 
-from .state import secret_key, state_folder
+from .state import secret_key, state_directory
 
-STATE = state_folder()
+STATE = state_directory()
 SECRET_KEY = secret_key(STATE)
 DEBUG = False
 # It has a well-known password: it answers under local names only.
