@@ -129,6 +129,7 @@ fn one_thread_waits_for_the_client_while_another_one_answers() {
             wire.wait_for(&format!("echo {number}\n"));
         }
         wire.send(&part(is_http2, ""));
+        wire.wait_for("bye\n");
     });
 }
 

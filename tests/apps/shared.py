@@ -45,6 +45,7 @@ def duplex(environ, start_response):
     yield b"ready\n"
     while (line := lines.get(timeout=60)) is not None:
         yield b"echo " + line
+    yield b"bye\n"
 
 
 def reads_in_a_thread(environ, start_response):
