@@ -14,6 +14,6 @@ export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS-}"
 export TSAN_OPTIONS="suppressions=$here/sanitize.tsan history_size=4 ${TSAN_OPTIONS-}"
 for sanitizer in thread address; do
   echo "sanitizer: $sanitizer"
-  CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/../target}/sanitize-$sanitizer" RUSTFLAGS="-Zsanitizer=$sanitizer" \
+  CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/../target}/sanitize-$sanitizer" RUSTFLAGS="-Zsanitizer=$sanitizer -Cunsafe-allow-abi-mismatch=sanitizer" \
     "$here/cargo.sh" "$python" test --target "$host" --lib -- "$@"
 done
