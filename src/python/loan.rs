@@ -66,6 +66,8 @@ struct Deferred<K: Lendable> {
 
 /// So much may be deferred, in bytes of memory. Whoever has more waits.
 const MOST_DEFERRED: usize = 256 << 10;
+/// So often in a row a thread does what others have deferred meanwhile.
+const MOST_ROUNDS: usize = 100;
 
 impl<K: Lendable> Default for Loan<K> {
     fn default() -> Self {
@@ -113,10 +115,12 @@ impl<K: Lendable> Loan<K> {
         }
     }
 
-    /// Does what was deferred, unless another thread has the mutex: that will.
+    /// Does what was deferred, unless another thread has the mutex: that will. Threads that defer without end keep nobody
+    /// here for ever: they do it themselves.
     #[cold]
     fn do_deferred(&self, _: &Detached<'_>) {
-        while let Some(mut place) = self.lent.try_lock() {
+        for _ in 0..MOST_ROUNDS {
+            let Some(mut place) = self.lent.try_lock() else { return };
             self.do_jobs(&mut place);
             if !self.unlock(place) {
                 return;
@@ -136,20 +140,19 @@ impl<K: Lendable> Loan<K> {
         }
     }
 
-    /// Empties the place, unless there is something to be done before: then `false`.
-    fn close(&self, place: &mut Place<'_, K>) -> bool {
-        {
-            let mut deferred = self.deferred.lock();
-            if !deferred.jobs.is_empty() {
-                return false;
-            }
-            deferred.closed = true;
-        }
+    /// Lets nothing more be deferred. Returns whether nothing is.
+    fn close(&self) -> bool {
+        let mut deferred = self.deferred.lock();
+        deferred.closed = true;
+        deferred.jobs.is_empty()
+    }
+
+    /// Empties the place.
+    fn empty(&self, place: &mut Place<'_, K>) {
         self.current.store(0, Ordering::Release);
         if let Some(mut pointer) = place.take() {
             K::taken_back(pointer.follow());
         }
-        true
     }
 
     fn open(&self, place: &mut Place<'_, K>, pointer: Pointer<K>, number: u64) {
@@ -193,14 +196,17 @@ impl<K: Lendable> Lease<K> {
         impl<K: Lendable> Drop for TakeBack<'_, K> {
             fn drop(&mut self) {
                 let loan = self.0;
-                if loan.lent.try_lock().is_none_or(|mut place| !loan.close(&mut place)) {
-                    self.1(&mut || {
-                        let mut place = loan.lent.lock();
-                        while !loan.close(&mut place) {
-                            loan.do_jobs(&mut place);
-                        }
-                    });
+                if let Some(mut place) = loan.lent.try_lock()
+                    && loan.close()
+                {
+                    return loan.empty(&mut place);
                 }
+                self.1(&mut || {
+                    let mut place = loan.lent.lock();
+                    loan.close();
+                    loan.do_jobs(&mut place);
+                    loan.empty(&mut place);
+                });
             }
         }
         let (loan, number) = (&*self.loan, self.number);
