@@ -236,7 +236,7 @@ struct Request<'a, 'c> {
 impl<'c> Request<'_, 'c> {
     fn answer(&self, sitting: Sitting<'_>) -> Result<(), ChannelError> {
         let mut sink = DaemonSink::new(self.conversation);
-        let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::Bug(panic)));
+        let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::of_panic(panic)));
         // Before the child hears that the request is over: its next one finds this thread free.
         drop(sitting);
         match end {

@@ -8,14 +8,26 @@ use crate::python::script::{Announce, Applications, Event, Known, LoadError, Scr
 use crate::wsgi::Wsgi;
 use crate::wsgi::application::{self, Kept};
 use crate::wsgi::gateway::{Exchange, Outcome};
-use core::cell::RefCell;
-use pyo3::{PyErr, PyResult};
+use core::cell::{OnceCell, RefCell};
+use pyo3::PyErr;
 use std::rc::Rc;
 
 /// What a thread keeps from one request of an interpreter to the next.
 struct KeptForRequests {
     applications: Applications,
-    wsgi: PyResult<Kept>,
+    wsgi: OnceCell<Kept>,
+}
+
+impl KeptForRequests {
+    /// Made when there is memory for it: a thread that had none at its first request has some later.
+    fn wsgi(&self, attached: &Attached<'_>, wsgi: &Wsgi) -> Result<&Kept, Fault> {
+        if let Some(kept) = self.wsgi.get() {
+            return Ok(kept);
+        }
+        let made = Kept::new(attached.py, wsgi, attached.interpreter.name());
+        let made = made.map_err(|error| Fault::Objects(error.to_string()))?;
+        Ok(self.wsgi.get_or_init(|| made))
+    }
 }
 
 /// What the interpreter serves with.
@@ -28,10 +40,7 @@ pub(crate) fn wsgi(attached: &Attached<'_>) -> Result<&'static Wsgi, Fault> {
 
 fn belongings<'a>(attached: &'a Attached<'_>) -> Result<(&'static Wsgi, &'a KeptForRequests), Fault> {
     let wsgi = wsgi(attached)?;
-    let kept = attached.kept(|| KeptForRequests {
-        applications: Applications::default(),
-        wsgi: Kept::new(attached.py, wsgi, attached.interpreter.name()),
-    });
+    let kept = attached.kept(|| KeptForRequests { applications: Applications::default(), wsgi: OnceCell::new() });
     Ok((wsgi, kept))
 }
 
@@ -62,7 +71,7 @@ pub(crate) fn call(
 ) -> Result<Outcome, Fault> {
     let py = attached.py;
     let (wsgi, kept) = belongings(attached)?;
-    let kept_wsgi = kept.wsgi.as_ref().map_err(|error| Fault::Objects(error.to_string()))?;
+    let kept_wsgi = kept.wsgi(attached, wsgi)?;
     // From here on the script may ask which request it is loaded for.
     let running = kept_wsgi.begin(py, exchange.facts());
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);

@@ -11,6 +11,7 @@ use crate::apache::log::Level;
 use crate::apache::request::Request;
 use crate::apache::status::{AprError, Status};
 use crate::daemon::channel::ChannelError;
+use crate::python::exhaustion;
 use crate::python::interpreter::InterpreterError;
 use crate::python::script::LoadError;
 use core::time::Duration;
@@ -197,6 +198,14 @@ impl Fault {
         status
     }
 
+    /// The fault of a panic with this message.
+    pub(crate) fn of_panic(message: String) -> Self {
+        if exhaustion::is_named_by(&message) {
+            return Self::Objects(format!("MemoryError: {message}"));
+        }
+        Self::Bug(message)
+    }
+
     /// The fault of an application group that has no interpreter.
     pub(crate) fn of_interpreter(error: InterpreterError) -> Self {
         match error {
@@ -243,5 +252,18 @@ impl Fault {
         let mut lines = vec![format!("{code}: the script '{path}' {text}, beforehand, in {}", place_in_words(group))];
         lines.extend(error.lines(py));
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_memory_is_no_fault_of_the_module() {
+        for panic in [exhaustion::NO_OBJECT, exhaustion::NO_THREAD_STATE] {
+            assert_eq!(Fault::of_panic(panic.to_owned()).verdict().0, "WSGI1002");
+        }
+        assert_eq!(Fault::of_panic("index out of bounds".to_owned()).verdict().0, "WSGI1006");
     }
 }

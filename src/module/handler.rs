@@ -212,7 +212,7 @@ fn serve_here(request: &mut Request<'_>, terms: Terms<'_>, wanted: &Wanted<'_>) 
     match outcome {
         Ok(outcome) => finish(&mut exchange, outcome?),
         Err(panic) => {
-            let status = Fault::Bug(panic).answer(exchange.request());
+            let status = Fault::of_panic(panic).answer(exchange.request());
             Ok(abandon(&mut exchange, status))
         }
     }

@@ -2,6 +2,7 @@
 
 use super::start::IMPLEMENTATION;
 use super::{log_entry, new_interpreter};
+use crate::apache::boundary;
 use crate::apache::log::{self, Level};
 use crate::apache::pool::PoolStr;
 use crate::apache::{mpm, scoreboard, server};
@@ -129,6 +130,7 @@ impl Process {
     /// # Errors
     /// See [`InterpreterError`].
     pub(crate) fn start_python(&self) -> Result<GilMode, InterpreterError> {
+        boundary::report_panics_in_one_line();
         let options = self.options();
         last_line::note_time_zone();
         // SAFETY: AFTER-FORK: a child of httpd and a daemon call this before they make threads.

@@ -5,13 +5,15 @@
 //! interpreter; instances are immutable from Python, and their Rust side is
 //! `Sync`, so nothing relies on a GIL for exclusion.
 
+use super::exhaustion;
 use core::ffi::{CStr, c_int, c_void};
 use core::marker::PhantomData;
 use core::ops::Deref;
-use pyo3::exceptions::{PySystemError, PyTypeError};
+use pyo3::exceptions::{PyMemoryError, PySystemError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString, PyType};
 use pyo3::{Borrowed, ffi};
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The Rust side of instances of a class.
@@ -251,14 +253,22 @@ fn enter<R>(fallback: R, body: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>)
     // SAFETY: ATTACHED: CPython calls its slots and methods attached.
     unsafe {
         Python::attach_unchecked(|py| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| body(py)))
-                .unwrap_or_else(|_| Err(PySystemError::new_err("internal error in mod_wsgi")));
+            let outcome = catch_unwind(AssertUnwindSafe(|| body(py))).unwrap_or_else(|panic| Err(of_panic(&*panic)));
             outcome.unwrap_or_else(|error| {
                 error.restore(py);
                 fallback
             })
         })
     }
+}
+
+/// What a panic is for Python.
+fn of_panic(panic: &(dyn Any + Send)) -> PyErr {
+    let is_static = panic.downcast_ref::<&str>().is_some_and(|text| exhaustion::is_named_by(text));
+    if is_static || panic.downcast_ref::<String>().is_some_and(|text| exhaustion::is_named_by(text)) {
+        return PyMemoryError::new_err(());
+    }
+    PySystemError::new_err("internal error in mod_wsgi")
 }
 
 unsafe extern "C" fn call_method<T: Class, F>(

@@ -10,6 +10,7 @@ pub(crate) mod class;
 pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod detached;
+pub(crate) mod exhaustion;
 pub(crate) mod finish;
 pub(crate) mod generation;
 pub(crate) mod interpreter;

@@ -7,6 +7,7 @@
 //! how pyo3's own bookkeeping (`Python::attach_unchecked`) nests below.
 
 use super::Interpreter;
+use super::exhaustion::NO_THREAD_STATE;
 use crate::unix::fork;
 use pyo3::{Python, ffi};
 use std::any::Any;
@@ -134,6 +135,7 @@ impl ThreadStates {
         }
         // SAFETY: the interpreter is alive; making a thread state needs no attached thread.
         let state = unsafe { ffi::PyThreadState_New(interpreter.as_raw()) };
+        assert!(!state.is_null(), "{NO_THREAD_STATE}");
         let slot = Rc::new(Slot { interpreter, state, first: false, kept: OnceCell::new() });
         self.0.borrow_mut().push(slot.clone());
         slot

@@ -169,7 +169,7 @@ impl Question {
         let fault = |error| Failure::Fault(Fault::of_interpreter(error));
         let interpreter = interpreter::named(&self.application_group, self.origin).map_err(fault)?;
         let asked = caught(|| interpreter.run(|attached| self.ask_attached(attached, request, with_facts, answer)));
-        asked.unwrap_or_else(|panic| Err(Failure::Fault(Fault::Bug(panic))))
+        asked.unwrap_or_else(|panic| Err(Failure::Fault(Fault::of_panic(panic))))
     }
 
     /// Logs what is wrong with a function of this script.
