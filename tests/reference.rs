@@ -282,10 +282,8 @@ fn the_table_of_messages_has_the_words_of_the_module() {
 }
 
 /// Codes that no test meets, and why not.
-const NOT_MET: [(&str, &str); 8] = [
+const NOT_MET: [(&str, &str); 6] = [
     ("WSGI0124", "no way is known that leads there"),
-    ("WSGI1002", "needs a Python without memory for a dictionary, but with enough to go on"),
-    ("WSGI1006", "needs a mistake in the module"),
     ("WSGI1022", "needs a machine that gives no further process, also not to the tests beside this one"),
     ("WSGI1027", "the same"),
     ("WSGI1040", "prctl(2) refuses this to nobody"),
