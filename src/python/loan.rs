@@ -311,9 +311,6 @@ mod tests {
     /// Uses a lease as long as it is good; returns how often it was.
     fn use_up(lease: &Lease<Counting>, by: impl Fn(&Lease<Counting>, &Detached<'_>) -> Option<()>) -> u64 {
         let detached = Detached::never_attached();
-        while !lease.is_lent() {
-            std::thread::yield_now();
-        }
         (0..).take_while(|_| by(lease, &detached).is_some()).count() as u64
     }
 
@@ -329,9 +326,12 @@ mod tests {
             lease.defer(detached, 1, |counter: &mut Counter<'_>| *counter.count += 1)
         };
         let done = std::thread::scope(|scope| {
-            let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| use_up(&lease, with))).collect();
-            let deferring: Vec<_> = (0..2).map(|_| scope.spawn(|| use_up(&lease, defer))).collect();
-            lease.lend_and_wait(&|wait| wait(), &mut counter, || std::thread::sleep(Duration::from_millis(2)));
+            let (waiting, deferring) = lease.lend_and_wait(&|wait| wait(), &mut counter, || {
+                let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| use_up(&lease, with))).collect();
+                let deferring: Vec<_> = (0..2).map(|_| scope.spawn(|| use_up(&lease, defer))).collect();
+                std::thread::sleep(Duration::from_millis(2));
+                (waiting, deferring)
+            });
             waiting.into_iter().chain(deferring).map(|thread| thread.join().expect("no panic")).sum::<u64>()
         });
         assert!(counter.is_back, "nobody was told of the end");
