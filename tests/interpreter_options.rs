@@ -264,7 +264,7 @@ fn a_wrong_block_is_told_by_name_value_and_what_was_expected() {
         ("WSGISwitchInterval inf", "inf", SECONDS),
         ("WSGISwitchInterval \"\"", "", &["expected", "seconds"]),
         ("WSGISwitchInterval 1 2", "1 2", &["expected", "seconds"]),
-        ("WSGIPythonPath", "", &["expected", "folders"]),
+        ("WSGIPythonPath", "", &["expected", "directories"]),
     ] {
         println!("{line}");
         let directive = line.split(' ').next().unwrap_or(line);

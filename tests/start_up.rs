@@ -283,8 +283,8 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIPythonWarnings", "", &["expected", "filter"]),
         ("WSGIPythonWarnings error ignore", "error ignore", &["expected", "filter"]),
         ("WSGIPythonWarnings \"\"", "", &["expected", "filter"]),
-        ("WSGIPythonEggs", "", &["expected", "folder"]),
-        ("WSGIPythonEggs /a /b", "/a /b", &["expected", "folder"]),
+        ("WSGIPythonEggs", "", &["expected", "directory"]),
+        ("WSGIPythonEggs /a /b", "/a /b", &["expected", "directory"]),
     ] {
         println!("{line}");
         let directive = line.split(' ').next().unwrap_or(line);
