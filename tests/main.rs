@@ -7,6 +7,7 @@
 mod support;
 
 mod accepted;
+mod architecture;
 mod audit;
 mod children;
 mod client_names;

@@ -1,6 +1,6 @@
 //! The request body, pulled through httpd's input filters.
 //!
-//! Called by `module/body` with the thread detached from Python. The first read makes httpd send `100 Continue` if the
+//! Called by `request/body` with the thread detached from Python. The first read makes httpd send `100 Continue` if the
 //! client waits for it. Reading what has arrived never waits for the client: `client_socket` does, without the request.
 
 use super::{

@@ -1,6 +1,6 @@
 //! The response on its way down httpd's output filters, as bucket brigades.
 //!
-//! Called by `module/response` with the thread detached from Python: passing a
+//! Called by `request/response` with the thread detached from Python: passing a
 //! brigade may block for as long as the client reads slowly.
 
 use super::passage::Passage;

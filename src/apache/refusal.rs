@@ -2,7 +2,7 @@
 //! bucket, which runs down the output filters and becomes an error page there, or the application of an `ErrorDocument`.
 //!
 //! That must not happen in the middle of a read, on which another application waits: an output filter that is in front of
-//! all others stops the bucket and leaves its status in a note. `module/handler` inserts it, and `module/response` asks for
+//! all others stops the bucket and leaves its status in a note. `module/handler` inserts it, and `request/response` asks for
 //! the status once the application has returned. It changes no other bucket.
 
 use super::{boundary::guard, request::Request, status::APR_EAGAIN};

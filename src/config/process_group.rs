@@ -35,7 +35,7 @@ pub(crate) struct ProcessGroup {
     pub(crate) umask: Option<u32>,
     /// The directory that is the root of their file system. Default: none.
     pub(crate) chroot: Option<PoolStr>,
-    /// Their working directory, and the first of `sys.path`. Default: see `daemon/identity`.
+    /// Their working directory, and the first of `sys.path`. Default: see `process/identity`.
     pub(crate) home: Option<PoolStr>,
 
     /// `LANG`. Default: inherited.

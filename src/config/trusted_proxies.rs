@@ -1,5 +1,5 @@
 //! `WSGITrustedProxyHeaders` and `WSGITrustedProxies`: which headers of a reverse
-//! proxy are believed, and from which addresses. `module/proxy` acts on them.
+//! proxy are believed, and from which addresses. `request/proxy` acts on them.
 //!
 //! An address is a literal here: no name is ever looked up, neither one of the
 //! configuration nor one that a client sent.

@@ -5,10 +5,6 @@
 //! and when the last of them has gone the read end says so. After a graceful restart that is when the last request of
 //! the old configuration is over; after a stop, a restart or a crash it is at once.
 
-use super::identity;
-use super::pass::Pass;
-use super::supervisor;
-use super::table::Table;
 use crate::apache::hook::BeforeChildrenHook;
 use crate::apache::log::{self, Level};
 use crate::apache::other_child;
@@ -17,11 +13,14 @@ use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::{mpm, runtime, scoreboard, unixd};
 use crate::config::process_group::{self, ProcessGroup};
+use crate::daemon::pass::Pass;
 use crate::observe::board::board;
 use crate::observe::meter::Meter;
 use crate::observe::roll::Roll;
+use crate::process::identity;
 use crate::unix::fork;
 use crate::unix::shared::SharedWords;
+use crate::wire::table::Table;
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -30,7 +29,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use parking_lot::Mutex;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -57,6 +56,10 @@ pub(crate) struct Generation {
     pub(crate) main: Server<'static>,
 }
 
+/// All that a supervisor does, in a process of its own: with the generation, both ends of its pipe, and its parent.
+/// Returns its exit status.
+pub(crate) type Supervise = fn(&Arc<Generation>, OwnedFd, BorrowedFd<'_>, u32) -> i32;
+
 /// What the parent of httpd keeps of its generation.
 struct Kept {
     generation: Arc<Generation>,
@@ -65,6 +68,7 @@ struct Kept {
     /// The end that the supervisor reads.
     watched: OwnedFd,
     supervisor: Option<Pid>,
+    supervise: Supervise,
     parent: u32,
 }
 
@@ -189,13 +193,19 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
 ///
 /// # Errors
 /// What stops start-up, in words.
-pub(crate) fn begin(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<(), String> {
+pub(crate) fn begin(
+    pool: Pool<'_>,
+    main: Server<'static>,
+    prefix: Option<&str>,
+    supervise: Supervise,
+) -> Result<(), String> {
     let generation = Arc::new(Generation::new(pool, main, prefix)?);
     if generation.groups.is_empty() {
         return Ok(());
     }
     let pipe = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("no pipe for the supervisor: {error}"))?;
-    let mut kept = Kept { generation, watched: pipe.0, alive: pipe.1, supervisor: None, parent: std::process::id() };
+    let mut kept =
+        Kept { generation, watched: pipe.0, alive: pipe.1, supervisor: None, parent: std::process::id(), supervise };
     // The supervisor is to have the scoreboard, which httpd makes after its first reading of the configuration only.
     if scoreboard::exists() {
         kept.start()?;
@@ -226,8 +236,8 @@ impl Kept {
     fn start_supervisor(&mut self) -> nix::Result<()> {
         let watched = self.watched.try_clone().map_err(|_| Errno::EMFILE)?;
         let (generation, alive) = (self.generation.clone(), self.alive.as_fd());
-        let parent = self.parent;
-        let pid = fork::fork(|| supervisor::run(&generation, watched, alive, parent))?;
+        let (parent, supervise) = (self.parent, self.supervise);
+        let pid = fork::fork(|| supervise(&generation, watched, alive, parent))?;
         self.supervisor = Some(pid);
         other_child::watch(self.generation.main, pid.as_raw(), supervisor_ended);
         Ok(())

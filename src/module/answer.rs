@@ -6,16 +6,16 @@ use crate::apache::status::Status;
 use core::ffi::CStr;
 
 /// An answer of this module.
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
-    pub(super) status_line: &'a str,
-    pub(super) media_type: &'a str,
-    pub(super) headers: &'a [(&'a str, &'a str)],
-    pub(super) body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) status_line: &'a str,
+    pub(crate) media_type: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
 }
 
 /// `405`, unless the request only wants to see something.
-pub(super) fn check_method(request: &Request<'_>) -> Result<(), Status> {
+pub(crate) fn check_method(request: &Request<'_>) -> Result<(), Status> {
     if request.is_get() {
         return Ok(());
     }
@@ -24,7 +24,7 @@ pub(super) fn check_method(request: &Request<'_>) -> Result<(), Status> {
 }
 
 impl Answer<'_> {
-    pub(super) fn send(&self, request: &Request<'_>) -> Status {
+    pub(crate) fn send(&self, request: &Request<'_>) -> Status {
         request.set_status(self.status, self.status_line.as_bytes());
         request.set_content_type(self.media_type.as_bytes());
         let (headers, pool) = (request.headers_out(), request.pool());
@@ -40,7 +40,7 @@ impl Answer<'_> {
 }
 
 /// Whether the client asks for a media type by name (`Accept`).
-pub(super) fn accepts(request: &Request<'_>, wanted: &str) -> bool {
+pub(crate) fn accepts(request: &Request<'_>, wanted: &str) -> bool {
     const ACCEPT: &CStr = c"Accept";
     let accepted = request.headers_in().get(ACCEPT).unwrap_or_default();
     accepted.split(|byte| *byte == b',').any(|part| {

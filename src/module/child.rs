@@ -1,15 +1,17 @@
 //! The start of a child process: Python begins here, after the fork, and ends
 //! with the pool of the child (SAFETY.md, AFTER-FORK).
 
-use super::process::{EMBEDDED, Process, become_process};
-use super::{new_interpreter, preload, readiness};
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
 use crate::api;
 use crate::config::{WsgiConfiguration, control_script};
+use crate::module::readiness;
+use crate::process::new_interpreter;
+use crate::process::this_process::{EMBEDDED, Process, become_process};
 use crate::python::config::GilMode;
 use crate::python::{finish, thread_state};
+use crate::scripts::preload;
 use crate::unix::fork;
 use crate::wsgi::events::ProcessEvent;
 use core::time::Duration;

@@ -2,15 +2,15 @@
 //!
 //! It asks no Python and waits for no one.
 
-use super::answer::{self, Answer};
-use super::readiness;
 use crate::apache::hook::RequestHook;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
 use crate::config::process_group::is_visible;
 use crate::daemon::generation::{self, Group};
-use crate::daemon::process::is_service;
+use crate::daemon::process::start::is_service;
+use crate::module::answer::{self, Answer};
+use crate::module::readiness;
 use crate::observe::board::board;
 
 /// The name of the handler.

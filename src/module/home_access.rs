@@ -3,14 +3,14 @@
 //! httpd calls this when it has read its configuration, mostly as root, who may read everything. Its processes become
 //! other users later, and all that CPython says then is that it finds no module `encodings`.
 
-use super::preload;
-use super::process::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::{directive, pool::Pool, server::Server, unixd};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::config::server::StartUp;
 use crate::config::{WsgiConfiguration, account, control_script, python_home};
-use crate::daemon::identity;
+use crate::process::identity;
+use crate::process::this_process::EMBEDDED;
+use crate::scripts::preload;
 use crate::unix::access::{self, Identity};
 use nix::unistd::geteuid;
 use std::path::Path;

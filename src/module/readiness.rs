@@ -1,8 +1,8 @@
 //! Whether requests can be served: by httpd's own processes, and by a process group.
 
 use crate::daemon::generation::Group;
-use crate::daemon::process::is_service;
-use crate::daemon::table::State;
+use crate::daemon::process::start::is_service;
+use crate::wire::table::State;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use parking_lot::Mutex;
 
@@ -16,27 +16,27 @@ const FAILED: u8 = 2;
 static NOT_LOADED: Mutex<Vec<(String, Vec<u8>)>> = Mutex::new(Vec::new());
 
 /// Python has started in this child of httpd, or has not.
-pub(super) fn note_python(started: bool) {
+pub(crate) fn note_python(started: bool) {
     PYTHON.store(if started { STARTED } else { FAILED }, Relaxed);
 }
 
 /// Whether Python runs in this child of httpd.
-pub(super) fn runs_python() -> bool {
+pub(crate) fn runs_python() -> bool {
     PYTHON.load(Relaxed) == STARTED
 }
 
 /// A script that was to be loaded beforehand could not be.
-pub(super) fn note_not_loaded(application_group: &str, path: &[u8]) {
+pub(crate) fn note_not_loaded(application_group: &str, path: &[u8]) {
     NOT_LOADED.lock().push((application_group.to_owned(), path.to_vec()));
 }
 
 /// A script has been loaded, for a request.
-pub(super) fn note_loaded(application_group: &str, path: &[u8]) {
+pub(crate) fn note_loaded(application_group: &str, path: &[u8]) {
     NOT_LOADED.lock().retain(|(group, script)| group != application_group || script != path);
 }
 
 /// Why requests that no group serves cannot be served now.
-pub(super) fn of_embedded() -> Result<(), String> {
+pub(crate) fn of_embedded() -> Result<(), String> {
     if PYTHON.load(Relaxed) == FAILED {
         return Err("Python does not start in httpd's own processes".into());
     }
@@ -52,7 +52,7 @@ fn scripts_not_loaded(number: u64) -> String {
 
 /// Why requests for the group cannot be served now. A group of services, which takes none, is as good as ready when it
 /// has a process.
-pub(super) fn of_group(group: &Group) -> Result<(), String> {
+pub(crate) fn of_group(group: &Group) -> Result<(), String> {
     let places = || (0..group.table.places()).filter_map(|place| Some((place, group.roll.get(place)?)));
     let name = &group.config.name;
     let fail = |why: String| Err(format!("process group '{name}': {why}"));

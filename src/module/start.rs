@@ -1,17 +1,15 @@
 //! The end of reading a configuration: what the server says of itself, and notices that belong to start-up.
 
-use super::process::EMBEDDED;
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, mpm, pool::Pool, server::Server};
 use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
+use crate::daemon::parent::supervisor;
 use crate::metrics::clock;
+use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
-
-/// Our own name and version, beside the level of the interface (`mod_wsgi.version`).
-pub(crate) const IMPLEMENTATION: &str = concat!("mod_wsgi-rs/", env!("CARGO_PKG_VERSION"));
 
 const TELEMETRY: &str = "WSGI1011: WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions are accepted; the \
                          reports that they are for are not there yet";
@@ -36,9 +34,9 @@ impl ConfigHook for Start {
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }
-        super::counting::begin()?;
+        crate::request::counting::begin()?;
         let prefix = settings.start_up.socket_prefix;
-        generation::begin(pool, server, prefix.as_deref())?;
+        generation::begin(pool, server, prefix.as_deref(), supervisor::run)?;
         if settings.start_up.telemetry.asks_for_reports() {
             log::server(Some(server), Level::Warning, TELEMETRY);
         }

@@ -3,25 +3,25 @@
 //! Answered from shared memory and `/proc`, without Python. The main server's page shows everything, that of a virtual host
 //! the groups which it declares and the requests to it: what others have in common is theirs as well.
 
-use super::answer::{self, Answer};
-use super::counting::server_number;
-use super::process::{EMBEDDED, process};
-use super::readiness;
-use super::start::IMPLEMENTATION;
 use crate::apache::hook::RequestHook;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
 use crate::apache::{mpm, scoreboard};
 use crate::daemon::generation::{self, Group};
-use crate::daemon::table::State;
+use crate::module::answer::{self, Answer};
+use crate::module::readiness;
 use crate::observe::board::{Board, board};
 use crate::observe::clock;
 use crate::observe::meter::Meter;
 use crate::observe::page::{self, Counts, Snapshot, html, openmetrics};
 use crate::observe::threads::{Phase, Running};
+use crate::process::this_process::IMPLEMENTATION;
+use crate::process::this_process::{EMBEDDED, process};
 use crate::python::config::FREE_THREADED_BUILD;
+use crate::request::counting::server_number;
 use crate::unix::process::taken;
+use crate::wire::table::State;
 
 /// The name of the handler.
 const HANDLER: &[u8] = b"wsgi-status";

@@ -8,7 +8,7 @@ use crate::apache::request::Request;
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
 use crate::config::settings::DirectorySettings;
-use crate::module::log_entry::Entry;
+use crate::request::log_entry::Entry;
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 

@@ -6,7 +6,7 @@ use super::settings_of;
 use crate::apache::auth::{Authentication, PasswordProvider};
 use crate::apache::log::Level;
 use crate::apache::request::Request;
-use crate::module::log_entry::Entry;
+use crate::request::log_entry::Entry;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 

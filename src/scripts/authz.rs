@@ -6,7 +6,7 @@ use crate::apache::arguments;
 use crate::apache::auth::{Authorisation, RequireProvider};
 use crate::apache::log::Level;
 use crate::apache::request::Request;
-use crate::module::log_entry::Entry;
+use crate::request::log_entry::Entry;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 

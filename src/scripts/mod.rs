@@ -11,6 +11,7 @@ pub(crate) mod authn;
 pub(crate) mod authz;
 pub(crate) mod dispatch;
 mod facts;
+pub(crate) mod preload;
 mod question;
 mod tls;
 

@@ -1,0 +1,4 @@
+//! What runs in the supervisor: it forks daemon processes, replaces them, and writes what they say outside of requests.
+
+pub(crate) mod log_pipe;
+pub(crate) mod supervisor;

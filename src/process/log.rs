@@ -1,0 +1,46 @@
+//! What the log is told that belongs to no request: records of `logging`, and lines of standard streams.
+
+use crate::apache::log::{self, Level, Source};
+use crate::process::this_process::{EMBEDDED, process};
+use crate::python::loading;
+use crate::wsgi::gateway::{Record, Severity};
+
+impl From<Severity> for Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::Critical,
+            Severity::Error => Self::Error,
+            Severity::Warning => Self::Warning,
+            Severity::Info => Self::Info,
+            Severity::Debug => Self::Debug,
+        }
+    }
+}
+
+/// Where an application logged a record, if that is known.
+pub(crate) fn source_of(record: &Record<'_>) -> Option<Source> {
+    record.source.map(|source| Source::new(source.file, source.line))
+}
+
+/// Writes a record that belongs to no request.
+pub(crate) fn write_without_request(record: &Record<'_>) {
+    let source = source_of(record);
+    record.lines().for_each(|line| log::server_at(None, record.severity.into(), source.as_ref(), line));
+}
+
+/// Writes a line of a standard stream that belongs to no request.
+pub(crate) fn write_line_without_request(line: &str) {
+    log::server(None, Level::Error, &format!("{}{line}", origin()));
+}
+
+/// How a line begins that a script writes while it is loaded: its path, and its groups as an alias names them.
+fn origin() -> String {
+    let Some(loading) = loading::current() else { return String::new() };
+    let global = |name: &str| if name.is_empty() { "%{GLOBAL}".to_owned() } else { name.to_owned() };
+    format!(
+        "[script {}] [process-group={} application-group={}] ",
+        String::from_utf8_lossy(&loading.path),
+        global(process().map_or(EMBEDDED, |process| process.group)),
+        global(&loading.application_group)
+    )
+}

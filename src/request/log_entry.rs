@@ -1,0 +1,146 @@
+//! What the log is told about a request: by the application, or about it.
+//!
+//! In a daemon entries are made where the application runs and are written by the child of httpd that has the
+//! request, so that both modes write the same lines.
+
+use crate::apache::log::{self, Level, Source};
+use crate::apache::request::Request;
+use crate::process::log::source_of;
+use crate::python::script::Event;
+use crate::request::target;
+use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
+use crate::wsgi::response::ResponseHead;
+
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) level: Level,
+    pub(crate) speaker: Speaker,
+    pub(crate) text: String,
+    /// A traceback, a record per line.
+    pub(crate) details: Vec<String>,
+    /// Where the application logged it, if that is known.
+    pub(crate) source: Option<Source>,
+}
+
+/// The interpreter of an application group; the empty name is that of the main one.
+pub(crate) fn interpreter_in_words(application_group: &str) -> String {
+    if application_group.is_empty() {
+        "the main interpreter".to_owned()
+    } else {
+        format!("interpreter '{application_group}'")
+    }
+}
+
+/// Who says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The application wrote a line: the script comes first.
+    Application,
+    /// The module: script and request id come last.
+    Module,
+}
+
+impl Entry {
+    /// A line of this module, without details.
+    pub(crate) fn of_module(level: Level, text: String) -> Self {
+        Self { level, speaker: Speaker::Module, text, details: Vec::new(), source: None }
+    }
+
+    /// A line that the application wrote.
+    pub(crate) fn line(text: &str) -> Self {
+        Self::of_application(Level::Error, text, None)
+    }
+
+    fn of_application(level: Level, text: &str, source: Option<Source>) -> Self {
+        Self { level, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new(), source }
+    }
+
+    /// What the application logged by `logging`: an entry for each line of it.
+    pub(crate) fn of_record(record: &Record<'_>) -> impl Iterator<Item = Self> {
+        let (level, source) = (record.severity.into(), source_of(record));
+        record.lines().map(move |line| Self::of_application(level, line, source.clone()))
+    }
+
+    /// An exception that the application let through.
+    pub(crate) fn exception(raised: Raised, class: &str, traceback: &[String]) -> Self {
+        let (code, text) = match raised {
+            Raised::ByApplication => ("WSGI0174", format!("the application raised {class}")),
+            Raised::Exit => ("WSGI0175", "the application raised SystemExit, which ends no process here".to_owned()),
+            Raised::ByClose => ("WSGI0194", format!("close() of the response raised {class}")),
+            Raised::BySubscriber => ("WSGI0112", format!("a function subscribed to events raised {class}")),
+            Raised::ExitOfSubscriber => {
+                ("WSGI0190", "a function subscribed to events raised SystemExit, which ends no process here".to_owned())
+            }
+        };
+        let text = format!("{code}: {text}");
+        Self { details: traceback.to_vec(), ..Self::of_module(Level::Error, text) }
+    }
+
+    /// What is not passed on of what the application said, if anything.
+    pub(crate) fn left_out(head: &ResponseHead) -> Option<Self> {
+        let names = head.hop_by_hop_headers();
+        let text = format!("WSGI1090: hop-by-hop headers of the application were left out: {}", names.join(", "));
+        (!names.is_empty()).then(|| Self::of_module(Level::Warning, text))
+    }
+
+    /// What happens to a script, where that is of interest.
+    pub(crate) fn event(interpreter: &str, event: &Event<'_>) -> Option<Self> {
+        Some(match event {
+            Event::Loading { again } => {
+                let verb = if *again { "reloading" } else { "loading" };
+                Self::of_module(Level::Info, format!("{verb} the script in {}", interpreter_in_words(interpreter)))
+            }
+            Event::Loaded => return None,
+            Event::ReloadRequiredRaised(traceback) => {
+                let text = "WSGI1005: reload_required() of the script raised an exception".to_owned();
+                Self { details: traceback.to_vec(), ..Self::of_module(Level::Error, text) }
+            }
+        })
+    }
+
+    /// Writes the entry in the name of `request`.
+    pub(crate) fn write(&self, request: &Request<'_>) {
+        self.write_about(request, target::script_of(request));
+    }
+
+    /// Writes the entry in the name of `request`, about a script that need not be the one that answers.
+    pub(crate) fn write_about(&self, request: &Request<'_>, script: &[u8]) {
+        if !log::request_logs(request, self.level) {
+            return;
+        }
+        let script = String::from_utf8_lossy(script);
+        let line = match self.speaker {
+            Speaker::Application => format!("[script {script}] {}", self.text),
+            Speaker::Module => {
+                let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
+                format!("{} [script {script}] [request {id}]", self.text)
+            }
+        };
+        log::request_at(request, self.level, self.source.as_ref(), &line);
+        for line in &self.details {
+            log::request(request, self.level, line);
+        }
+    }
+}
+
+/// The log of an embedded request.
+pub(crate) struct EmbeddedLog<'r>(pub(crate) &'r Request<'r>);
+
+impl ErrorLog for EmbeddedLog<'_> {
+    fn takes(&self, severity: Severity) -> bool {
+        log::request_logs(self.0, severity.into())
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        Entry::of_record(record).for_each(|entry| entry.write(self.0));
+    }
+
+    fn line(&mut self, text: &str) {
+        Entry::line(text).write(self.0);
+    }
+
+    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
+        Entry::exception(raised, class, traceback).write(self.0);
+    }
+}

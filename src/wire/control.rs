@@ -1,0 +1,273 @@
+//! What a daemon and the supervisor tell each other: one message is one packet.
+
+use crate::wire::fields::{Fields, put_bytes, put_u64};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// An application that a daemon has loaded, for its successor to load beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Application {
+    pub(crate) application_group: String,
+    pub(crate) script: Vec<u8>,
+}
+
+/// Why a process is to be replaced or to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    ShutdownSignal,
+    GracefulSignal,
+    EvictionSignal,
+    MaximumRequests,
+    RestartInterval,
+    InactivityTimeout,
+    RequestTimeout,
+    StartupTimeout,
+    DeadlockTimeout,
+    CpuTimeLimit,
+    ScriptReload,
+}
+
+/// All of them, numbered.
+const REASONS: [Reason; 11] = [
+    Reason::ShutdownSignal,
+    Reason::GracefulSignal,
+    Reason::EvictionSignal,
+    Reason::MaximumRequests,
+    Reason::RestartInterval,
+    Reason::InactivityTimeout,
+    Reason::RequestTimeout,
+    Reason::StartupTimeout,
+    Reason::DeadlockTimeout,
+    Reason::CpuTimeLimit,
+    Reason::ScriptReload,
+];
+
+impl Reason {
+    /// For the log.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::ShutdownSignal => "it was told to end",
+            Self::GracefulSignal => "SIGUSR1 asked for it",
+            Self::EvictionSignal => "SIGUSR1 asked for its eviction",
+            Self::MaximumRequests => "it has served maximum-requests",
+            Self::RestartInterval => "restart-interval is over",
+            Self::InactivityTimeout => "it had no request for inactivity-timeout",
+            Self::RequestTimeout => "a request took longer than request-timeout",
+            Self::StartupTimeout => "it loaded no application within startup-timeout",
+            Self::DeadlockTimeout => "its GIL was held for deadlock-timeout",
+            Self::CpuTimeLimit => "it has used its cpu-time-limit",
+            Self::ScriptReload => "a script has changed",
+        }
+    }
+
+    /// `shutdown_reason` of the event `process_stopping`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ShutdownSignal => "shutdown_signal",
+            Self::GracefulSignal => "graceful_signal",
+            Self::EvictionSignal => "eviction_signal",
+            Self::MaximumRequests => "maximum_requests",
+            Self::RestartInterval => "restart_interval",
+            Self::InactivityTimeout => "inactivity_timeout",
+            Self::RequestTimeout => "request_timeout",
+            Self::StartupTimeout => "startup_timeout",
+            Self::DeadlockTimeout => "deadlock_timeout",
+            Self::CpuTimeLimit => "cpu_time_limit",
+            Self::ScriptReload => "script_reload",
+        }
+    }
+
+    fn of_number(number: u8) -> Option<Self> {
+        REASONS.get(usize::from(number)).copied()
+    }
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// Daemon: it could take requests.
+    Ready,
+    /// Daemon: an application was loaded.
+    Loaded(Application),
+    /// Daemon: it is to be replaced; after a change of a script, so are the others. The number stands for the change.
+    Replace { reason: Reason, change: u64 },
+    /// Daemon: an application does not load.
+    LoadFailed(Application),
+    /// Supervisor: take no further request, end when the last one has.
+    Drain { reason: Reason, milliseconds: u64 },
+    /// Supervisor: SIGTERM follows, for that reason.
+    End { reason: Reason },
+}
+
+impl Message {
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Ready => out.push(1),
+            Self::Loaded(application) | Self::LoadFailed(application) => {
+                out.push(if matches!(self, Self::Loaded(_)) { 2 } else { 4 });
+                put_bytes(&mut out, application.application_group.as_bytes());
+                put_bytes(&mut out, &application.script);
+            }
+            Self::Replace { reason, change } => {
+                out.extend_from_slice(&[3, *reason as u8]);
+                put_u64(&mut out, *change);
+            }
+            Self::Drain { reason, milliseconds } => {
+                out.extend_from_slice(&[5, *reason as u8]);
+                put_u64(&mut out, *milliseconds);
+            }
+            Self::End { reason } => out.extend_from_slice(&[6, *reason as u8]),
+        }
+        out
+    }
+
+    fn read(packet: &[u8]) -> Option<Self> {
+        let mut fields = Fields(packet);
+        Some(match fields.u8()? {
+            1 => Self::Ready,
+            2 => Self::Loaded(read_application(&mut fields)?),
+            3 => Self::Replace { reason: Reason::of_number(fields.u8()?)?, change: fields.u64()? },
+            4 => Self::LoadFailed(read_application(&mut fields)?),
+            5 => Self::Drain { reason: Reason::of_number(fields.u8()?)?, milliseconds: fields.u64()? },
+            6 => Self::End { reason: Reason::of_number(fields.u8()?)? },
+            _ => return None,
+        })
+    }
+}
+
+fn read_application(fields: &mut Fields<'_>) -> Option<Application> {
+    Some(Application { application_group: fields.text()?.to_owned(), script: fields.bytes()?.to_vec() })
+}
+
+/// One end of the line between a daemon and the supervisor.
+pub(crate) struct Line(OwnedFd);
+
+/// What a look at the line gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Message(Message),
+    /// Nothing, for now.
+    Silence,
+    /// The other side is gone.
+    Gone,
+}
+
+/// Longer than any path.
+const LONGEST: usize = 16 << 10;
+
+impl Line {
+    /// # Errors
+    /// The system has no descriptor left.
+    pub(crate) fn pair() -> nix::Result<(Self, Self)> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// Says something. A side that does not listen any more is about to be ended by other means. It is lost if the other
+    /// side is behind with some hundreds: the system keeps no more.
+    pub(crate) fn say(&self, message: &Message) {
+        let _ = send(self.0.as_raw_fd(), &message.write(), MsgFlags::MSG_NOSIGNAL);
+    }
+
+    /// Says something that must not be lost: waits until the other side has room for it, or is gone.
+    pub(crate) fn insist(&self, message: &Message) {
+        let packet = message.write();
+        while let Err(Errno::EAGAIN | Errno::EINTR) = send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
+            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
+        }
+    }
+
+    /// The next message. One that cannot be read counts as silence.
+    pub(crate) fn hear(&self) -> Heard {
+        let mut packet = vec![0; LONGEST];
+        match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => Heard::Gone,
+            Ok(length) => Message::read(&packet[..length]).map_or(Heard::Silence, Heard::Message),
+            Err(Errno::EAGAIN | Errno::EINTR) => Heard::Silence,
+            Err(_) => Heard::Gone,
+        }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let (here, there) = Line::pair().expect("a pair");
+        let application = Application { application_group: "a|b".into(), script: b"/srv/\xff".to_vec() };
+        let messages = [
+            Message::Ready,
+            Message::Loaded(application.clone()),
+            Message::Replace { reason: Reason::ScriptReload, change: u64::MAX },
+            Message::LoadFailed(application),
+            Message::Drain { reason: Reason::CpuTimeLimit, milliseconds: 1 },
+            Message::End { reason: Reason::GracefulSignal },
+        ];
+        messages.iter().for_each(|message| here.say(message));
+        for message in messages {
+            assert_eq!(there.hear(), Heard::Message(message));
+        }
+        assert_eq!(there.hear(), Heard::Silence);
+        drop(here);
+        assert_eq!(there.hear(), Heard::Gone);
+    }
+
+    #[test]
+    fn what_is_insisted_on_waits_for_a_side_that_is_behind() {
+        const MANY: u64 = 2000;
+        let drain = |milliseconds| Message::Drain { reason: Reason::ShutdownSignal, milliseconds };
+        let (here, there) = Line::pair().expect("a pair");
+        std::thread::scope(|scope| {
+            scope.spawn(move || (0..MANY).for_each(|number| here.insist(&drain(number))));
+            let heard = core::iter::repeat_with(|| there.hear()).filter(|heard| *heard != Heard::Silence);
+            let heard: Vec<_> = heard.take_while(|heard| *heard != Heard::Gone).collect();
+            assert_eq!(heard, (0..MANY).map(|number| Heard::Message(drain(number))).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn nobody_insists_when_the_other_side_is_gone() {
+        let (here, there) = Line::pair().expect("a pair");
+        drop(there);
+        here.insist(&Message::Ready);
+    }
+
+    #[test]
+    fn ends_of_each_reason_are_counted() {
+        for reason in REASONS {
+            assert!(crate::observe::ends::CAUSES.contains(&reason.name()), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_numbered_in_their_order() {
+        for (number, reason) in REASONS.iter().enumerate() {
+            assert_eq!(*reason as usize, number);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_packet_that_cannot_be_read_is_silence_and_the_next_one_is_heard(packet: Vec<u8>) {
+            let (here, there) = Line::pair().expect("a pair");
+            let known = Message::read(&packet);
+            proptest::prop_assume!(!packet.is_empty());
+            send(here.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).expect("sent");
+            here.say(&Message::Ready);
+            proptest::prop_assert_eq!(there.hear(), known.map_or(Heard::Silence, Heard::Message));
+            proptest::prop_assert_eq!(there.hear(), Heard::Message(Message::Ready));
+        }
+    }
+}
