@@ -16,6 +16,8 @@ if "$python" -c 'import sys, sysconfig; sys.exit(not (sys.version_info < (3, 14)
   # See setup/cargo.sh.
   export UNSAFE_PYO3_SKIP_VERSION_CHECK=1
 fi
+# As setup/cargo.sh has it for a release.
+export RUSTFLAGS="${RUSTFLAGS-} --cfg pyo3_disable_reference_pool --cfg pyo3_leak_on_drop_without_reference_pool"
 new=$(mktemp -d)
 trap 'rm -rf "$new" build python/mod_wsgi_rs.egg-info' EXIT
 "$builder/bin/python" -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w "$new" . >&2

@@ -337,6 +337,14 @@ impl Response {
         })
     }
 
+    /// The pieces of a ready body that the host need not send at once, as text.
+    pub(super) fn pieces(&self) -> Vec<&str> {
+        self.find(|event| match event {
+            Event::PassOn(data) => Some(core::str::from_utf8(data).expect("a test writes text")),
+            _ => None,
+        })
+    }
+
     /// The file that was sent: its offset and bytes.
     pub(super) fn file(&self) -> Option<(u64, &[u8])> {
         self.find(|event| if let Event::File { offset, data, .. } = event { Some((*offset, &**data)) } else { None })

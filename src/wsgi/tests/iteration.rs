@@ -138,7 +138,8 @@ fn a_small_list_goes_out_with_the_end_of_the_response() {
 #[test]
 fn a_large_list_is_not_copied_into_one_piece() {
     let response = returns("[b'x' * 100_000, b'y' * 100_000]");
-    assert_eq!(response.blocks().iter().map(|block| block.len()).collect::<Vec<_>>(), [100_000, 100_000]);
+    assert_eq!(response.pieces().iter().map(|piece| piece.len()).collect::<Vec<_>>(), [100_000, 100_000]);
+    assert_eq!(response.blocks().len(), 0, "nothing asks the host to hurry");
 }
 
 #[test]
