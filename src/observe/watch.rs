@@ -4,6 +4,7 @@ use super::board::{Board, board};
 use super::clock;
 use super::meter::{Meter, Outcome};
 use super::threads::{Description, Phase};
+use crate::unix::fork;
 use core::cell::Cell;
 
 thread_local! {
@@ -14,7 +15,7 @@ thread_local! {
 struct Seat {
     board: Option<&'static Board>,
     row: Option<usize>,
-    /// The process that took it: a copy of the process (`os.fork()`) counts nothing.
+    /// The process that took it. A copy of the process (`os.fork()`) counts nothing.
     process: u32,
     /// Whether a request is being watched: one within it is a part of it.
     is_taken: Cell<bool>,
@@ -31,7 +32,8 @@ impl Seat {
     }
 
     fn is_of_this_process(&self) -> bool {
-        self.process == std::process::id()
+        // The system is not asked for the process each time.
+        !fork::is_copy()
     }
 
     /// The row of the request that is being watched.
@@ -107,6 +109,15 @@ impl Drop for Watch {
 /// The response of the request of this thread has been cut short.
 pub(crate) fn note_cut() {
     let _ = SEAT.try_with(|seat| seat.is_cut.set(true));
+}
+
+/// This process runs the application of the request of this thread.
+pub(crate) fn note_this_process() {
+    let _ = SEAT.try_with(|seat| {
+        if let Some((board, row)) = seat.watched() {
+            board.threads.set_process(row, seat.process);
+        }
+    });
 }
 
 /// That process runs the application of the request of this thread.

@@ -10,7 +10,7 @@ use crate::config::WsgiConfiguration;
 use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
-use crate::observe::watch::{Watch, note_process};
+use crate::observe::watch::{Watch, note_this_process};
 use crate::unix::late_stop;
 use core::time::Duration;
 
@@ -85,7 +85,7 @@ pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: &Requ
 pub(crate) fn enter_embedded(watch: Option<&Watch>, request: &Request<'_>) {
     if let Some(board) = board() {
         enter(watch, &board.embedded, request);
-        note_process(std::process::id());
+        note_this_process();
     }
 }
 
