@@ -245,6 +245,8 @@ fn a_process_that_is_killed_in_the_middle_of_an_upload_is_a_bad_gateway() {
         wait_for_note(&httpd, "reading").signal("KILL");
         connection.send("0123456789".repeat(9_990));
         connection.response().assert_error_page(502);
+        // Until then the kernel may still be taking the process down, with its socket open.
+        httpd.wait_for_log(KILLED_WITH_ONE);
         assert_eq!(httpd.post("/upload", "0123456789ab").text(), "0123456789ab");
         httpd.finish(&[KILLED_WITH_ONE, "WSGI014"]);
     });
