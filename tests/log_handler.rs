@@ -22,7 +22,7 @@ fn entries(httpd: &Httpd, pattern: &str) -> Vec<(String, bool, String)> {
 
 /// The lines of the error log that hold this, whatever their format.
 fn lines(httpd: &Httpd, text: &str) -> Vec<String> {
-    let log = std::fs::read_to_string(httpd.root().join("error.log")).expect("the error log");
+    let log = httpd.error_log_text();
     log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
 

@@ -480,11 +480,17 @@ impl Httpd {
         if !IN_DAEMONS {
             return self.children();
         }
-        // The one that looks after the daemons is the only child that has children.
         wait_for("the daemon", || {
-            let daemons: Vec<_> = self.children().iter().flat_map(|child| child.children()).collect();
+            let daemons: Vec<_> = self.supervisors().iter().flat_map(|supervisor| supervisor.children()).collect();
             (!daemons.is_empty()).then_some(daemons)
         })
+    }
+
+    /// The processes that look after daemon processes: the only children of httpd that have children.
+    fn supervisors(&self) -> Vec<Process> {
+        let mut children = self.children();
+        children.retain(|child| !child.children().is_empty());
+        children
     }
 
     /// `apachectl graceful`; returns when the new configuration is in force.
@@ -513,8 +519,28 @@ impl Httpd {
         fs::write(self.root().join("httpd.conf"), text).expect("a configuration");
     }
 
+    /// The error log, with all that daemon processes have said so far.
     pub fn error_log(&self) -> ErrorLog {
-        ErrorLog::parse(&self.read("error.log"))
+        ErrorLog::parse(&self.error_log_text())
+    }
+
+    /// [`Httpd::error_log`] as it stands in the file.
+    pub fn error_log_text(&self) -> String {
+        self.let_supervisors_write();
+        self.read("error.log")
+    }
+
+    /// What a daemon process logs outside of a request goes through a pipe to its supervisor, which writes it. It is in the
+    /// log once the pipe is empty and then the supervisor sleeps. One that is stopped, or is given more than it can
+    /// write, is not waited for.
+    fn let_supervisors_write(&self) {
+        let limit = Instant::now() + Duration::from_secs(2);
+        let writes = |process: &Process| process.has_unread_pipe() || process.is_busy();
+        for supervisor in self.supervisors() {
+            while !supervisor.is_stopped() && writes(&supervisor) && Instant::now() < limit {
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 
     /// Returns once the error log holds the pattern.

@@ -1,8 +1,12 @@
 //! Processes as `/proc` shows them.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::process::Command;
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// One process of a server, known by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +80,22 @@ impl Process {
         tasks.filter_map(|task| {
             let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
             stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next())
+        })
+    }
+
+    /// Whether a pipe that the process reads from holds something that it has not read.
+    pub fn has_unread_pipe(self) -> bool {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.0)).into_iter().flatten().flatten();
+        let paths = descriptors.map(|entry| entry.path());
+        paths.filter(|path| fs::read_link(path).is_ok_and(|target| target.starts_with("pipe:"))).any(|path| {
+            // A reader of our own, which takes nothing out. It keeps the pipe open for a moment at most.
+            let Ok(pipe) = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path) else {
+                return false;
+            };
+            let mut asked = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+            let answers = poll(&mut asked, PollTimeout::ZERO);
+            answers.is_ok_and(|count| count > 0)
+                && asked[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
         })
     }
 
