@@ -11,7 +11,7 @@ export APP PORT FREE_THREADING PROCESSES
 
 PYTHON_OF_MODULE = $$(setup/python.sh)
 
-.PHONY: help setup build serve test lint sanitize bench wheel deb install print-python print-module .toolchain
+.PHONY: help setup build serve test lint sanitize bench docs wheel deb install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -39,6 +39,9 @@ sanitize: .toolchain ## Run unit tests under the thread and the address sanitize
 
 bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
 	@setup/with-modules.sh /usr/bin/python3 benches/bench.py $(BENCH_ARGS)
+
+docs: ## Build the documentation as a web site and print the path of its first page.
+	@setup/docs.sh
 
 wheel: .toolchain ## Build the Python distribution for PYTHON and print the path of the wheel.
 	@setup/wheel.sh "$(PYTHON_OF_MODULE)"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Format, lints, that every script parses, and what deny.toml says of dependencies. Nothing is changed.
+# Format, lints, that every script parses, that the documentation builds without a warning and no link of it leads nowhere, and
+# what deny.toml says of dependencies. Nothing is changed.
 #
 # A tool that this machine does not have is named, and what it would check is left out: which toolchain a machine has is
 # its owner's choice. `rustup component add rustfmt clippy` or Debian's packages of these names add two of them,
@@ -28,6 +29,8 @@ for path in sys.argv[1:]:
     with open(path, "rb") as file:
         ast.parse(file.read(), path)
 ' {} +
+
+setup/docs.sh >/dev/null
 
 if has cargo fmt; then
   cargo fmt --check

@@ -71,14 +71,23 @@ fn each_link_leads_to_a_file_and_a_heading_that_are_there() {
     }
 }
 
+/// The files that a document links to, by their paths in the project.
+fn linked(document: &str) -> BTreeSet<String> {
+    let text = read(document);
+    let here = Path::new(document).parent().expect("a directory");
+    let paths = links(&text).into_iter().filter_map(|link| link.split('#').next());
+    let paths = paths.map(|path| path.strip_prefix("../").map_or_else(|| here.join(path), PathBuf::from));
+    paths.map(|path| path.to_str().expect("UTF-8").to_owned()).collect()
+}
+
 #[test]
-fn the_readme_leads_to_each_document() {
-    let text = read("README.md");
-    let linked: BTreeSet<_> = links(&text).into_iter().filter_map(|link| link.split('#').next()).collect();
-    // Those that the documents behind these links lead to.
-    let further = ["docs/sanitizers.md"];
-    for document in documents().iter().filter(|name| *name != "README.md" && !further.contains(&name.as_str())) {
-        assert!(linked.contains(document.as_str()), "README.md does not lead to {document}");
+fn the_table_of_contents_and_the_readme_lead_to_each_document() {
+    let (contents, readme) = (linked("docs/index.md"), linked("README.md"));
+    assert!(readme.contains("docs/index.md"), "README.md does not lead to docs/index.md");
+    for document in documents().iter().filter(|name| !["README.md", "docs/index.md"].contains(&name.as_str())) {
+        assert!(contents.contains(document), "docs/index.md, the table of contents, does not lead to {document}");
+        let is_in_docs = document.starts_with("docs/");
+        assert!(is_in_docs || readme.contains(document), "README.md does not lead to {document}");
     }
 }
 
