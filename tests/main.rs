@@ -67,6 +67,7 @@ mod script_alias;
 mod server_metrics;
 mod settings;
 mod shared_request;
+mod slow_requests;
 mod start_response;
 mod start_up;
 mod status;

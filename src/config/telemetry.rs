@@ -21,7 +21,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Whether anything but the scoreboard is asked for.
     pub(crate) fn asks_for_reports(&self) -> bool {
-        self.service.is_some() || self.slow_requests.is_some() || self.options != TelemetryOptions::default()
+        self.service.is_some() || self.options != TelemetryOptions::default()
     }
 }
 

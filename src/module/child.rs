@@ -5,12 +5,14 @@ use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
 use crate::apache::{directive, pool::Pool, server::Server};
 use crate::api;
+use crate::config::server::ServerSettings;
 use crate::config::{WsgiConfiguration, control_script};
-use crate::module::readiness;
+use crate::module::{readiness, slow_watch};
 use crate::process::new_interpreter;
 use crate::process::this_process::{EMBEDDED, Process, become_process};
 use crate::python::config::GilMode;
 use crate::python::{finish, thread_state};
+use crate::request::slow;
 use crate::scripts::preload;
 use crate::unix::fork;
 use crate::wsgi::events::ProcessEvent;
@@ -25,37 +27,51 @@ pub(crate) struct Child;
 impl ChildHook for Child {
     fn run(pool: Pool<'static>, server: Server<'static>) {
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return };
-        let process = become_process(|| Process::embedded(&settings.start_up));
-        let is_asked_for = preload::is_asked_for(server, EMBEDDED) || control_script::is_any_configured();
-        if !process.start_up.runs_python_in_children() && !is_asked_for {
-            log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
-            return;
+        start(pool, server, settings);
+        // Once Python has started: until then the process has one thread.
+        let threshold = settings.start_up.telemetry.slow_requests;
+        slow::begin(threshold);
+        let Some(threshold) = threshold else { return };
+        if let Err(error) = slow_watch::begin(threshold, server) {
+            let text = format!("WSGI1164: slow requests are not logged while they run: {error} (WSGISlowRequests)");
+            log::server(Some(server), Level::Error, &text);
         }
-        if let Err(error) = fork::mark_copies(new_interpreter::tell_of_copy) {
-            log::server(Some(server), Level::Critical, &format!("WSGI0036: Python does not start: {error}"));
-            return;
+        pool.on_clear(slow_watch::end);
+    }
+}
+
+/// Starts Python, if httpd's own processes are to run it.
+fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static ServerSettings) {
+    let process = become_process(|| Process::embedded(&settings.start_up));
+    let is_asked_for = preload::is_asked_for(server, EMBEDDED) || control_script::is_any_configured();
+    if !process.start_up.runs_python_in_children() && !is_asked_for {
+        log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
+        return;
+    }
+    if let Err(error) = fork::mark_copies(new_interpreter::tell_of_copy) {
+        log::server(Some(server), Level::Critical, &format!("WSGI0036: Python does not start: {error}"));
+        return;
+    }
+    let started = process.start_python();
+    readiness::note_python(started.is_ok());
+    match started {
+        Ok(gil) => {
+            let mode = if gil == GilMode::FreeThreading { "off" } else { "on" };
+            let text = format!("Python {} started, GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
+            log::server(Some(server), Level::Info, &text);
+            let keep = process.start_up.keep_interpreters;
+            pool.on_clear(move || {
+                finish::leave_after(TIME_TO_END, 0);
+                tell_of_end(process);
+                finish::finish(keep);
+            });
+            preload::run(server, EMBEDDED, &|script, loaded| {
+                if !loaded {
+                    readiness::note_not_loaded(&script.application_group, script.path.as_bytes());
+                }
+            });
         }
-        let started = process.start_python();
-        readiness::note_python(started.is_ok());
-        match started {
-            Ok(gil) => {
-                let mode = if gil == GilMode::FreeThreading { "off" } else { "on" };
-                let text = format!("Python {} started, GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
-                log::server(Some(server), Level::Info, &text);
-                let keep = process.start_up.keep_interpreters;
-                pool.on_clear(move || {
-                    finish::leave_after(TIME_TO_END, 0);
-                    tell_of_end(process);
-                    finish::finish(keep);
-                });
-                preload::run(server, EMBEDDED, &|script, loaded| {
-                    if !loaded {
-                        readiness::note_not_loaded(&script.application_group, script.path.as_bytes());
-                    }
-                });
-            }
-            Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
-        }
+        Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
     }
 }
 

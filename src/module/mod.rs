@@ -10,5 +10,6 @@ pub(crate) mod health;
 pub(crate) mod home_access;
 pub(crate) mod readiness;
 pub(crate) mod record;
+pub(crate) mod slow_watch;
 pub(crate) mod start;
 pub(crate) mod status;

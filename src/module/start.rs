@@ -11,8 +11,8 @@ use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
 use crate::python::config::FREE_THREADED_BUILD;
 use std::ffi::CString;
 
-const TELEMETRY: &str = "WSGI1011: WSGITelemetryService, WSGISlowRequests and WSGITelemetryOptions are accepted; the \
-                         reports that they are for are not there yet";
+const TELEMETRY: &str = "WSGI1011: WSGITelemetryService and WSGITelemetryOptions are accepted; the reports that they \
+                         are for are not there yet";
 
 /// The hook that httpd calls when it has read its configuration.
 pub(crate) struct Start;

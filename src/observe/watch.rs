@@ -5,7 +5,18 @@ use super::clock;
 use super::meter::{Meter, Outcome};
 use super::threads::{Description, Phase};
 use crate::unix::fork;
+use crate::unix::process::this_thread;
 use core::cell::Cell;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+/// The threads of this process that have a row. Locked when a thread takes a row or ends, never for a request.
+static THREADS: Mutex<BTreeMap<usize, u64>> = Mutex::new(BTreeMap::new());
+
+/// The thread of this process that has a row, as `threading.get_ident()` has it.
+pub(crate) fn thread_of(row: usize) -> Option<u64> {
+    THREADS.lock().get(&row).copied()
+}
 
 thread_local! {
     static SEAT: Seat = Seat::take();
@@ -28,6 +39,9 @@ impl Seat {
         let process = std::process::id();
         let board = board();
         let row = board.and_then(|board| board.threads.take(process));
+        if let Some(row) = row {
+            THREADS.lock().insert(row, this_thread());
+        }
         Self { board, row, process, is_taken: Cell::new(false), is_cut: Cell::new(false) }
     }
 
@@ -47,6 +61,7 @@ impl Drop for Seat {
         if let (Some(board), Some(row)) = (self.board, self.row)
             && self.is_of_this_process()
         {
+            THREADS.lock().remove(&row);
             board.threads.free(row);
         }
     }
@@ -56,7 +71,7 @@ impl Drop for Seat {
 pub(crate) struct Watch {
     began: u64,
     meter: Cell<Option<&'static Meter>>,
-    outcome: Cell<Outcome>,
+    has_ended: Cell<bool>,
 }
 
 impl Watch {
@@ -67,7 +82,7 @@ impl Watch {
                 return None;
             }
             seat.is_cut.set(false);
-            Some(Self { began: clock::now(), meter: Cell::new(None), outcome: Cell::new(Outcome::ServerError) })
+            Some(Self { began: clock::now(), meter: Cell::new(None), has_ended: Cell::new(false) })
         })
     }
 
@@ -82,14 +97,14 @@ impl Watch {
         });
     }
 
-    /// The status that the client gets.
-    pub(crate) fn end(self, status: u16) {
-        self.outcome.set(Outcome::of_status(status));
+    /// The request is over, with the status that the client gets. Returns the microseconds that it took.
+    pub(crate) fn end(self, status: u16) -> u64 {
+        self.count(Outcome::of_status(status))
     }
-}
 
-impl Drop for Watch {
-    fn drop(&mut self) {
+    fn count(&self, outcome: Outcome) -> u64 {
+        self.has_ended.set(true);
+        let time = clock::now().saturating_sub(self.began);
         SEAT.with(|seat| {
             seat.is_taken.set(false);
             let Some(board) = seat.board.filter(|_| seat.is_of_this_process()) else { return };
@@ -97,12 +112,21 @@ impl Drop for Watch {
                 board.refused.begin(seat.row);
                 &board.refused
             });
-            let outcome = if seat.is_cut.get() { Outcome::Cut } else { self.outcome.get() };
-            meter.end(seat.row, outcome, clock::now().saturating_sub(self.began));
+            let outcome = if seat.is_cut.get() { Outcome::Cut } else { outcome };
+            meter.end(seat.row, outcome, time);
             if let Some(row) = seat.row {
                 board.threads.end(row);
             }
         });
+        time
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.has_ended.get() {
+            self.count(Outcome::ServerError);
+        }
     }
 }
 

@@ -14,11 +14,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsRawFd;
 
-/// This thread, as `threading.get_ident()` has it.
-pub(crate) fn this_thread() -> u64 {
-    // SAFETY: a plain call, which cannot fail.
-    unsafe { libc::pthread_self() }
-}
+pub(crate) use crate::unix::process::this_thread;
 
 /// Where `thread` is, a line each, the most recent call last; empty if it runs no Python.
 ///

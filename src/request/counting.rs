@@ -11,6 +11,7 @@ use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
 use crate::observe::watch::{Watch, note_this_process};
+use crate::request::slow;
 use crate::unix::late_stop;
 use core::time::Duration;
 
@@ -62,7 +63,8 @@ pub(crate) fn counted<'r>(
     let Some(watch) = is_new.then(Watch::begin).flatten() else { return serve(request, None) };
     request.note_counted();
     let status = serve(request, Some(&watch));
-    watch.end(if status.code() >= 100 { status.code() } else { request.final_status() });
+    let seen = if status.code() >= 100 { status.code() } else { request.final_status() };
+    slow::note_end(request, seen, watch.end(seen));
     status
 }
 

@@ -16,5 +16,6 @@ pub(crate) mod proxy;
 pub(crate) mod response;
 pub(crate) mod said;
 pub(crate) mod script_owner;
+pub(crate) mod slow;
 pub(crate) mod target;
 pub(crate) mod translate;

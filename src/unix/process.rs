@@ -1,4 +1,4 @@
-//! What `/proc` tells of other processes.
+//! What `/proc` tells of other processes, and which thread this is.
 
 use core::time::Duration;
 use nix::errno::Errno;
@@ -66,6 +66,12 @@ fn parse(text: &str) -> Option<Stat> {
         started: number(19)?,
         pages: number(21)?,
     })
+}
+
+/// This thread, as `threading.get_ident()` has it: a number that means it within the process for as long as it lives.
+pub(crate) fn this_thread() -> u64 {
+    // SAFETY: a plain call, which cannot fail.
+    unsafe { libc::pthread_self() }
 }
 
 #[cfg(test)]

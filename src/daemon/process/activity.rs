@@ -1,5 +1,6 @@
 //! What the request threads of this process do, for those who watch over it: the limits of the main thread.
 
+use crate::metrics::clock::Moment;
 use crate::python::{Attached, Interpreter, other_thread};
 use crate::wsgi::Wsgi;
 use core::fmt;
@@ -172,6 +173,21 @@ impl Drop for Busy<'_> {
         running.head = None;
         drop(running);
         SERVED.fetch_add(1, Relaxed);
+    }
+}
+
+impl Seen {
+    /// The time since httpd began to look for a process, which is a bit less than the request's age.
+    pub(crate) fn time_since_queued(&self, now: Moment) -> Duration {
+        let (head, _) = RequestHead::read(&self.head).unzip();
+        head.map_or(Duration::ZERO, |head| now.since(head.queue_moment))
+    }
+
+    /// What the log calls it.
+    pub(crate) fn id(&self) -> String {
+        let (_, variables) = RequestHead::read(&self.head).unzip();
+        let id = variables.and_then(|variables| variables.request_id()).unwrap_or(b"-");
+        String::from_utf8_lossy(id).into_owned()
     }
 }
 

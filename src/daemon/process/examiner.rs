@@ -8,6 +8,7 @@ use crate::daemon::process::activity;
 use crate::daemon::process::start::Daemon;
 use crate::python::interpreter;
 use crate::python::{Attached, other_thread, thread_state};
+use crate::request::slow::stack_in_words;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +20,9 @@ pub(crate) enum Errand {
     Probe,
     /// Write down where a request thread is, as long as it has this request.
     Stack { worker: usize, request: u64 },
-    /// The same, and raise an exception in it.
+    /// The same, because the request is slow (`WSGISlowRequests`).
+    SlowStack { worker: usize, request: u64 },
+    /// The same as the first, and raise an exception in it.
     Interrupt { worker: usize, request: u64 },
 }
 
@@ -69,43 +72,82 @@ fn run(daemon: &Daemon, inbox: &Receiver<Errand>, done: &AtomicU64) {
     while let Ok(errand) = inbox.recv() {
         match errand {
             Errand::Probe => interpreter::one_of_each_gil().into_iter().for_each(|interpreter| interpreter.run(|_| ())),
-            Errand::Stack { worker, request } => look_into(daemon, worker, request, false),
-            Errand::Interrupt { worker, request } => look_into(daemon, worker, request, true),
+            Errand::Stack { worker, request } => Look { daemon, worker, request }.stuck(false),
+            Errand::SlowStack { worker, request } => Look { daemon, worker, request }.slow(),
+            Errand::Interrupt { worker, request } => Look { daemon, worker, request }.stuck(true),
         }
         done.fetch_add(1, SeqCst);
     }
     thread_state::give_up();
 }
 
-fn look_into(daemon: &Daemon, worker: usize, request: u64, interrupt: bool) {
-    let worker = &activity::workers()[worker];
-    let Some(seen) = worker.request().filter(|seen| seen.request == request) else { return };
-    let Some(interpreter) = seen.interpreter else {
-        let text = "its thread does not run the application now: there is no stack, and no exception is raised";
-        log::server(Some(daemon.group.server), Level::Error, text);
-        return;
-    };
-    interpreter.run(|attached| {
-        write_stack(daemon, attached, worker, request);
-        if interrupt {
-            worker.interrupt(attached, request);
-        }
-    });
+/// A look at a request thread, for as long as it has this request.
+#[derive(Clone, Copy)]
+struct Look<'d> {
+    daemon: &'d Daemon,
+    worker: usize,
+    request: u64,
 }
 
-fn write_stack(daemon: &Daemon, attached: &Attached<'_>, worker: &activity::Worker, request: u64) {
-    let stack = other_thread::stack(attached.py, worker.thread());
-    // If another request has come meanwhile, the stack is that one's.
-    if worker.request().is_none_or(|seen| seen.request != request) {
-        return;
+impl Look<'_> {
+    fn worker(self) -> &'static activity::Worker {
+        &activity::workers()[self.worker]
     }
-    let say = |text: &str| log::server(Some(daemon.group.server), Level::Error, text);
-    match stack {
-        Ok(lines) if lines.is_empty() => say("its thread runs no Python code now: there is no stack"),
-        Ok(lines) => {
-            say(&format!("stack of thread {} (most recent call last):", worker.thread()));
-            lines.iter().for_each(|line| say(line));
+
+    fn seen(self) -> Option<activity::Seen> {
+        self.worker().request().filter(|seen| seen.request == self.request)
+    }
+
+    fn say(self, level: Level, text: &str) {
+        log::server(Some(self.daemon.group.server), level, text);
+    }
+
+    /// A request that has taken too long.
+    fn stuck(self, interrupt: bool) {
+        let Some(seen) = self.seen() else { return };
+        let Some(interpreter) = seen.interpreter else {
+            let text = "its thread does not run the application now: there is no stack, and no exception is raised";
+            self.say(Level::Error, text);
+            return;
+        };
+        interpreter.run(|attached| {
+            let heading = format!("stack of thread {}", self.worker().thread());
+            self.write_stack(attached, Level::Error, &heading);
+            if interrupt {
+                self.worker().interrupt(attached, self.request);
+            }
+        });
+    }
+
+    /// A slow one.
+    fn slow(self) {
+        let Some(seen) = self.seen() else { return };
+        let stack = stack_in_words(&seen.id(), self.worker().thread());
+        let what = format!("process group '{}': {stack}", self.daemon.group.config.name);
+        match seen.interpreter {
+            None => self.say(Level::Warning, &format!("{what}: its thread does not run the application now")),
+            Some(interpreter) => {
+                interpreter.run(|attached| self.write_stack(attached, Level::Warning, &what));
+            }
         }
-        Err(error) => say(&format!("its stack cannot be taken: {error}")),
+    }
+
+    fn write_stack(self, attached: &Attached<'_>, level: Level, heading: &str) {
+        let stack = other_thread::stack(attached.py, self.worker().thread());
+        // If another request has come meanwhile, the stack is that one's.
+        if self.seen().is_none() {
+            return;
+        }
+        match stack {
+            Ok(lines) if lines.is_empty() && level == Level::Error => {
+                self.say(level, "its thread runs no Python code now: there is no stack");
+            }
+            Ok(lines) if lines.is_empty() => self.say(level, &format!("{heading}: it runs no Python code now")),
+            Ok(lines) => {
+                self.say(level, &format!("{heading} (most recent call last):"));
+                lines.iter().for_each(|line| self.say(level, line));
+            }
+            Err(error) => self.say(level, &format!("its stack cannot be taken: {error}")),
+        }
     }
 }

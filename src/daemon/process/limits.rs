@@ -8,8 +8,11 @@ use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use crate::daemon::process::activity;
 use crate::daemon::process::examiner::{Errand, Examiner};
+use crate::daemon::process::slow::SlowRequests;
 use crate::daemon::process::start::Daemon;
 use crate::daemon::process::stuck::{self, StuckRequests, milliseconds};
+use crate::process::this_process::process;
+use crate::request::slow::period;
 use crate::wire::control::Reason;
 use core::time::Duration;
 use std::thread::JoinHandle;
@@ -22,6 +25,7 @@ pub(crate) struct Limits {
     /// Where a limit has to look into Python.
     examiner: Option<Examiner>,
     stuck: Option<StuckRequests>,
+    slow: Option<SlowRequests>,
     deadlock: Option<Deadlock>,
 }
 
@@ -48,18 +52,20 @@ impl Limits {
     /// The system has no thread left.
     pub(crate) fn new(daemon: &'static Daemon) -> std::io::Result<Self> {
         let config = &daemon.group.config;
-        let mut limits = Self { daemon, tick: None, examiner: None, stuck: None, deadlock: None };
+        let mut limits = Self { daemon, tick: None, examiner: None, stuck: None, slow: None, deadlock: None };
         if config.threads == 0 {
             // A service ends by itself.
             return Ok(limits);
         }
         limits.stuck = StuckRequests::new(config);
         limits.deadlock = config.deadlock_timeout.map(Deadlock::new);
-        if limits.stuck.is_some() || limits.deadlock.is_some() {
+        let threshold = process().and_then(|process| process.start_up.telemetry.slow_requests);
+        limits.slow = threshold.map(|threshold| SlowRequests::new(threshold, config.threads as usize));
+        if limits.stuck.is_some() || limits.slow.is_some() || limits.deadlock.is_some() {
             limits.examiner = Some(Examiner::start(daemon)?);
         }
         let probes = limits.deadlock.as_ref().map(|deadlock| deadlock.period);
-        limits.tick = tick(config).into_iter().chain(probes).min();
+        limits.tick = tick(config).into_iter().chain(probes).chain(threshold.map(period)).min();
         Ok(limits)
     }
 
@@ -73,6 +79,9 @@ impl Limits {
         self.check_age();
         if let (Some(stuck), Some(examiner)) = (&mut self.stuck, &mut self.examiner) {
             stuck.check(self.daemon, examiner);
+        }
+        if let (Some(slow), Some(examiner)) = (&mut self.slow, &mut self.examiner) {
+            slow.check(self.daemon, examiner);
         }
         let deadlock = match (&mut self.deadlock, &mut self.examiner) {
             (Some(deadlock), Some(examiner)) => deadlock.is_over(examiner, activity::now()),

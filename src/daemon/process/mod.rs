@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod service;
 pub(crate) mod signal_events;
+pub(crate) mod slow;
 pub(crate) mod start;
 pub(crate) mod stuck;
 pub(crate) mod worker;
