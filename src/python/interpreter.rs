@@ -142,6 +142,11 @@ pub(crate) fn one_of_each_gil() -> Vec<&'static Interpreter> {
     all().into_iter().filter(|interpreter| interpreter.own_gil).collect()
 }
 
+/// Whether there is an interpreter of that name already.
+pub(crate) fn exists(name: &str) -> bool {
+    thread_state::known(name).is_some() || all().iter().any(|interpreter| &*interpreter.name == name)
+}
+
 /// The interpreter of that name, made now if there is none yet. The empty name is the main interpreter.
 ///
 /// # Errors

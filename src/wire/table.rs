@@ -8,8 +8,9 @@
 //! other request is sent to it. A seat is one word that names who has it, so that it changes hands at once, and what a
 //! child that crashed had taken can be told from the rest.
 //!
-//! How many wait, and which child of httpd has which row, stands in memory that the daemons do not have: what a broken or
-//! hostile process writes into the table is gone with that process, when the supervisor tidies up behind it.
+//! How many wait, which child of httpd has which row, and which requests a process left untouched when it ended, stands in
+//! memory that the daemons do not have: what a broken or hostile process writes into the table is gone with that process,
+//! when the supervisor tidies up behind it.
 //!
 //! A seat is taken before the state is looked at, and a process that is to leave changes its state before it looks at its
 //! seats: one of the two always sees the other, so no request reaches a process that has gone.
@@ -83,7 +84,8 @@ enum Place {
     Length,
 }
 
-/// Words that only httpd's processes and the supervisor have, before the rows of the children.
+/// Words that only httpd's processes and the supervisor have, before the rows of the children. Behind those are the
+/// [`Untouched`] of each seat.
 #[repr(usize)]
 enum Queue {
     /// How many requests wait.
@@ -96,6 +98,16 @@ enum Queue {
 enum Tenant {
     Process,
     Waiting,
+    Length,
+}
+
+/// Words of one seat, in the queue: the last reservation whose request the process had not begun when it ended. Its child
+/// may look only when the next process has the place, and all seats are free again.
+#[repr(usize)]
+enum Untouched {
+    /// Which process of the place that was; 0 is none.
+    Incarnation,
+    Ticket,
     Length,
 }
 
@@ -180,7 +192,8 @@ impl Table {
         let tenants = tenants.min(NO_TENANT as usize);
         let of_places = places * (Place::Length as usize + threads as usize);
         let words = SharedWords::new(PLACES_START + of_places + tenants)?;
-        let queue = SharedWords::new(Queue::Length as usize + tenants * Tenant::Length as usize)?;
+        let of_tenants = Queue::Length as usize + tenants * Tenant::Length as usize;
+        let queue = SharedWords::new(of_tenants + places * threads as usize * Untouched::Length as usize)?;
         Ok(Self { words, queue, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
     }
 
@@ -211,6 +224,12 @@ impl Table {
 
     fn of_tenant(&self, tenant: usize, word: Tenant) -> &AtomicU32 {
         &self.queue[Queue::Length as usize + tenant * Tenant::Length as usize + word as usize]
+    }
+
+    fn untouched(&self, place: usize, seat: usize) -> &[AtomicU32] {
+        let start = Queue::Length as usize + self.tenants * Tenant::Length as usize;
+        let number = place * self.threads as usize + seat;
+        &self.queue[start + number * Untouched::Length as usize..][..Untouched::Length as usize]
     }
 
     /// The process of a tenant, as daemons see it.
@@ -291,11 +310,26 @@ impl Table {
 
     /// Takes an empty place for a process that is about to start.
     pub(crate) fn begin(&self, place: usize, edition: u32) {
-        let next = self.incarnation(place).wrapping_add(1);
+        let last = self.incarnation(place);
+        let next = last.wrapping_add(1);
         self.of_place(place, Place::Stage).store(next << STATE_BITS | State::Starting as u32, SeqCst);
         self.of_place(place, Place::Edition).store(edition, SeqCst);
         self.of_place(place, Place::Process).store(0, SeqCst);
-        self.seats(place).iter().for_each(|seat| seat.store(0, SeqCst));
+        for (number, seat) in self.seats(place).iter().enumerate() {
+            self.note_untouched(place, number, last, seat.load(SeqCst));
+            seat.store(0, SeqCst);
+        }
+    }
+
+    /// Remembers what the word of a seat tells of the last process, which has ended.
+    fn note_untouched(&self, place: usize, seat: usize, incarnation: u32, word: u32) {
+        let untouched = self.untouched(place, seat);
+        // Never one process with the request of another.
+        untouched[Untouched::Incarnation as usize].store(0, SeqCst);
+        if word & !TICKET == KEPT {
+            untouched[Untouched::Ticket as usize].store(word & TICKET, SeqCst);
+            untouched[Untouched::Incarnation as usize].store(incarnation, SeqCst);
+        }
     }
 
     /// Says which process a place has, in the log's words.
@@ -605,7 +639,15 @@ impl Reservation<'_> {
 
     /// Whether the process has begun the request: until then another one may have it.
     pub(crate) fn was_begun(&self) -> bool {
-        self.table.seats(self.place)[self.seat.number as usize].load(SeqCst) != KEPT | self.seat.ticket
+        let seat = self.seat.number as usize;
+        if self.table.seats(self.place)[seat].load(SeqCst) == KEPT | self.seat.ticket {
+            return false;
+        }
+        // The next process may have the place.
+        let untouched = self.table.untouched(self.place, seat);
+        let process = || untouched[Untouched::Incarnation as usize].load(SeqCst);
+        let ticket = || untouched[Untouched::Ticket as usize].load(SeqCst);
+        !(process() == self.incarnation && ticket() == self.seat.ticket && process() == self.incarnation)
     }
 
     /// The process does not listen any more: nobody is sent there before the supervisor knows that it has ended.

@@ -1,5 +1,6 @@
 """Does what the path says. What it waits for and what it has begun are files in the folder NOTES."""
 
+import ctypes
 import os
 import resource
 import sys
@@ -43,6 +44,15 @@ def blocked(environ, start_response):
     note("blocked")
     wait()
     return answer(start_response, b"done")
+
+
+def hold(environ, start_response):
+    """Keeps Python to itself, and notes it when it does."""
+    library = ctypes.PyDLL(None)
+    path = os.path.join(os.environ["NOTES"], f"holding.{os.getpid()}").encode()
+    sys.setswitchinterval(3600)
+    library.close(library.creat(path, 0o644))
+    library.sleep(60)
 
 
 def meet(environ, start_response):

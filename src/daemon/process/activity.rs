@@ -29,6 +29,8 @@ struct Running {
     since: Option<u64>,
     /// The payload of its request frame.
     head: Option<Arc<Vec<u8>>>,
+    /// Whether its code may have run: what only waits for Python is not lost with this process.
+    begun: bool,
     /// Where an exception may be raised in it now.
     interpreter: Option<&'static Interpreter>,
     /// Whether one has been.
@@ -71,6 +73,8 @@ pub(crate) struct Seen {
     pub(crate) request: u64,
     /// In milliseconds.
     pub(crate) age: u64,
+    /// Whether its code may have run.
+    pub(crate) begun: bool,
     /// Where it runs Python, if it does.
     pub(crate) interpreter: Option<&'static Interpreter>,
     head: Arc<Vec<u8>>,
@@ -83,7 +87,8 @@ impl Worker {
         let since = running.since?;
         let head = running.head.clone()?;
         let age = now().saturating_sub(since);
-        Some(Seen { request: running.request, age, interpreter: running.interpreter, head })
+        let Running { request, begun, interpreter, .. } = *running;
+        Some(Seen { request, age, begun, interpreter, head })
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -111,7 +116,13 @@ impl Worker {
         running.request += 1;
         running.since = Some(now);
         running.head = Some(head);
+        running.begun = false;
         Busy { worker: self, activity }
+    }
+
+    /// The code of its request may run from here on.
+    pub(crate) fn note_begun(&self) {
+        self.running.lock().begun = true;
     }
 
     /// Runs `body`, in which an exception may be raised; behind it none of this request is.

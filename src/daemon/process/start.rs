@@ -536,7 +536,7 @@ fn tell_what_is_left(daemon: &Daemon) {
     let process = std::process::id();
     let say = |text: &str| daemon.group.log(Level::Error, text);
     say(&format!("WSGI1035: process {process} has not ended within shutdown-timeout, and leaves"));
-    for seen in activity::workers().iter().filter_map(activity::Worker::request) {
+    for seen in activity::workers().iter().filter_map(activity::Worker::request).filter(|seen| seen.begun) {
         say(&format!("process {process} leaves without an end of {seen}"));
     }
 }

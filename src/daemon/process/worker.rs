@@ -22,6 +22,7 @@ use crate::wire::frame::{self, Kind};
 use crate::wire::request_head::{self, RequestHead};
 use crate::wire::table::Sitting;
 use crate::wsgi::gateway::Outcome;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::sys::eventfd::EventFd;
@@ -168,6 +169,8 @@ enum End {
     Outcome(Outcome),
     /// The script has changed, and another process is to serve.
     Changed,
+    /// Nobody waited for it any more, and it was not begun.
+    NotWanted,
 }
 
 impl Worker {
@@ -190,17 +193,15 @@ impl Worker {
         }
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
-        let table = &self.daemon.group.table;
         limits.replace(stream, self.daemon.limits(head.timeout)).map_err(|_| ChannelError::Closed)?;
-        // A request that nobody waits for any more is not begun.
-        let sitting = table.sit(self.daemon.place, head.seat).ok_or(ChannelError::Closed)?;
         let worker = &activity::workers()[self.number];
         let activity = Activity { counts: !head.options.ignore_activity };
         let busy = worker.begin(self.request.clone(), activity);
         let conversation = Conversation::new(channel, activity, *limits, head.log_level);
         let facts = DaemonFacts { head, variables, daemon_start: TimeOfDay::now(), daemon_moment: Moment::now() };
-        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation };
-        let answered = request.answer(sitting);
+        let sitting = Cell::new(None);
+        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation, sitting };
+        let answered = request.answer();
         drop(busy);
         count(self.daemon);
         answered.and(conversation.check())
@@ -231,15 +232,18 @@ struct Request<'a, 'c> {
     worker: &'static activity::Worker,
     facts: &'a DaemonFacts<'a>,
     conversation: &'a Conversation<'c>,
+    /// Its seat, once it has begun.
+    sitting: Cell<Option<Sitting<'static>>>,
 }
 
 impl<'c> Request<'_, 'c> {
-    fn answer(&self, sitting: Sitting<'_>) -> Result<(), ChannelError> {
+    fn answer(&self) -> Result<(), ChannelError> {
         let mut sink = DaemonSink::new(self.conversation);
         let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::of_panic(panic)));
         // Before the child hears that the request is over: its next one finds this thread free.
-        drop(sitting);
+        drop(self.sitting.take());
         match end {
+            Ok(End::NotWanted) => Err(ChannelError::Closed),
             Ok(End::Outcome(Outcome::Complete)) => sink.end(),
             Ok(End::Outcome(Outcome::Short { .. })) if self.facts.head.options.head_only => sink.end(),
             Ok(End::Outcome(Outcome::Short { announced, given })) => sink.end_short(announced, given),
@@ -259,16 +263,33 @@ impl<'c> Request<'_, 'c> {
 
     fn run(&self, sink: &mut DaemonSink<'_, 'c>) -> Result<End, Fault> {
         let head = &self.facts.head;
+        // Making an interpreter runs code that may end the process. What is only to be attached to may keep a request
+        // waiting, and nothing of that request is lost when this process ends meanwhile: another one may have it.
+        if !interpreter::exists(head.application_group) && !self.begin() {
+            return Ok(End::NotWanted);
+        }
         let interpreter = interpreter::named(head.application_group, head.origin).map_err(Fault::of_interpreter)?;
         let reloading = if head.options.reloading { Reloading::Elsewhere } else { Reloading::Off };
         match self.call_in(interpreter, reloading, sink) {
             Err(Fault::Changed) if self.asks_for_new_edition() => Ok(End::Changed),
             Err(Fault::Changed) => {
                 // The new code is on its way, or did not load: until there is a process with it, this one serves.
-                self.call_in(interpreter, Reloading::Off, sink).map(End::Outcome)
+                self.call_in(interpreter, Reloading::Off, sink)
             }
-            outcome => outcome.map(End::Outcome),
+            outcome => outcome,
         }
+    }
+
+    /// Takes the seat of the request, whose code may run from here on; `false` if nobody waits for it any more.
+    fn begin(&self) -> bool {
+        let sitting = self.sitting.take();
+        let sitting = sitting.or_else(|| self.daemon.group.table.sit(self.daemon.place, self.facts.head.seat));
+        let has_one = sitting.is_some();
+        if has_one {
+            self.worker.note_begun();
+        }
+        self.sitting.set(sitting);
+        has_one
     }
 
     /// Has the processes of the group replaced; `false` if that is under way, or of no use.
@@ -289,8 +310,13 @@ impl<'c> Request<'_, 'c> {
         interpreter: &'static Interpreter,
         reloading: Reloading,
         sink: &mut DaemonSink<'_, 'c>,
-    ) -> Result<Outcome, Fault> {
-        interpreter.run(|attached| self.worker.interruptible(attached, || self.call(attached, reloading, sink)))
+    ) -> Result<End, Fault> {
+        interpreter.run(|attached| {
+            if !self.begin() {
+                return Ok(End::NotWanted);
+            }
+            self.worker.interruptible(attached, || self.call(attached, reloading, sink)).map(End::Outcome)
+        })
     }
 
     fn call(

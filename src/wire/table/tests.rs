@@ -47,6 +47,39 @@ fn a_seat_is_free_when_both_sides_have_let_go() {
 }
 
 #[test]
+fn what_a_process_had_not_begun_when_it_ended_is_known_when_the_next_one_has_its_place() {
+    let table = table(1, 2, 10);
+    let (untouched, begun) = (now(&table).expect("a thread"), now(&table).expect("another one"));
+    let sitting = table.sit(0, begun.seat);
+    table.clear(0);
+    assert!(!untouched.was_begun() && begun.was_begun());
+    start(&table, 0, 0);
+    assert!(!untouched.was_begun() && begun.was_begun(), "the next process has the seats");
+    assert!(table.sit(0, untouched.seat).is_none(), "it does not serve what was meant for the one before");
+    let theirs = [now(&table).expect("a thread"), now(&table).expect("another one")];
+    let sat = theirs.each_ref().map(|kept| table.sit(0, kept.seat));
+    assert!(!untouched.was_begun() && begun.was_begun(), "and serves others with them");
+    drop((sitting, sat, theirs));
+    start(&table, 0, 0);
+    assert!(untouched.was_begun(), "what is not known any more is not tried again");
+}
+
+#[test]
+fn what_was_not_begun_is_of_one_process_and_one_turn() {
+    let table = table(1, 1, 10);
+    let untouched = now(&table).expect("a thread");
+    let Reservation { place, edition, seat, .. } = untouched;
+    start(&table, 0, 0);
+    let kept = now(&table).expect("a thread");
+    let sitting = table.sit(0, kept.seat);
+    // The number of the turn begins again after some time.
+    let same = Reservation { table: &table, place, incarnation: kept.incarnation, edition, seat };
+    assert!(!untouched.was_begun() && same.was_begun());
+    core::mem::forget(same);
+    drop((sitting, kept));
+}
+
+#[test]
 fn a_request_that_was_given_up_is_not_begun_and_has_its_thread_until_the_process_comes_to_it() {
     let table = table(1, 2, 10);
     let kept = now(&table).expect("a thread");
