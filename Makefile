@@ -9,9 +9,10 @@ PROCESSES ?= 0
 BENCH_ARGS ?=
 export APP PORT FREE_THREADING PROCESSES
 
-PYTHON_OF_MODULE = $$(setup/python.sh)
+# The step .toolchain has said which it is, and why.
+PYTHON_OF_MODULE = $$(setup/python.sh --quiet)
 
-.PHONY: help setup build serve test lint sanitize bench docs wheel deb install print-python print-module .toolchain
+.PHONY: help setup build serve test lint sanitize bench docs wheel sdist deb install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -46,6 +47,9 @@ docs: ## Build the documentation as a web site and print the path of its first p
 wheel: .toolchain ## Build the Python distribution for PYTHON and print the path of the wheel.
 	@setup/wheel.sh "$(PYTHON_OF_MODULE)"
 
+sdist: .toolchain ## Build the source distribution and print its path; pip makes a wheel of it.
+	@setup/sdist.sh "$(PYTHON_OF_MODULE)"
+
 deb: .toolchain ## Build the Debian package for PYTHON and print its path (DEBEMAIL='Name <address>' signs it).
 	@setup/deb.sh "$(PYTHON_OF_MODULE)"
 
@@ -53,7 +57,7 @@ install: .toolchain ## Copy the module to httpd's modules (below DESTDIR) and pr
 	@setup/install.sh "$(PYTHON_OF_MODULE)"
 
 print-python: .toolchain ## Print the interpreter that is built against (use with make -s).
-	@setup/python.sh
+	@setup/python.sh --quiet
 
 print-module: .toolchain ## Print the path of the built mod_wsgi.so (use with make -s).
 	@setup/build.sh "$(PYTHON_OF_MODULE)"

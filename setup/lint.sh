@@ -21,8 +21,8 @@ done
 bash -n .ci/run
 
 # Both kinds of Python: what differs is behind cfg, and clippy sees one side at a time.
-gil_python=$(PYTHON=/usr/bin/python3 setup/python.sh)
-python=$(setup/python.sh)
+gil_python=$(PYTHON=/usr/bin/python3 setup/python.sh --quiet)
+python=$(setup/python.sh --quiet)
 find setup docs examples benches python tests \( -name '*.py' -o -name '*.wsgi' \) -exec "$python" -c '
 import ast, sys
 for path in sys.argv[1:]:

@@ -3,7 +3,7 @@
 # compiler. Arguments are names of tests, as cargo test takes them. See docs/sanitizers.md.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-python=$("$here/python.sh")
+python=$("$here/python.sh" --quiet)
 host=$(rustc -vV | sed -n 's/^host: //p')
 [ $# -gt 0 ] || set -- python::loan metrics:: daemon::table daemon::channel observe::
 

@@ -8,8 +8,8 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 tests="$here/../tests"
 
-MOD_WSGI_PYTHON=$("$here/python.sh")
-MOD_WSGI_GIL_PYTHON=$(PYTHON=/usr/bin/python3 "$here/python.sh")
+MOD_WSGI_PYTHON=$("$here/python.sh" --quiet)
+MOD_WSGI_GIL_PYTHON=$(PYTHON=/usr/bin/python3 "$here/python.sh" --quiet)
 # Side by side: linking a release takes most of the time, and one core.
 gil_module=$(mktemp)
 "$here/build.sh" "$MOD_WSGI_GIL_PYTHON" >"$gil_module" &

@@ -8,7 +8,7 @@ use crate::daemon::generation;
 use crate::daemon::parent::supervisor;
 use crate::metrics::clock;
 use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
-use crate::python::config::FREE_THREADED_BUILD;
+use crate::python::config::{FREE_THREADED_BUILD, old_free_threaded_version};
 use std::ffi::CString;
 
 const TELEMETRY: &str = "WSGI1011: WSGITelemetryService and WSGITelemetryOptions are accepted; the reports that they \
@@ -43,6 +43,12 @@ impl ConfigHook for Start {
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
             log::server(Some(server), Level::Warning, text);
+        }
+        if let Some(version) = old_free_threaded_version() {
+            let text = format!(
+                "WSGI1190: free-threaded Python {version} has known faults; 3.14.7 or newer is recommended (WSGIPythonHome)"
+            );
+            log::server(Some(server), Level::Warning, &text);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Called once per process, in the child, after the fork (SAFETY.md, AFTER-FORK).
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_ulong};
 use pyo3::ffi;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,23 @@ pub(crate) enum GilMode {
 
 /// Whether the Python that is embedded can run without the GIL at all.
 pub(crate) const FREE_THREADED_BUILD: bool = cfg!(Py_GIL_DISABLED);
+
+/// The first release of 3.14 without the known crashes of free-threaded Python.
+const FIRST_GOOD_3_14: (c_ulong, c_ulong, c_ulong) = (3, 14, 7);
+
+/// The version of the libpython that is loaded, if it is a free-threaded 3.14 that is older than the one recommended.
+pub(crate) fn old_free_threaded_version() -> Option<String> {
+    // SAFETY: a constant of libpython, which is there once it is loaded; nothing ever writes to it.
+    let version = unsafe { ffi::Py_Version };
+    if FREE_THREADED_BUILD { old_version(version) } else { None }
+}
+
+/// The same of a version as `Py_Version` has it: a byte each for major, minor and patch, above one for the release level.
+fn old_version(version: c_ulong) -> Option<String> {
+    let [major, minor, patch] = [24, 16, 8].map(|shift| version >> shift & 0xff);
+    let is_old = (major, minor) == (FIRST_GOOD_3_14.0, FIRST_GOOD_3_14.1) && patch < FIRST_GOOD_3_14.2;
+    is_old.then(|| format!("{major}.{minor}.{patch}"))
+}
 
 /// How Python starts.
 #[derive(Clone, Debug)]
@@ -183,4 +200,18 @@ fn check(status: ffi::PyStatus) -> Result<(), StartError> {
         unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
     };
     Err(StartError(format!("{} ({})", text(status.err_msg), text(status.func))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::old_version;
+
+    #[test]
+    fn only_the_first_releases_of_3_14_are_old() {
+        assert_eq!(old_version(0x030e_06f0).as_deref(), Some("3.14.6"));
+        assert_eq!(old_version(0x030e_00a1).as_deref(), Some("3.14.0"));
+        for version in [0x030e_07f0, 0x030d_05f0, 0x030f_00b1] {
+            assert_eq!(old_version(version), None);
+        }
+    }
 }
