@@ -6,6 +6,8 @@ It runs in any interpreter of a process, sub-interpreters too, and imports nothi
 import importlib
 import os
 import sys
+import sysconfig
+import traceback
 import types
 from collections.abc import Iterable
 
@@ -14,6 +16,8 @@ from . import development
 __all__ = ["Application", "Resources", "load", "track_changes"]
 
 _tracked: dict[str, int | None] = {}
+# What was there before the application.
+_first = frozenset(sys.modules)
 
 
 def track_changes(path: str) -> None:
@@ -21,14 +25,56 @@ def track_changes(path: str) -> None:
     _tracked.setdefault(path, _modified(path))
 
 
-def load(*, kind: str, target: str, callable_object: str, mount_point: str = "/", watch: bool = False, tools=None):
+def load(
+    *, kind: str, target: str, callable_object: str, mount_point: str = "/", watch: bool = False, again: bool = False,
+    tools: dict[str, str] | None = None, debug: list[str] | None = None,
+):  # fmt: skip
     """Loads the application and returns what answers requests. An exception of the application is the caller's: the
-    module logs it, answers 500 and tries again with the next request."""
+    module logs it, answers 500 and tries again with the next request.
+
+    `again`: this process may have loaded it before; what it imported then is forgotten. `debug`: show tracebacks in the
+    browser, for these names of the site."""
     tools = tools or {}
+    if again:
+        _forget_modules()
     development.begin(tools)
     loader = {"script": _load_script, "module": _load_module, "paste": _load_paste}[kind]
-    application, file = loader(target, callable_object)
-    return Application(development.wrap(application, tools), file, mount_point, watch)
+
+    def load_now():
+        application, file = loader(target, callable_object)
+        return development.wrap(application, tools), file
+
+    if debug is None:
+        application, file = load_now()
+        return Application(application, file, mount_point, Watch() if watch else None)
+    application, file, files = _load_or_show_why(load_now, debug, kind, target)
+    return Application(application, file, mount_point, Watch(files) if watch or files else None)
+
+
+def _load_or_show_why(load_now, debug: list[str], kind: str, target: str):
+    """The application, its file, and the files that a failure went through."""
+    from . import tracebacks
+
+    try:
+        application, file = load_now()
+        return tracebacks.Tracebacks(application, debug), file, set()
+    except (Exception, SystemExit) as error:
+        traceback.print_exception(error)
+        instead = tracebacks.NotLoaded(error, lambda: tracebacks.Tracebacks(load_now()[0], debug), debug)
+        return instead, "" if kind == "module" else target, instead.files
+
+
+def _forget_modules() -> None:
+    """Has what the application imported imported anew: the modules that are neither Python's nor installed."""
+    libraries = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    own = os.path.dirname(__file__)
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if name in _first or not isinstance(path, str) or path.startswith((*libraries, own)):
+            continue
+        # An extension module stays: few can be loaded twice.
+        if path.endswith((".py", ".pyc")):
+            del sys.modules[name]
 
 
 def _load_script(path: str, name: str):
@@ -65,12 +111,12 @@ class Application:
 
     httpd has matched the URL with files below the document root; the application is mounted at a URL path."""
 
-    def __init__(self, application, file: str, mount_point: str, watch: bool):
+    def __init__(self, application, file: str, mount_point: str, watch: "Watch | None"):
         self._application = application
         self._file = file
         self._modified = _modified(file)
         self._mount_point = "" if mount_point == "/" else mount_point
-        self._watch = Watch() if watch else None
+        self._watch = watch
 
     def __call__(self, environ, start_response):
         path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
@@ -92,9 +138,10 @@ class Application:
 
 
 class Watch:
-    """The files of all modules that are loaded, and those that were tracked."""
+    """The files of all modules that are loaded, those that were tracked, and others that are named."""
 
-    def __init__(self):
+    def __init__(self, files: Iterable[str] = ()):
+        self._files = tuple(files)
         self._modified: dict[str, int | None] = {}
         self.changed()
 
@@ -109,6 +156,7 @@ class Watch:
                 yield path[:-1] if path.endswith((".pyc", ".pyo")) else path
         self._modified.update((path, when) for path, when in _tracked.items() if path not in self._modified)
         yield from list(_tracked)
+        yield from self._files
 
     def _differs(self, path: str) -> bool:
         now = _modified(path)

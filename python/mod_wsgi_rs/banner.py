@@ -44,6 +44,8 @@ def rows(settings: Settings, *, starting: bool) -> list[tuple[str, str]]:
     if not s.static:
         found.append(("Python", f"{sys.version.split()[0]}, {gil(s)}"))
         found.append(("Reloading", reloading(s)))
+    if s.tracebacks:
+        found.append(("Tracebacks", "in the browser, for clients of this machine"))
     if s.user:
         found.append(("Runs As", f"{s.user}:{s.group}"))
     found.append(("Locale Setting", s.locale))

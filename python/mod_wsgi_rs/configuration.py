@@ -10,6 +10,7 @@ from pathlib import Path
 from . import capacity
 from .page import Page
 from .settings import Settings, rotatelogs
+from .tracebacks import LOCAL
 
 HANDLER = "wsgi-handler"
 RESOURCE_HANDLER = "wsgi-resource"
@@ -104,6 +105,7 @@ def _names_of_modules(s: Settings) -> list[str]:
         ("dir", True),
         ("env", True),
         ("headers", True),
+        ("setenvif", s.tracebacks),
         ("filter", True),
         ("reqtimeout", True),
         ("http2", o.http2),
@@ -232,7 +234,7 @@ def _python(page: Page, s: Settings) -> None:
         page.line("WSGIChunkedRequest", "On")
     if o.error_override:
         page.line("WSGIErrorOverride", "On")
-    if not s.reloading:
+    if not (s.reloading or s.watches):
         page.line("WSGIScriptReloading", "Off")
     if o.trust_proxy_header:
         page.line("WSGITrustedProxyHeaders", *o.trust_proxy_header)
@@ -363,6 +365,10 @@ def _handlers(page: Page, s: Settings) -> None:
         # The name of an interpreter that depends on the request cannot be prepared.
         if "%{" not in o.application_group or o.application_group == "%{GLOBAL}":
             page.line("WSGIImportScript", s.root / "handler.wsgi", *where)
+    if s.tracebacks:
+        page.comment("Tracebacks are for clients of this machine: by the address of the connection, whatever proxies say")
+        local = " || ".join(f"%{{CONN_REMOTE_ADDR}} -ipmatch '{addresses}'" for addresses in ("127.0.0.0/8", "::1/128"))
+        page.line("SetEnvIfExpr", local, f"{LOCAL}=1")
     for key, value in o.setenv:
         page.line("SetEnv", key, value)
     for key in o.passenv:

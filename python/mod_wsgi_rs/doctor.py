@@ -95,8 +95,8 @@ def _python() -> Iterator[Finding]:
     if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
         cure = "use a Python with a shared library (configure --enable-shared; distributions and uv have it)"
         yield Finding("error", "libpython", "this Python has no shared libpython", cure)
-    elif not Path(directory, library).is_file():
-        yield Finding("error", "libpython", f"{directory}/{library} is missing", "reinstall Python")
+    elif missing := settings.missing_libpython(module_path()):
+        yield Finding("error", "libpython", f"{missing} is missing", settings.cure_of_missing_libpython())
     else:
         yield Finding("ok", "libpython", f"{directory}/{library}")
 

@@ -276,6 +276,7 @@ DEVELOPMENT = Group(
     (
         flag("disable-reloading", "Do not load a changed script anew."),
         flag("reload-on-changes", "Load the application anew when any file of its modules changes."),
+        flag("debug", "Show tracebacks in the browser, to clients of this machine alone."),
         flag("debug-mode", "Run everything in one process with one thread, on the terminal."),
         flag("enable-debugger", "Enter pdb when the application raises (debug mode)."),
         flag("debugger-startup", "Enter pdb before the application is loaded."),

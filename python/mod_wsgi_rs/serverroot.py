@@ -151,11 +151,15 @@ def _handler(settings: Settings) -> str:
     }
     if settings.watches:
         arguments["watch"] = True
+    if settings.watches and settings.embedded:
+        arguments["again"] = True
+    if settings.tracebacks:
+        arguments["debug"] = [name.lower() for name in (settings.name, *o.server_alias)]
     if tools:
         arguments["tools"] = tools
     lines = [f"    {name}={value!r}," for name, value in arguments.items()]
     text = HANDLER.format(environment=environment, arguments="\n".join(lines))
-    return text + (RELOADING if settings.reloading else "")
+    return text + (RELOADING if settings.reloading or settings.watches else "")
 
 
 def _resources(settings: Settings) -> str:

@@ -9,7 +9,9 @@ import grp
 import mimetypes
 import os
 import pwd
+import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -125,7 +127,12 @@ class Settings:
     @property
     def watches(self) -> bool:
         """Whether a change of any file of the application's modules loads it anew."""
-        return self.reloading and self.options.reload_on_changes
+        return self.options.reload_on_changes and not (self.options.disable_reloading or self.debug)
+
+    @property
+    def tracebacks(self) -> bool:
+        """Whether a browser on this machine is shown why a request failed."""
+        return self.options.debug and not self.static
 
     @property
     def https(self) -> bool:
@@ -211,7 +218,27 @@ def _module() -> Path:
     module = module_path()
     if not module.is_file():
         raise Refused(f"{module} is missing: this distribution was not built for {sys.implementation.cache_tag}", 1)
+    if library := missing_libpython(module):
+        raise Refused(f"{library} is missing, which the module needs ({cure_of_missing_libpython()})", 1)
     return module
+
+
+def missing_libpython(module: Path) -> str | None:
+    """The name of the libpython that the module needs, if the system's dynamic loader does not find it.
+
+    Debian's python3 does without it, so that a Python that runs is no proof that it is there."""
+    try:
+        done = subprocess.run(["ldd", module], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    found = re.search(r"(libpython\S+) => not found", done.stdout)
+    return found and found[1]
+
+
+def cure_of_missing_libpython() -> str:
+    if sys.base_prefix == "/usr":
+        return f"Debian: apt install libpython{sys.version_info.major}.{sys.version_info.minor}"
+    return f"reinstall {sys.base_prefix}, or build the wheel where it is now"
 
 
 def _make_paths_absolute(options: argparse.Namespace, working_directory: Path) -> None:

@@ -215,6 +215,23 @@ class Processes(Installed):
         server.process.terminate()
         self.assertEqual(server.process.wait(30), 0)
 
+    def test_embedded_code_is_loaded_anew_in_the_same_process(self):
+        app = HELLO.replace('environ.get("REMOTE_USER")', "(part.NAME, json.KEPT, os.getpid())")
+        self.file("app.wsgi", "import json, os, part\njson.KEPT = getattr(json, 'KEPT', 0) + 1\n" + app)
+        part = self.file("part.py", "from package.inner import NAME\n")
+        inner = self.file("package/inner.py", "NAME = 1\n")
+        server = self.serve(
+            "app.wsgi", "--reload-on-changes", "--embedded-mode", "--threads", "3",
+            env={"PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        first = server.text("/")
+        self.assertIn("(1, 1, ", first)
+        for file, text, value in [(inner, "NAME = 22\n", 22), (part, "NAME = 333\n", 333)]:
+            file.write_text(text)
+            # What Python and installed packages keep stays as it was.
+            self.assertEqual(server.text("/"), first.replace("(1, 1, ", f"({value}, {2 if file is inner else 3}, "))
+        server.stop()
+
     def test_the_recorder_keeps_requests_and_responses(self):
         self.file("app.wsgi", HELLO.replace("return [body]", "environ['wsgi.input'].read(); return [body]"))
         server = self.serve("app.wsgi", "--enable-recorder")
