@@ -8,7 +8,7 @@ use std::{env, error::Error};
 /// What of httpd and APR the crate uses. A name that is missing here fails to
 /// compile; a name that no one uses any more costs nothing but this line.
 const FUNCTIONS: &[&str] = &[
-    "ap_(hook_(child_init|post_config|pre_mpm|child_status|monitor|handler|translate_name|access_checker|fixups)|register_auth_provider|log_rerror_|log_error_)",
+    "ap_(hook_(child_init|post_read_request|post_config|pre_mpm|child_status|monitor|handler|translate_name|access_checker|fixups)|register_auth_provider|log_rerror_|log_error_)",
     "ap_hook_check_config",
     "ap_(get_(request|server)_module_loglevel|run_generate_log_id|add_version_component|check_cmd_context|walk_config)",
     "ap_(get_server_banner|get_server_description|get_server_built|show_mpm|mpm_query|state_query)",
@@ -19,7 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(internal_redirect_handler|send_interim_response|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)|apr_os_sock_get",
     "ap_(pregcomp|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
-    "apr_table_(get|addn|unset|clear|elts)",
+    "apr_table_(get|addn|setn|unset|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",
     "apr_bucket_(transient_create|flush_create|eos_create|file_enable_mmap|file_set_buf_size)",
     "apr_(stat|os_file_(put|get)|strerror|hash_get|proc_other_child_(register|unregister))",

@@ -24,6 +24,7 @@ mod redirects;
 mod responses;
 mod start_response;
 mod tls;
+mod trace_context;
 mod trusted_proxies;
 mod validator;
 mod write;

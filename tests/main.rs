@@ -72,6 +72,7 @@ mod start_response;
 mod start_up;
 mod status;
 mod tls;
+mod trace_context;
 mod trusted_proxies;
 mod validator;
 mod write;

@@ -146,6 +146,12 @@ pub(crate) fn translate_name<H: RequestHook>(after: &'static ModuleNames<2>, bef
     unsafe { ffi::ap_hook_translate_name(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
 }
 
+/// Registers `H` for the moment at which httpd has read a request, before anything is decided about it.
+pub(crate) fn post_read_request<H: RequestHook>() {
+    // SAFETY: httpd calls this during registration.
+    unsafe { ffi::ap_hook_post_read_request(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
+}
+
 /// Registers `H` for the last phase before the response: handler and type of the request are known.
 pub(crate) fn fixups<H: RequestHook>() {
     // SAFETY: httpd calls this during registration.

@@ -42,6 +42,13 @@ impl<'p> Table<'p> {
         unsafe { ffi::apr_table_addn(self.raw.as_ptr(), name, value) }
     }
 
+    /// Puts an entry in the place of all of the same name. Name and value are copied into `pool`.
+    pub(crate) fn set(self, pool: Pool<'p>, name: &CStr, value: &[u8]) {
+        let (name, value) = (pool.c_string(name.to_bytes()), pool.c_string(value));
+        // SAFETY: POOL; both strings are in the pool of the table.
+        unsafe { ffi::apr_table_setn(self.raw.as_ptr(), name, value) }
+    }
+
     /// Removes all entries.
     pub(crate) fn remove(self, name: &CStr) {
         // SAFETY: POOL: the table is alive; APR only compares the name.

@@ -64,7 +64,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 51] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 52] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -162,6 +162,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 51] = [
         c"On or Off: whether error documents of httpd replace those of the application (daemon mode)"),
     directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(&a.first())?); Ok(()) },
         c"On or Off: whether a request leaves a daemon process as idle as it was (inactivity-timeout)"),
+    directory(c"WSGITraceContext", Scope::FileInfo, |s, a| { s.trace_context = Some(flag(&a.first())?); Ok(()) },
+        c"On or Off: whether requests that bring no trace context (traceparent) get one"),
     list(c"WSGIDispatchScript", Scope::Directory, 1, |s, a| { s.dispatch_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
         c"a script that chooses process group, application group and callable of requests, and application-group="),
     list(c"WSGIAccessScript", Scope::AuthConfig, 1, |s, a| { s.access_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },

@@ -70,6 +70,8 @@ settings! {
     error_override: bool = false;
     /// `WSGIIgnoreActivity`
     ignore_activity: bool = false;
+    /// `WSGITraceContext`
+    trace_context: bool = false;
     /// `WSGIHandlerScript`; names add up when sections merge
     handler_scripts: PoolSlice<HandlerScript> = PoolSlice::from(&[][..]);
     /// `WSGIDispatchScript`

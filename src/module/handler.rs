@@ -33,6 +33,7 @@ use crate::request::response::EmbeddedSink;
 use crate::request::said::{self, Said};
 use crate::request::script_owner;
 use crate::request::target::{Target, Wanted};
+use crate::request::trace;
 use crate::scripts::dispatch as dispatch_script;
 use crate::wsgi::gateway::{Outcome, SinkError};
 use core::sync::atomic::AtomicBool;
@@ -58,6 +59,9 @@ impl RequestHook for Handler {
 fn serve<'r>(request: &mut Request<'r>, target: Target<'r>, watch: Option<&Watch>) -> Result<Status, Fault> {
     check_target(request, target)?;
     let mut settings = settings_of(request, target);
+    if settings.trace_context {
+        trace::make(request);
+    }
     check_body(request, &settings)?;
     if request.has_body() {
         refusal::hold_back(request);

@@ -17,7 +17,7 @@ use crate::module::home_access;
 use crate::module::start;
 use crate::module::status;
 use crate::request::counting;
-use crate::request::translate;
+use crate::request::{trace, translate};
 use crate::scripts::access::Access;
 use crate::scripts::authn::UserScript;
 use crate::scripts::authz::GroupScript;
@@ -86,6 +86,7 @@ impl Registration for Hooks {
         hook::child_init::<child::Child>();
         hook::children::<counting::Children>();
         hook::monitor::<counting::Look>();
+        hook::post_read_request::<trace::Check>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::fixups::<translate::FileOfAlias>();
         hook::access_checker::<Access>(&ACCESS_AFTER, &ACCESS_BEFORE);

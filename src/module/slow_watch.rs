@@ -122,7 +122,8 @@ impl Watcher {
         let id = String::from_utf8_lossy(&running.id);
         let age = Seconds(age);
         let text = format!(
-            "WSGI1160: {what} has run for {age} (WSGISlowRequests); it is in phase '{phase}' in {place} [request {id}]"
+            "WSGI1160: {what} has run for {age} (WSGISlowRequests); it is in phase '{phase}' in {place} [request {id}]{}",
+            slow::trace_in_words(running.trace)
         );
         log::server(self.server(running), Level::Warning, &text);
     }
@@ -143,7 +144,7 @@ impl Watcher {
         }
         let server = self.server(running);
         let say = |text: &str| log::server(server, Level::Warning, text);
-        let heading = slow::stack_in_words(&String::from_utf8_lossy(&running.id), thread);
+        let heading = slow::stack_in_words(&String::from_utf8_lossy(&running.id), thread, running.trace);
         match stack {
             None => say(&format!("{heading}: it runs no Python code now")),
             Some(lines) => {

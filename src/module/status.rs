@@ -130,7 +130,7 @@ impl<'r> View<'r> {
     fn counts(&self, meter: &Meter) -> Counts {
         let totals = self.board.totals(meter);
         let lately = meter.lately(&totals, self.now);
-        Counts::new(totals, &lately)
+        Counts::new(totals, &lately).with_exemplars(meter.exemplars().read())
     }
 
     fn request(&self, running: &Running) -> page::Request {

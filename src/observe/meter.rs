@@ -6,6 +6,8 @@
 
 use super::buckets::{BUCKETS, bucket_of};
 use super::ends::{self, Ends};
+use super::exemplars::{self, Exemplar, Exemplars};
+use super::trace_context::TraceIds;
 use super::{clock, threads::Threads};
 use crate::unix::shared::SharedCounters;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -148,7 +150,7 @@ impl Meter {
     /// The system has no memory left.
     pub(super) fn new(subject: Subject, number: u64, rows: usize) -> nix::Result<Self> {
         let rows = rows + 1;
-        let words = SharedCounters::new(rows * ROW + SAMPLES * SAMPLE + ends::WORDS)?;
+        let words = SharedCounters::new(rows * ROW + SAMPLES * SAMPLE + ends::WORDS + exemplars::WORDS)?;
         Ok(Self { subject, number, made: clock::now(), words, rows })
     }
 
@@ -162,7 +164,18 @@ impl Meter {
 
     /// How the processes of the group began and ended.
     pub(crate) fn ends(&self) -> Ends<'_> {
-        Ends(&self.words[self.rows * ROW + SAMPLES * SAMPLE..])
+        Ends(&self.words[self.rows * ROW + SAMPLES * SAMPLE..][..ends::WORDS])
+    }
+
+    /// The last traced request of each bucket.
+    pub(crate) fn exemplars(&self) -> Exemplars<'_> {
+        Exemplars(&self.words[self.rows * ROW + SAMPLES * SAMPLE + ends::WORDS..])
+    }
+
+    /// A request with this trace context has ended.
+    pub(super) fn note_trace(&self, ids: TraceIds, microseconds: u64) {
+        let exemplar = Exemplar { ids, took: microseconds, time: clock::epoch() };
+        self.exemplars().note(bucket_of(microseconds), exemplar);
     }
 
     /// A row, or the one that is shared.

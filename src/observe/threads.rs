@@ -5,6 +5,7 @@
 //! to the row meanwhile. Others read it at any time: a count that is odd while the row changes tells them to look again.
 
 use super::text;
+use super::trace_context::TraceIds;
 use crate::unix::shared::SharedCounters;
 use core::ops::Range;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -24,8 +25,11 @@ const LENGTHS: usize = 8;
 const METHOD: Range<usize> = 9..11;
 const ID: Range<usize> = 11..16;
 const PATH: Range<usize> = 16..40;
+/// Of its trace context, in two words, and of the span; zeroes if it has none.
+const TRACE: usize = 40;
+const SPAN: usize = 42;
 /// A row of whole cache lines.
-const ROW: usize = 40;
+const ROW: usize = 48;
 
 /// How often a row that changes is looked at again. One that a process has left half-written stays as it is.
 const LOOKS: usize = 100;
@@ -71,6 +75,7 @@ pub(crate) struct Description<'a> {
     /// The virtual host: a number that means it within its generation of the configuration.
     pub(crate) server: u64,
     pub(crate) generation: u64,
+    pub(crate) trace: Option<TraceIds>,
 }
 
 /// A request that runs.
@@ -92,6 +97,7 @@ pub(crate) struct Running {
     pub(crate) method: Vec<u8>,
     pub(crate) id: Vec<u8>,
     pub(crate) path: Vec<u8>,
+    pub(crate) trace: Option<TraceIds>,
 }
 
 /// The rows.
@@ -150,6 +156,10 @@ impl Threads {
         let method = text::write(&words[METHOD], request.method);
         let id = text::write(&words[ID], request.id);
         let path = text::write(&words[PATH], request.path);
+        let (trace, span) = request.trace.map_or((0, 0), |ids| (ids.trace, ids.span));
+        words[TRACE].store((trace >> 64) as u64, Relaxed);
+        words[TRACE + 1].store(trace as u64, Relaxed);
+        words[SPAN].store(span, Relaxed);
         words[LENGTHS].store((method | id << 16 | path << 32) as u64, Relaxed);
         words[VERSION].store(version.wrapping_add(1), Release);
     }
@@ -208,6 +218,10 @@ impl Threads {
             method: text::read(&words[METHOD], length(0)),
             id: text::read(&words[ID], length(16)),
             path: text::read(&words[PATH], length(32)),
+            trace: TraceIds::new(
+                u128::from(words[TRACE].load(Relaxed)) << 64 | u128::from(words[TRACE + 1].load(Relaxed)),
+                words[SPAN].load(Relaxed),
+            ),
         })
     }
 }
@@ -222,7 +236,9 @@ mod tests {
     const PATHS: [&[u8]; 2] = [b"/short", b"/a/longer/path/that/takes/several/words/of/the/row"];
 
     fn description(number: usize) -> Description<'static> {
-        Description { method: [&b"GET"[..], b"POST"][number], path: PATHS[number], id: b"id", server: 7, generation: 1 }
+        let trace = TraceIds::new(number as u128 * 7, 1);
+        let method = [&b"GET"[..], b"POST"][number];
+        Description { method, path: PATHS[number], id: b"id", server: 7, generation: 1, trace }
     }
 
     #[test]
@@ -270,6 +286,7 @@ mod tests {
                 for running in threads.running() {
                     let expected = description(running.began as usize % 2);
                     assert_eq!((&running.path[..], &running.method[..]), (expected.path, expected.method));
+                    assert_eq!(running.trace, expected.trace);
                     assert_eq!(running.began, running.meter);
                 }
             }

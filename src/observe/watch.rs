@@ -4,6 +4,7 @@ use super::board::{Board, board};
 use super::clock;
 use super::meter::{Meter, Outcome};
 use super::threads::{Description, Phase};
+use super::trace_context::TraceIds;
 use crate::unix::fork;
 use crate::unix::process::this_thread;
 use core::cell::Cell;
@@ -71,6 +72,7 @@ impl Drop for Seat {
 pub(crate) struct Watch {
     began: u64,
     meter: Cell<Option<&'static Meter>>,
+    trace: Cell<Option<TraceIds>>,
     has_ended: Cell<bool>,
 }
 
@@ -82,7 +84,12 @@ impl Watch {
                 return None;
             }
             seat.is_cut.set(false);
-            Some(Self { began: clock::now(), meter: Cell::new(None), has_ended: Cell::new(false) })
+            Some(Self {
+                began: clock::now(),
+                meter: Cell::new(None),
+                trace: Cell::new(None),
+                has_ended: Cell::new(false),
+            })
         })
     }
 
@@ -91,6 +98,7 @@ impl Watch {
         SEAT.with(|seat| {
             meter.begin(seat.row);
             self.meter.set(Some(meter));
+            self.trace.set(request.trace);
             if let Some((board, row)) = seat.watched() {
                 board.threads.begin(row, self.began, meter.number, request);
             }
@@ -114,6 +122,9 @@ impl Watch {
             });
             let outcome = if seat.is_cut.get() { Outcome::Cut } else { outcome };
             meter.end(seat.row, outcome, time);
+            if let Some(ids) = self.trace.get() {
+                meter.note_trace(ids, time);
+            }
             if let Some(row) = seat.row {
                 board.threads.end(row);
             }

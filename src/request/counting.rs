@@ -11,7 +11,7 @@ use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
 use crate::observe::watch::{Watch, note_this_process};
-use crate::request::slow;
+use crate::request::{slow, trace};
 use crate::unix::late_stop;
 use core::time::Duration;
 
@@ -79,6 +79,7 @@ pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: &Requ
             id: request.log_id().unwrap_or_default(),
             server: server_number(request.server()),
             generation: u64::try_from(mpm::generation()).unwrap_or(0),
+            trace: trace::ids(request),
         },
     );
 }

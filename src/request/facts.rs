@@ -7,6 +7,7 @@ use crate::config::values::HeadToGet;
 use crate::request::group::Mount;
 use crate::request::proxy::{self, Proxied};
 use crate::request::target::Target;
+use crate::request::trace;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
 use core::ffi::c_void;
@@ -246,6 +247,10 @@ impl<'r> EmbeddedFacts<'r> {
         }
         if let Some(id) = request.connection_log_id() {
             visit(Variable::Known(Key::ConnectionId), id);
+        }
+        if let Some(ids) = trace::ids(request) {
+            visit(Variable::Known(Key::TraceId), ids.trace_id().as_bytes());
+            visit(Variable::Known(Key::SpanId), ids.span_id().as_bytes());
         }
     }
 }

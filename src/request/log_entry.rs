@@ -8,6 +8,7 @@ use crate::apache::request::Request;
 use crate::process::log::source_of;
 use crate::python::script::Event;
 use crate::request::target;
+use crate::request::trace;
 use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
 use crate::wsgi::response::ResponseHead;
 
@@ -110,16 +111,19 @@ impl Entry {
             return;
         }
         let script = String::from_utf8_lossy(script);
+        let trace = trace::ids(request).map(|ids| ids.to_string());
+        let trace = trace.as_deref().unwrap_or_default();
+        let space = if trace.is_empty() { "" } else { " " };
         let line = match self.speaker {
-            Speaker::Application => format!("[script {script}] {}", self.text),
+            Speaker::Application => format!("[script {script}]{space}{trace} {}", self.text),
             Speaker::Module => {
                 let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
-                format!("{} [script {script}] [request {id}]", self.text)
+                format!("{} [script {script}] [request {id}]{space}{trace}", self.text)
             }
         };
         log::request_at(request, self.level, self.source.as_ref(), &line);
         for line in &self.details {
-            log::request(request, self.level, line);
+            log::request(request, self.level, &format!("{line}{space}{trace}"));
         }
     }
 }

@@ -18,4 +18,5 @@ pub(crate) mod said;
 pub(crate) mod script_owner;
 pub(crate) mod slow;
 pub(crate) mod target;
+pub(crate) mod trace;
 pub(crate) mod translate;

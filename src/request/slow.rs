@@ -6,6 +6,7 @@
 
 use crate::apache::log::Level;
 use crate::apache::request::Request;
+use crate::observe::trace_context::TraceIds;
 use crate::request::log_entry::Entry;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
@@ -59,8 +60,13 @@ pub(crate) fn in_words(method: &[u8], path: &[u8]) -> String {
 }
 
 /// What stands before the stack of a request.
-pub(crate) fn stack_in_words(id: &str, thread: u64) -> String {
-    format!("WSGI1162: stack of request {id}, thread {thread}")
+pub(crate) fn stack_in_words(id: &str, thread: u64, trace: Option<TraceIds>) -> String {
+    format!("WSGI1162: stack of request {id}, thread {thread}{}", trace_in_words(trace))
+}
+
+/// The trace context behind a line.
+pub(crate) fn trace_in_words(trace: Option<TraceIds>) -> String {
+    trace.map_or_else(String::new, |ids| format!(" {ids}"))
 }
 
 /// The line that says that others are missing.

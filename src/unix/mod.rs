@@ -15,6 +15,7 @@ pub(crate) mod parked;
 pub(crate) mod priority;
 pub(crate) mod process;
 pub(crate) mod process_title;
+pub(crate) mod random;
 pub(crate) mod readiness;
 pub(crate) mod shared;
 pub(crate) mod signals;

@@ -110,6 +110,8 @@ keys! {
     ServerPid c"mod_wsgi.server_pid",
     RequestId c"mod_wsgi.request_id",
     ConnectionId c"mod_wsgi.connection_id",
+    TraceId c"mod_wsgi.trace_id",
+    SpanId c"mod_wsgi.span_id",
     ThreadId c"mod_wsgi.thread_id",
     RequestStart c"mod_wsgi.request_start",
     QueueStart c"mod_wsgi.queue_start",
@@ -156,6 +158,8 @@ impl Key {
                 | Self::MountPoint
                 | Self::RequestId
                 | Self::ConnectionId
+                | Self::TraceId
+                | Self::SpanId
         )
     }
 
@@ -174,6 +178,8 @@ impl Key {
                 | Self::HttpReferer
                 | Self::RequestId
                 | Self::ConnectionId
+                | Self::TraceId
+                | Self::SpanId
         )
     }
 

@@ -1,8 +1,10 @@
 //! What the request threads of this process do, for those who watch over it: the limits of the main thread.
 
 use crate::metrics::clock::Moment;
+use crate::observe::trace_context::TraceIds;
 use crate::python::{Attached, Interpreter, other_thread};
 use crate::wsgi::Wsgi;
+use crate::wsgi::environ::Variable;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
@@ -199,6 +201,22 @@ impl Seen {
         let (_, variables) = RequestHead::read(&self.head).unzip();
         let id = variables.and_then(|variables| variables.request_id()).unwrap_or(b"-");
         String::from_utf8_lossy(id).into_owned()
+    }
+}
+
+impl Seen {
+    /// Its trace context, if it has one.
+    pub(crate) fn trace(&self) -> Option<TraceIds> {
+        let (_, variables) = RequestHead::read(&self.head).unzip();
+        let mut ids = None;
+        variables?.visit(&mut |variable, value| {
+            if let Variable::Header(name) = variable
+                && name.eq_ignore_ascii_case(b"traceparent")
+            {
+                ids = TraceIds::of_header(value);
+            }
+        });
+        ids
     }
 }
 

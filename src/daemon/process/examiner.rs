@@ -122,7 +122,7 @@ impl Look<'_> {
     /// A slow one.
     fn slow(self) {
         let Some(seen) = self.seen() else { return };
-        let stack = stack_in_words(&seen.id(), self.worker().thread());
+        let stack = stack_in_words(&seen.id(), self.worker().thread(), seen.trace());
         let what = format!("process group '{}': {stack}", self.daemon.group.config.name);
         match seen.interpreter {
             None => self.say(Level::Warning, &format!("{what}: its thread does not run the application now")),

@@ -5,8 +5,10 @@
 pub(crate) mod html;
 pub(crate) mod openmetrics;
 
+use super::buckets::BUCKETS;
 use super::buckets::quantile;
 use super::ends::End;
+use super::exemplars::Exemplar;
 use super::meter::{Lately, Outcome, Totals};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -111,6 +113,8 @@ pub(crate) struct Counts {
     #[serde(flatten)]
     totals: Shown,
     lately: Recent,
+    #[serde(skip)]
+    exemplars: [Option<Exemplar>; BUCKETS],
 }
 
 /// [`Totals`] for machines.
@@ -140,7 +144,12 @@ impl Counts {
             p95_seconds: at(95),
             p99_seconds: at(99),
         };
-        Self { totals: Shown(totals), lately: recent }
+        Self { totals: Shown(totals), lately: recent, exemplars: [None; BUCKETS] }
+    }
+
+    /// With the last traced request of each bucket.
+    pub(crate) fn with_exemplars(self, exemplars: [Option<Exemplar>; BUCKETS]) -> Self {
+        Self { exemplars, ..self }
     }
 
     fn totals(&self) -> &Totals {
@@ -192,7 +201,7 @@ pub(crate) fn json(snapshot: &Snapshot) -> serde_json::Result<Vec<u8>> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::buckets::{BUCKETS, bucket_of};
+    use super::super::buckets::bucket_of;
     use super::*;
 
     /// With texts that mean something in each of the formats.

@@ -2,7 +2,8 @@
 //!
 //! Labels have few values, whatever clients do: groups and places of processes are configured, and the rest is named here.
 
-use super::super::buckets::{PUBLISHED, up_to};
+use super::super::buckets::{PUBLISHED, bucket_of, up_to};
+use super::super::exemplars::Exemplar;
 use super::super::meter::Outcome;
 use super::{Counts, Process, Snapshot};
 use core::fmt::Write as _;
@@ -45,6 +46,16 @@ impl Text {
             Value::Whole(number) => writeln!(self.0, " {number}"),
             Value::Real(number) => writeln!(self.0, " {number:?}"),
         };
+    }
+
+    /// A bucket of a histogram, with one of the requests in it.
+    fn bucket(&mut self, name: &str, labels: &[(&str, &str)], count: u64, exemplar: Option<Exemplar>) {
+        self.sample(name, labels, Value::Whole(count));
+        if let Some(Exemplar { ids, took, time }) = exemplar {
+            self.0.pop();
+            let ids = format!("trace_id=\"{}\",span_id=\"{}\"", ids.trace_id(), ids.span_id());
+            let _ = writeln!(self.0, " # {{{ids}}} {:?} {time}", took as f64 / 1e6);
+        }
     }
 
     fn push_escaped(&mut self, text: &str) {
@@ -107,14 +118,23 @@ fn write_requests(text: &mut Text, snapshot: &Snapshot) {
 fn write_histogram(text: &mut Text, name: &str, labels: &[(&str, &str); 2], counts: &Counts) {
     let totals = counts.totals();
     let bucket = format!("{name}_bucket");
+    let mut inside = 0;
     for (bound, bound_in_seconds) in PUBLISHED {
         let labels = [labels[0], labels[1], ("le", bound_in_seconds)];
-        text.sample(&bucket, &labels, Value::Whole(up_to(&totals.buckets, bound)));
+        let buckets = inside..bucket_of(bound) + 1;
+        inside = buckets.end;
+        text.bucket(&bucket, &labels, up_to(&totals.buckets, bound), latest(&counts.exemplars[buckets]));
     }
     let count: u64 = totals.buckets.iter().fold(0, |sum, count| sum.wrapping_add(*count));
-    text.sample(&bucket, &[labels[0], labels[1], ("le", "+Inf")], Value::Whole(count));
+    let labels_of_all = [labels[0], labels[1], ("le", "+Inf")];
+    text.bucket(&bucket, &labels_of_all, count, latest(&counts.exemplars[inside..]));
     text.sample(&format!("{name}_count"), labels, Value::Whole(count));
     text.sample(&format!("{name}_sum"), labels, Value::Real(totals.sum as f64 / 1e6));
+}
+
+/// The latest of some exemplars.
+fn latest(exemplars: &[Option<Exemplar>]) -> Option<Exemplar> {
+    exemplars.iter().flatten().max_by_key(|exemplar| exemplar.time).copied()
 }
 
 fn write_groups(text: &mut Text, snapshot: &Snapshot) {
