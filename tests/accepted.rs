@@ -29,6 +29,7 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         (&format!("{service} interval=5 more"), "'more'", &["expected"]),
         ("WSGIDrainTime -1", "-1", &["expected", "seconds"]),
         ("WSGIDrainTime soon", "soon", &["expected", "seconds"]),
+        ("WSGIStatusQuery maybe", "maybe", &["On", "Off"]),
         ("WSGISlowRequests -1", "-1", &["expected", "seconds"]),
         ("WSGISlowRequests soon", "soon", &["expected", "seconds"]),
         ("WSGISlowRequests 1 2", "1 2", &["expected", "seconds"]),
@@ -66,6 +67,7 @@ fn what_belongs_to_the_server_as_a_whole_stands_in_the_main_server_alone() {
         "WSGIServerMetrics On",
         "WSGITelemetryService unix:/run/t.sock",
         "WSGIDrainTime 1",
+        "WSGIStatusQuery On",
         "WSGISlowRequests 1",
         "WSGITelemetryOptions All",
     ] {

@@ -71,6 +71,7 @@ mod slow_requests;
 mod start_response;
 mod start_up;
 mod status;
+mod status_page;
 mod tls;
 mod trace_context;
 mod trusted_proxies;

@@ -1,13 +1,13 @@
 //! `SetHandler wsgi-status`: what is counted is what happened, whatever dies meanwhile, and each format holds up.
 
 use crate::support::faults::{noted, wait_for_notes};
-use crate::support::{Builder, Httpd, Mpm, Process, Request, variable, wait_for};
+use crate::support::{Builder, Httpd, Mpm, Process, variable, wait_for};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 /// Applications in httpd's own processes (`/here`) and in a group (`/there`), and the status of both.
@@ -114,42 +114,49 @@ fn a_stream_of_http2_is_a_request_like_any_other() {
 }
 
 #[test]
-fn counts_are_exact_while_daemons_are_killed_under_load() {
+fn counts_are_exact_while_processes_are_killed_and_replaced_under_load() {
     const CLIENTS: usize = 4;
     const REQUESTS: usize = 150;
     let httpd = serving("processes=2 threads=2", "").start();
-    let over = AtomicBool::new(false);
-    let answered: usize = thread::scope(|scope| {
-        let client = |_| {
-            let port = httpd.port;
-            scope.spawn(move || {
-                (0..REQUESTS).filter(|_| Request::new(port, "GET", "/there/plain").send().status > 0).count()
-            })
-        };
-        let clients: Vec<_> = (0..CLIENTS).map(client).collect();
-        let killer = scope.spawn(|| {
-            while !over.load(Relaxed) {
-                for process in status(&httpd)["groups"][0]["processes"].as_array().expect("a list").iter().take(1) {
-                    Process(process["pid"].as_u64().expect("a number") as u32).signal("KILL");
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                for number in 0..REQUESTS {
+                    let path = ["/there/plain", "/here/plain", "/there/missing"][number % 3];
+                    assert!(httpd.get(path).status > 0);
+                    answered.fetch_add(1, Relaxed);
                 }
-                thread::sleep(std::time::Duration::from_millis(300));
+            });
+        }
+        // Each disturbance comes when some more requests have been answered.
+        for number in 1..=6 {
+            wait_for("more answers", || (answered.load(Relaxed) >= number * CLIENTS * REQUESTS / 8).then_some(()));
+            match number % 3 {
+                0 => fs::write(httpd.app_path("status.py"), fs::read(httpd.app_path("status.py")).expect("the script"))
+                    .expect("our own file"),
+                1 => kill_a_daemon(&httpd),
+                _ => httpd.graceful(),
             }
-        });
-        let answered = clients.into_iter().map(|client| client.join().expect("a client")).sum();
-        over.store(true, Relaxed);
-        killer.join().expect("kills");
-        answered
+        }
     });
-    assert_eq!(answered, CLIENTS * REQUESTS);
-    let cut = counts(&status(&httpd), "there")["requests"]["cut"].as_u64().expect("a number");
-    assert_as_logged(&httpd, "there", cut, 0);
-    let total = counts(&status(&httpd), "there")["requests_total"].as_u64();
-    assert_eq!(total, Some((CLIENTS * REQUESTS) as u64));
+    let cut = |mount| counts(&status(&httpd), mount)["requests"]["cut"].as_u64().expect("a number");
+    for mount in ["here", "there"] {
+        assert_as_logged(&httpd, mount, cut(mount), 0);
+    }
+    let total = |mount| counts(&status(&httpd), mount)["requests_total"].as_u64().expect("a number");
+    assert_eq!(total("here") + total("there"), (CLIENTS * REQUESTS) as u64);
     // Which of them are met depends on what a process was doing when it was killed.
     let possible = ["WSGI1023", "WSGI0146", "WSGI0147", "WSGI0117"];
     let log = httpd.error_log();
     let met: Vec<_> = possible.into_iter().filter(|code| log.count(code) > 0).collect();
     httpd.finish(&met);
+}
+
+/// Kills a process of the group, once there is one.
+fn kill_a_daemon(httpd: &Httpd) {
+    let process = wait_for("a daemon", || status(httpd)["groups"][0]["processes"][0]["pid"].as_u64());
+    Process(process as u32).signal("KILL");
 }
 
 #[test]
@@ -211,9 +218,11 @@ fn the_parser_of_prometheus_reads_the_metrics() {
         let _ = httpd.get(path);
     }
     let is_ready = |process: &Value| process["state"] == "ready";
-    wait_for("both processes", || {
+    wait_for("both processes and all requests", || {
         let seen = status(&httpd);
-        (seen["groups"][0]["processes"].as_array()?.iter().filter(|one| is_ready(one)).count() == 2).then_some(())
+        let are_ready = seen["groups"][0]["processes"].as_array()?.iter().filter(|one| is_ready(one)).count() == 2;
+        let total = |mount| counts(&seen, mount)["requests_total"].as_u64();
+        (are_ready && [total("here"), total("there")] == [Some(1), Some(2)]).then_some(())
     });
     let response = httpd.get("/status?metrics");
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -330,7 +339,10 @@ fn a_daemon_that_writes_over_its_memory_says_nothing_false_of_others() {
         let process = |path| httpd.get(path).text().to_owned();
         let (hostile, other) = (process("/hostile"), process("/other"));
         httpd.get(&format!("/hostile/{damage}"));
-        let seen = status(&httpd);
+        let seen = wait_for("the request of the other group", || {
+            let seen = status(&httpd);
+            (seen["groups"][1]["counts"]["requests_total"] == 1).then_some(seen)
+        });
         for (number, pid) in [(0, &hostile), (1, &other)] {
             let group = &seen["groups"][number];
             let [process] = &group["processes"].as_array().expect("a list")[..] else { panic!("{damage}: {group}") };
@@ -338,7 +350,6 @@ fn a_daemon_that_writes_over_its_memory_says_nothing_false_of_others() {
             assert!(process["threads_busy"].as_u64() <= Some(2), "{damage}: {group}");
             assert!(group["queue"]["length"].as_u64() <= Some(100), "{damage}: {group}");
         }
-        assert_eq!(seen["groups"][1]["counts"]["requests_total"], 1, "{damage}: {seen}");
         for path in ["/status", "/status?metrics", "/health/ready/other", "/health/live"] {
             assert_eq!(httpd.get(path).status, 200, "{damage}: {path}");
         }

@@ -64,7 +64,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 52] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -84,6 +84,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 52] = [
         c"default or the name of a mutex, without effect: no two processes share a socket"),
     global(c"WSGIDrainTime", |s, a| { s.start_up.drain_time = seconds(&a.first())?; Ok(()) },
         c"a number of seconds for which httpd serves on after apachectl graceful-stop while wsgi-health is not ready, 0 for none"),
+    global(c"WSGIStatusQuery", |s, a| { s.start_up.status_query = flag(&a.first())?; Ok(()) },
+        c"On or Off: whether wsgi-status shows the query strings of running requests"),
     global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(&a.first())?; Ok(()) },
         c"On or Off: whether applications may ask for the metrics of httpd"),
     global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service)?); Ok(()) },

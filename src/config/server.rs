@@ -55,6 +55,8 @@ pub(crate) struct StartUp {
     pub(crate) accept_mutex: AcceptMutex,
     /// `WSGIDrainTime`; zero leaves `SIGWINCH` to httpd
     pub(crate) drain_time: Duration,
+    /// `WSGIStatusQuery`
+    pub(crate) status_query: bool,
     /// `WSGIServerMetrics` and the telemetry directives
     pub(crate) telemetry: Telemetry,
     /// Whether httpd's own processes run Python; `None` while no directive has decided it

@@ -15,11 +15,12 @@ use crate::apache::{mpm, runtime, scoreboard, unixd};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::daemon::pass::Pass;
 use crate::observe::board::board;
+use crate::observe::bulletin::Bulletin;
 use crate::observe::meter::Meter;
 use crate::observe::roll::Roll;
 use crate::process::identity;
 use crate::unix::fork;
-use crate::unix::shared::SharedWords;
+use crate::unix::shared::Address;
 use crate::wire::table::Table;
 use core::time::Duration;
 use nix::errno::Errno;
@@ -48,6 +49,8 @@ pub(crate) struct Group {
     pub(crate) meter: &'static Meter,
     /// Its processes, as the supervisor knows them.
     pub(crate) roll: Roll,
+    /// What each of them tells of itself.
+    pub(crate) bulletin: Bulletin,
 }
 
 /// All process groups of a configuration.
@@ -83,6 +86,14 @@ const END_AT_MOST: Duration = Duration::from_secs(12);
 /// The process groups of this child of httpd.
 pub(crate) fn mine() -> Option<&'static Generation> {
     MINE.get_or_init(|| KEPT.lock().as_ref().map(|kept| kept.generation.clone())).as_deref()
+}
+
+/// The daemon processes of the newest configuration. Called in the parent of httpd.
+pub(crate) fn daemons() -> Vec<u32> {
+    let kept = KEPT.lock();
+    let groups = kept.iter().flat_map(|kept| &kept.generation.groups);
+    let places = groups.flat_map(|group| (0..group.table.places()).filter_map(|place| group.roll.get(place)));
+    places.map(|enrolled| enrolled.process).collect()
 }
 
 impl Generation {
@@ -149,7 +160,8 @@ impl Group {
         }
         let meter = board().ok_or(Errno::ENOMEM).and_then(|board| board.meter(&config.name)).map_err(no_memory)?;
         let roll = Roll::new(places).map_err(no_memory)?;
-        Ok(Self { config: config.clone(), server, table, pass, sockets, meter, roll })
+        let bulletin = Bulletin::new(places, config.threads as usize).map_err(no_memory)?;
+        Ok(Self { config: config.clone(), server, table, pass, sockets, meter, roll, bulletin })
     }
 }
 
@@ -165,8 +177,8 @@ impl Group {
     }
 
     /// All memory that its processes share with httpd's children. No other memory of the kind is left in a daemon.
-    pub(crate) fn memory(&self) -> [&SharedWords; 2] {
-        [self.table.memory(), self.pass.memory()]
+    pub(crate) fn memory(&self) -> [Address; 3] {
+        [self.table.memory().address(), self.pass.memory().address(), self.bulletin.memory().address()]
     }
 }
 

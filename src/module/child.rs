@@ -8,6 +8,8 @@ use crate::api;
 use crate::config::server::ServerSettings;
 use crate::config::{WsgiConfiguration, control_script};
 use crate::module::{readiness, slow_watch};
+use crate::observe::board::board;
+use crate::observe::bulletin;
 use crate::process::new_interpreter;
 use crate::process::this_process::{EMBEDDED, Process, become_process};
 use crate::python::config::GilMode;
@@ -52,6 +54,9 @@ fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static Server
         log::server(Some(server), Level::Critical, &format!("WSGI0036: Python does not start: {error}"));
         return;
     }
+    if let Some(board) = board() {
+        bulletin::begin_anywhere(&board.bulletin);
+    }
     let started = process.start_python();
     readiness::note_python(started.is_ok());
     match started {
@@ -61,6 +66,7 @@ fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static Server
             log::server(Some(server), Level::Info, &text);
             let keep = process.start_up.keep_interpreters;
             pool.on_clear(move || {
+                bulletin::note_leaving();
                 finish::leave_after(TIME_TO_END, 0);
                 tell_of_end(process);
                 finish::finish(keep);

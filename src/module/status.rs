@@ -13,6 +13,8 @@ use crate::module::answer::{self, Answer};
 use crate::module::readiness;
 use crate::observe::board::{Board, board};
 use crate::observe::clock;
+use crate::observe::cpu::Look;
+use crate::observe::ends::{DIED, LEFT};
 use crate::observe::meter::Meter;
 use crate::observe::page::{self, Counts, Snapshot, html, openmetrics};
 use crate::observe::threads::{Phase, Running};
@@ -20,7 +22,7 @@ use crate::process::this_process::IMPLEMENTATION;
 use crate::process::this_process::{EMBEDDED, process};
 use crate::python::config::FREE_THREADED_BUILD;
 use crate::request::counting::server_number;
-use crate::unix::process::taken;
+use crate::unix::process::{Taken, taken};
 use crate::wire::table::State;
 
 /// The name of the handler.
@@ -46,6 +48,7 @@ impl RequestHook for StatusPage {
             return status;
         }
         let Some(board) = board() else { return Status::SERVICE_UNAVAILABLE };
+        board.wait_for_ends();
         let snapshot = View::of(request, board).snapshot();
         let (media_type, body) = match format_of(request) {
             Format::Html => (html::TYPE, html::write(&snapshot)),
@@ -139,6 +142,7 @@ impl<'r> View<'r> {
             id: text(&running.id),
             group: self.board.group_of(running.meter).unwrap_or_default(),
             pid: (running.process != 0).then_some(running.process),
+            thread: self.thread(running),
             httpd_pid: running.owner,
             phase: running.phase.name(),
             age_seconds: self.age(running.began),
@@ -147,10 +151,32 @@ impl<'r> View<'r> {
         }
     }
 
+    /// The thread that runs the application, if one does.
+    fn thread(&self, running: &Running) -> Option<u32> {
+        if running.process == running.owner {
+            return Some(running.thread).filter(|thread| *thread != 0);
+        }
+        let group = self.groups.iter().find(|group| group.meter.number == running.meter)?;
+        group.bulletin.thread(running.process, running.seat?)
+    }
+
     fn embedded(&self) -> page::Embedded {
         let records = 0..mpm::most_processes().unsigned_abs();
-        let processes = records.filter_map(|number| self.child(number)).collect();
-        page::Embedded { gil: gil(EMBEDDED), counts: self.counts(&self.board.embedded), processes }
+        let ends = self.board.embedded.ends();
+        page::Embedded {
+            gil: gil(EMBEDDED),
+            counts: self.counts(&self.board.embedded),
+            processes: records.filter_map(|number| self.child(number)).collect(),
+            starts: ends.starts(),
+            ends: ends.counts().filter(|(cause, _)| [LEFT, DIED].contains(cause)).collect(),
+            last_ends: ends.last().map(Into::into).collect(),
+        }
+    }
+
+    /// How many cores a process has used lately.
+    fn cores(&self, pid: u32, taken: &Taken) -> Option<f64> {
+        let cpu = u64::try_from(taken.cpu.as_micros()).ok()?;
+        self.board.cpu.cores(pid, Look { taken: clock::now(), cpu }, taken.age.as_secs_f64())
     }
 
     /// A child of httpd. Those that finish what they have are among them, as far as httpd still has them in its scoreboard.
@@ -158,6 +184,7 @@ impl<'r> View<'r> {
         let score = scoreboard::process(number)?;
         let pid = u32::try_from(score.process).ok().filter(|pid| *pid != 0)?;
         let taken = taken(pid)?;
+        let told = self.board.bulletin.find(pid);
         let is_busy = |running: &&Running| running.owner == pid && running.meter == self.board.embedded.number;
         Some(page::Process {
             place: number as usize + 1,
@@ -165,11 +192,14 @@ impl<'r> View<'r> {
             state: if score.quiescing { "draining" } else { "ready" },
             age_seconds: Some(taken.age.as_secs_f64()),
             cpu_seconds: Some(taken.cpu.as_secs_f64()),
+            cpu_cores: self.cores(pid, &taken),
             memory_bytes: Some(taken.resident),
             threads_busy: u32::try_from(self.running.iter().filter(is_busy).count()).unwrap_or(u32::MAX),
             threads: mpm::threads_per_process().unsigned_abs(),
             applications_loaded: None,
             applications_failed: None,
+            garbage: told.as_ref().map(Into::into),
+            undeclared_extensions: told.map(Into::into),
         })
     }
 
@@ -186,7 +216,7 @@ impl<'r> View<'r> {
             counts: self.counts(group.meter),
             processes: (0..group.table.places()).filter_map(|place| self.daemon(group, place)).collect(),
             starts: group.meter.ends().starts(),
-            ends: group.meter.ends().counts().collect(),
+            ends: group.meter.ends().counts().filter(|(cause, _)| ![LEFT, DIED].contains(cause)).collect(),
             last_ends: group.meter.ends().last().map(Into::into).collect(),
         }
     }
@@ -195,6 +225,7 @@ impl<'r> View<'r> {
     fn daemon(&self, group: &Group, place: usize) -> Option<page::Process> {
         let enrolled = group.roll.get(place)?;
         let taken = taken(enrolled.process);
+        let told = group.bulletin.find(enrolled.process);
         Some(page::Process {
             place: place + 1,
             pid: enrolled.process,
@@ -205,11 +236,14 @@ impl<'r> View<'r> {
             },
             age_seconds: Some(self.age(enrolled.started)),
             cpu_seconds: taken.map(|taken| taken.cpu.as_secs_f64()),
+            cpu_cores: taken.and_then(|taken| self.cores(enrolled.process, &taken)),
             memory_bytes: taken.map(|taken| taken.resident),
             threads_busy: group.table.in_flight(place),
             threads: group.config.threads,
             applications_loaded: Some(enrolled.loaded),
             applications_failed: Some(enrolled.failed),
+            garbage: told.as_ref().map(Into::into),
+            undeclared_extensions: told.map(Into::into),
         })
     }
 }

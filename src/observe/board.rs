@@ -1,13 +1,19 @@
 //! Everything that is counted, in the shared memory of one httpd: made by its parent, kept for its life.
 
+use super::bulletin::Bulletin;
 use super::clock;
+use super::cpu::{CpuTimes, Look};
+use super::ends::{self, End};
 use super::meter::{Meter, Subject, Totals};
 use super::threads::Threads;
 use crate::unix::process;
 use crate::unix::shared::SharedCounters;
 use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 /// The board of this httpd.
 static BOARD: OnceLock<Board> = OnceLock::new();
@@ -20,25 +26,39 @@ const FLAGS: usize = 8;
 /// again), and a child that ends may do so beside its successor.
 const ROWS_PER_THREAD: usize = 3;
 const FURTHER_ROWS: usize = 64;
+/// Child processes that finish their requests do so beside their successors.
+const CHILDREN_PER_PROCESS: usize = 2;
+const FURTHER_CHILDREN: usize = 8;
+/// How long the last steps of a request may take, between the last bytes of the response and the access log.
+const LAST_STEPS: Duration = Duration::from_millis(10);
+/// Daemon processes whose CPU time is kept, beside that of children.
+const DAEMONS: usize = 1024;
 
 pub(crate) struct Board {
     pub(crate) threads: Threads,
     pub(crate) embedded: Meter,
     pub(crate) refused: Meter,
     flags: SharedCounters,
+    /// What child processes of httpd tell of themselves.
+    pub(crate) bulletin: Bulletin,
+    pub(crate) cpu: CpuTimes,
     /// Those of process groups, also of those that are not configured any more. Never dropped: settings of processes that
     /// finish their requests may still refer to them.
     groups: Mutex<Vec<&'static Meter>>,
 }
 
 impl Board {
-    fn new(threads: usize) -> nix::Result<Self> {
+    fn new(processes: usize, threads: usize) -> nix::Result<Self> {
+        let threads = threads.saturating_mul(processes);
+        let children = processes.saturating_mul(CHILDREN_PER_PROCESS).saturating_add(FURTHER_CHILDREN);
         let rows = threads.saturating_mul(ROWS_PER_THREAD).saturating_add(FURTHER_ROWS);
         Ok(Self {
             threads: Threads::new(rows)?,
             embedded: Meter::new(Subject::Embedded, 0, rows)?,
             refused: Meter::new(Subject::Refused, 1, rows)?,
             flags: SharedCounters::new(FLAGS)?,
+            bulletin: Bulletin::new(children, 0)?,
+            cpu: CpuTimes::new(children + DAEMONS)?,
             groups: Mutex::default(),
         })
     }
@@ -71,16 +91,66 @@ impl Board {
         if let Subject::Group(name) = &meter.subject { Some(name.clone()) } else { None }
     }
 
+    /// Whether a request of the row has begun and not ended.
+    pub(super) fn has_open(&self, row: usize) -> bool {
+        self.meters().iter().any(|meter| meter.has_open(row))
+    }
+
+    /// Whether httpd still sends or logs a response of the thread of the row, which has no request any more.
+    fn is_ending(&self, row: usize) -> bool {
+        self.threads.owner(row) != 0 && self.threads.is_idle(row) && self.has_open(row)
+    }
+
+    /// Waits a moment for requests that are over but for their last steps: who has seen the end of a response finds it
+    /// counted. Responses that clients take slowly are not waited for.
+    pub(crate) fn wait_for_ends(&self) {
+        let mut rows: Vec<_> = (0..self.threads.rows()).filter(|row| self.is_ending(*row)).collect();
+        let limit = Instant::now() + LAST_STEPS;
+        while !rows.is_empty() && Instant::now() < limit {
+            std::thread::sleep(LAST_STEPS / 50);
+            rows.retain(|row| self.is_ending(*row));
+        }
+    }
+
     /// A child of httpd has ended: what it had not ended has died. Called in the parent only.
     fn settle(&self, is_gone: impl Fn(u32) -> bool) {
         let meters = self.meters();
+        let mut lost = BTreeMap::<u32, u64>::new();
         for row in 0..self.threads.rows() {
             let owner = self.threads.owner(row);
             if owner != 0 && is_gone(owner) {
-                meters.iter().for_each(|meter| meter.settle(row));
+                let open: u64 = meters.iter().map(|meter| meter.settle(row)).sum();
+                *lost.entry(owner).or_default() += open;
                 self.threads.free(row);
             }
         }
+        for process in self.bulletin.processes().filter(|process| is_gone(*process)) {
+            self.note_end(process, lost.get(&process).copied().unwrap_or_default());
+        }
+        self.bulletin.free(is_gone);
+    }
+
+    /// A child of httpd that ran Python has ended.
+    fn note_end(&self, process: u32, lost: u64) {
+        let leaves = self.bulletin.leaves(process).unwrap_or_default();
+        self.embedded.ends().note(End {
+            time: u32::try_from(clock::epoch()).unwrap_or(u32::MAX),
+            process,
+            cause: if leaves { ends::LEFT } else { ends::DIED },
+            signal: 0,
+            status: None,
+            requests: u16::try_from(lost).unwrap_or(u16::MAX),
+        });
+    }
+
+    /// Keeps the CPU time of child processes of httpd, and of these daemon processes.
+    fn keep_cpu_times(&self, daemons: &[u32]) {
+        let look = |process: u32| {
+            let cpu = u64::try_from(process::taken(process)?.cpu.as_micros()).unwrap_or(u64::MAX);
+            Some((process, Look { taken: clock::now(), cpu }))
+        };
+        let processes = self.bulletin.processes().chain(daemons.iter().copied());
+        self.cpu.keep(&processes.filter_map(look).collect::<Vec<_>>());
     }
 
     /// Whether it was asked that no new requests be sent here.
@@ -103,15 +173,22 @@ pub(crate) fn board() -> Option<&'static Board> {
 ///
 /// # Errors
 /// The system has no memory left.
-pub(crate) fn begin(threads: usize) -> nix::Result<&'static Board> {
+pub(crate) fn begin(processes: usize, threads: usize) -> nix::Result<&'static Board> {
     if BOARD.get().is_none() {
-        let board = Board::new(threads)?;
+        let board = Board::new(processes, threads)?;
         let _ = BOARD.set(board);
     }
     let board = BOARD.get().ok_or(nix::errno::Errno::ENOMEM)?;
     // Those that ended with the configuration before.
     board.settle(|owner| !process::lives(owner));
     Ok(board)
+}
+
+/// A child of httpd has been started. Called in the parent.
+pub(crate) fn child_started() {
+    if let Some(board) = board() {
+        board.embedded.ends().note_start();
+    }
 }
 
 /// A child of httpd has ended. Called in the parent.
@@ -128,12 +205,13 @@ pub(crate) fn drain() {
     }
 }
 
-/// Called in the parent now and then.
-pub(crate) fn look() {
+/// Called in the parent now and then, with the daemon processes that there are.
+pub(crate) fn look(daemons: &[u32]) {
     let Some(board) = board() else { return };
     board.settle(|owner| !process::lives(owner));
     let now = clock::now();
     board.meters().iter().for_each(|meter| meter.keep_sample(&board.threads, now));
+    board.keep_cpu_times(daemons);
 }
 
 #[cfg(test)]
@@ -143,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_group_that_comes_back_goes_on_counting() {
-        let board = Board::new(4).expect("memory");
+        let board = Board::new(1, 4).expect("memory");
         let meter = board.meter("one").expect("memory");
         meter.begin(Some(0));
         meter.end(Some(0), Outcome::Success, 1);
@@ -155,9 +233,9 @@ mod tests {
 
     #[test]
     fn requests_of_a_process_that_is_gone_have_died() {
-        let board = Board::new(4).expect("memory");
+        let board = Board::new(1, 4).expect("memory");
         let meter = board.meter("one").expect("memory");
-        let rows = [11, 12].map(|process| board.threads.take(process));
+        let rows = [11, 12].map(|process| board.threads.take(process, 0));
         rows.iter().for_each(|row| meter.begin(*row));
         board.settle(|owner| owner == 11);
         let totals = meter.totals(&board.threads, &|_| true);

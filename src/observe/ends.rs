@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a process ended: what it was told, by the names of `shutdown_reason`, or what became of it.
-pub(crate) const CAUSES: [&str; 14] = [
+pub(crate) const CAUSES: [&str; 16] = [
     "shutdown_signal",
     "graceful_signal",
     "eviction_signal",
@@ -21,8 +21,17 @@ pub(crate) const CAUSES: [&str; 14] = [
     "exit",
     "signal",
     "other",
+    LEFT,
+    DIED,
 ];
-const OTHER: usize = CAUSES.len() - 1;
+const OTHER: usize = CAUSES.len() - 3;
+/// A child process of httpd ended because httpd wanted it to.
+pub(crate) const LEFT: &str = "left";
+/// A child process of httpd was killed, or crashed; how is in httpd's error log.
+pub(crate) const DIED: &str = "died";
+
+/// Beside the exit status, where there is one.
+const HAS_STATUS: u64 = 1 << 8;
 
 /// So many ends are kept.
 const KEPT: usize = 20;
@@ -42,8 +51,8 @@ pub(crate) struct End {
     pub(crate) cause: &'static str,
     /// The signal that killed it; 0 if it exited by itself.
     pub(crate) signal: u8,
-    /// Its exit status, where it exited by itself.
-    pub(crate) status: u8,
+    /// Its exit status, where it exited by itself and that is known.
+    pub(crate) status: Option<u8>,
     /// The requests that it had.
     pub(crate) requests: u16,
 }
@@ -67,7 +76,8 @@ impl Ends<'_> {
         let cause = CAUSES.iter().position(|cause| *cause == end.cause).unwrap_or(OTHER);
         self.0[COUNTS + cause].fetch_add(1, Relaxed);
         let place = self.0[NEXT].fetch_add(1, Relaxed) as usize % KEPT;
-        let how = cause as u64 | u64::from(end.signal) << 8 | u64::from(end.status) << 16;
+        let status = end.status.map_or(0, |status| u64::from(status) | HAS_STATUS);
+        let how = cause as u64 | u64::from(end.signal) << 8 | status << 16;
         self.0[RING + place * 2 + 1].store(how | u64::from(end.requests) << 32, Relaxed);
         self.0[RING + place * 2].store(u64::from(end.time) << 32 | u64::from(end.process), Relaxed);
     }
@@ -79,8 +89,8 @@ impl Ends<'_> {
 
     /// The last ends, the latest first.
     pub(crate) fn last(self) -> impl Iterator<Item = End> {
-        let next = self.0[NEXT].load(Relaxed) as usize;
-        let places = (0..KEPT).map(move |back| next.wrapping_sub(back + 1) % KEPT);
+        let next = self.0[NEXT].load(Relaxed) as usize % KEPT;
+        let places = (0..KEPT).map(move |back| (next + KEPT - 1 - back) % KEPT);
         places.filter_map(move |place| self.read(place))
     }
 
@@ -91,7 +101,7 @@ impl Ends<'_> {
             process: who as u32,
             cause: CAUSES.get(usize::from(how as u8)).unwrap_or(&CAUSES[OTHER]),
             signal: (how >> 8) as u8,
-            status: (how >> 16) as u8,
+            status: (how >> 16 & HAS_STATUS != 0).then_some((how >> 16) as u8),
             requests: (how >> 32) as u16,
         })
     }
@@ -110,12 +120,15 @@ mod tests {
             time: number,
             process: number + 100,
             cause: if number.is_multiple_of(2) { "signal" } else { "script_reload" },
-            signal: 9,
-            status: 0,
+            signal: if number.is_multiple_of(2) { 9 } else { 0 },
+            status: [None, Some(255), Some(0)][number as usize % 3],
             requests: 3,
         };
-        (1..=25).for_each(|number| ends.note(end(number)));
-        assert_eq!(ends.last().collect::<Vec<_>>(), (6..=25).rev().map(end).collect::<Vec<_>>());
+        for number in 1..=25 {
+            ends.note(end(number));
+            let kept = (number.saturating_sub(19).max(1)..=number).rev().map(end);
+            assert_eq!(ends.last().collect::<Vec<_>>(), kept.collect::<Vec<_>>());
+        }
         let count = |name| ends.counts().find(|(cause, _)| *cause == name).map(|(_, count)| count);
         assert_eq!((count("signal"), count("script_reload"), count("exit")), (Some(12), Some(13), Some(0)));
         ends.note(End { cause: "unheard of", ..end(26) });

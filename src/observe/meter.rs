@@ -202,13 +202,19 @@ impl Meter {
         totals
     }
 
-    /// The thread of a row is gone: what it had not ended has died.
-    pub(super) fn settle(&self, row: usize) {
+    /// Whether a request of the row has begun and not ended.
+    pub(super) fn has_open(&self, row: usize) -> bool {
+        Self::read(self.row(row)).running > 0
+    }
+
+    /// The thread of a row is gone: what it had not ended has died. Returns how many requests that are.
+    pub(super) fn settle(&self, row: usize) -> u64 {
         let words = self.row(row);
         let open = Self::read(words).running;
         if open > 0 {
             words[ENDED + Outcome::Died as usize].fetch_add(open, Relaxed);
         }
+        open
     }
 
     /// All counts; `lives` tells whether a process does.
@@ -278,7 +284,7 @@ mod tests {
 
     fn meter(rows: usize) -> (Meter, Threads) {
         let threads = Threads::new(rows).expect("memory");
-        (1..=rows).for_each(|process| assert!(threads.take(process as u32).is_some()));
+        (1..=rows).for_each(|process| assert!(threads.take(process as u32, 0).is_some()));
         (Meter::new(Subject::Embedded, 0, rows).expect("memory"), threads)
     }
 

@@ -13,13 +13,16 @@
 //! and it has none of this memory to write to. A child of httpd that dies leaves its rows: what had begun there and not
 //! ended counts as died.
 //!
-//! What is known of the processes of a group is in a [`roll`], which only its supervisor writes.
+//! What is known of the processes of a group is in a [`roll`], which only its supervisor writes. What a process with
+//! Python tells of itself is in a [`bulletin`]. How much CPU time processes have used is kept by the parent ([`cpu`]).
 //!
 //! Nothing here knows Python or httpd, nor waits for either.
 
 pub(crate) mod board;
 pub(crate) mod buckets;
+pub(crate) mod bulletin;
 pub(crate) mod clock;
+pub(crate) mod cpu;
 pub(crate) mod ends;
 pub(crate) mod exemplars;
 pub(crate) mod meter;

@@ -12,9 +12,11 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU64, fence};
 
 /// Words of a row.
+/// The process, and above [`THREAD`] its thread.
 const OWNER: usize = 0;
 const VERSION: usize = 1;
 const PHASE: usize = 2;
+/// The process that runs the application, and above [`SEAT`] the seat that the request has there, counted from 1.
 const PROCESS: usize = 3;
 const BEGAN: usize = 4;
 const METER: usize = 5;
@@ -30,6 +32,8 @@ const TRACE: usize = 40;
 const SPAN: usize = 42;
 /// A row of whole cache lines.
 const ROW: usize = 48;
+const THREAD: u32 = 32;
+const SEAT: u32 = 32;
 
 /// How often a row that changes is looked at again. One that a process has left half-written stays as it is.
 const LOOKS: usize = 100;
@@ -68,8 +72,9 @@ impl Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Description<'a> {
     pub(crate) method: &'a [u8],
-    /// Without the query.
     pub(crate) path: &'a [u8],
+    /// Empty if it is not to be shown.
+    pub(crate) query: &'a [u8],
     /// The id that stands in the logs.
     pub(crate) id: &'a [u8],
     /// The virtual host: a number that means it within its generation of the configuration.
@@ -83,11 +88,15 @@ pub(crate) struct Description<'a> {
 pub(crate) struct Running {
     /// The child of httpd.
     pub(crate) owner: u32,
-    /// The row of its thread.
+    /// Its thread there, by the system's number.
+    pub(crate) thread: u32,
+    /// The row of that thread.
     pub(crate) row: usize,
     pub(crate) phase: Phase,
     /// The process that runs the application, if one has been found.
     pub(crate) process: u32,
+    /// What it has there, in a daemon.
+    pub(crate) seat: Option<usize>,
     /// By `clock::now`.
     pub(crate) began: u64,
     /// The number of the meter that counts it.
@@ -123,14 +132,15 @@ impl Threads {
 
     /// The process that has the row; 0 if none.
     pub(super) fn owner(&self, row: usize) -> u32 {
-        u32::try_from(self.row(row)[OWNER].load(Acquire)).unwrap_or(0)
+        self.row(row)[OWNER].load(Acquire) as u32
     }
 
     /// Takes a free row for a thread of this process.
-    pub(super) fn take(&self, process: u32) -> Option<usize> {
+    pub(super) fn take(&self, process: u32, thread: u32) -> Option<usize> {
+        let process_and_thread = u64::from(process) | u64::from(thread) << THREAD;
         let take = |row: &usize| {
             let owner = &self.row(*row)[OWNER];
-            owner.load(Relaxed) == 0 && owner.compare_exchange(0, process.into(), AcqRel, Relaxed).is_ok()
+            owner.load(Relaxed) == 0 && owner.compare_exchange(0, process_and_thread, AcqRel, Relaxed).is_ok()
         };
         (0..self.rows).find(take)
     }
@@ -155,7 +165,11 @@ impl Threads {
         words[GENERATION].store(request.generation, Relaxed);
         let method = text::write(&words[METHOD], request.method);
         let id = text::write(&words[ID], request.id);
-        let path = text::write(&words[PATH], request.path);
+        let path = if request.query.is_empty() {
+            text::write(&words[PATH], request.path)
+        } else {
+            text::write(&words[PATH], &[request.path, b"?", request.query].concat())
+        };
         let (trace, span) = request.trace.map_or((0, 0), |ids| (ids.trace, ids.span));
         words[TRACE].store((trace >> 64) as u64, Relaxed);
         words[TRACE + 1].store(trace as u64, Relaxed);
@@ -169,6 +183,11 @@ impl Threads {
         self.row(row)[PHASE].store(0, Relaxed);
     }
 
+    /// Whether the thread has no request.
+    pub(super) fn is_idle(&self, row: usize) -> bool {
+        self.row(row)[PHASE].load(Relaxed) == 0
+    }
+
     /// What the thread did before is returned.
     pub(super) fn set_phase(&self, row: usize, phase: Phase) -> Option<Phase> {
         let word = &self.row(row)[PHASE];
@@ -177,9 +196,10 @@ impl Threads {
         before
     }
 
-    /// That process runs the application.
-    pub(super) fn set_process(&self, row: usize, process: u32) {
-        self.row(row)[PROCESS].store(process.into(), Relaxed);
+    /// That process runs the application; of a daemon, by that seat.
+    pub(super) fn set_process(&self, row: usize, process: u32, seat: Option<u32>) {
+        let seat = seat.map_or(0, |seat| u64::from(seat) + 1);
+        self.row(row)[PROCESS].store(u64::from(process) | seat << SEAT, Relaxed);
     }
 
     /// The requests that run. Those of processes that have died are among them until their rows are freed.
@@ -206,11 +226,14 @@ impl Threads {
         let phase = Phase::of(words[PHASE].load(Relaxed))?;
         let lengths = words[LENGTHS].load(Relaxed);
         let length = |shift: u32| usize::from((lengths >> shift) as u16);
+        let (owner, process) = (words[OWNER].load(Relaxed), words[PROCESS].load(Relaxed));
         Some(Running {
-            owner: self.owner(row),
+            owner: owner as u32,
+            thread: (owner >> THREAD) as u32,
             row,
             phase,
-            process: u32::try_from(words[PROCESS].load(Relaxed)).unwrap_or(0),
+            process: process as u32,
+            seat: ((process >> SEAT) as usize).checked_sub(1),
             began: words[BEGAN].load(Relaxed),
             meter: words[METER].load(Relaxed),
             server: words[SERVER].load(Relaxed),
@@ -238,29 +261,41 @@ mod tests {
     fn description(number: usize) -> Description<'static> {
         let trace = TraceIds::new(number as u128 * 7, 1);
         let method = [&b"GET"[..], b"POST"][number];
-        Description { method, path: PATHS[number], id: b"id", server: 7, generation: 1, trace }
+        Description { method, path: PATHS[number], query: b"", id: b"id", server: 7, generation: 1, trace }
     }
 
     #[test]
     fn rows_are_taken_once_and_given_back() {
         let threads = Threads::new(2).expect("memory");
-        assert_eq!([threads.take(11), threads.take(12), threads.take(13)], [Some(0), Some(1), None]);
+        assert_eq!([threads.take(11, 0), threads.take(12, 9), threads.take(13, 0)], [Some(0), Some(1), None]);
         assert_eq!((threads.owner(0), threads.owner(1)), (11, 12));
         threads.free(0);
-        assert_eq!(threads.take(13), Some(0));
+        assert_eq!(threads.take(13, 0), Some(0));
     }
 
     #[test]
     fn a_request_is_shown_while_it_runs() {
         let threads = Threads::new(1).expect("memory");
-        let row = threads.take(11).expect("a row");
+        let row = threads.take(11, 0).expect("a row");
         assert_eq!(threads.running().count(), 0);
         threads.begin(row, 5, 3, &description(1));
         assert_eq!(threads.set_phase(row, Phase::Queue), Some(Phase::Application));
-        threads.set_process(row, 99);
+        threads.set_process(row, 99, Some(3));
         let seen: Vec<_> = threads.running().collect();
-        let [Running { owner: 11, phase: Phase::Queue, process: 99, began: 5, meter: 3, method, path, id, .. }] =
-            &seen[..]
+        let [
+            Running {
+                owner: 11,
+                phase: Phase::Queue,
+                process: 99,
+                seat: Some(3),
+                began: 5,
+                meter: 3,
+                method,
+                path,
+                id,
+                ..
+            },
+        ] = &seen[..]
         else {
             panic!("{seen:?}")
         };
@@ -272,7 +307,7 @@ mod tests {
     #[test]
     fn what_is_read_is_one_request_and_no_mixture() {
         let threads = Threads::new(1).expect("memory");
-        let row = threads.take(11).expect("a row");
+        let row = threads.take(11, 0).expect("a row");
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {

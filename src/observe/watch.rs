@@ -6,7 +6,7 @@ use super::meter::{Meter, Outcome};
 use super::threads::{Description, Phase};
 use super::trace_context::TraceIds;
 use crate::unix::fork;
-use crate::unix::process::this_thread;
+use crate::unix::process::{native_thread, this_thread};
 use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ impl Seat {
     fn take() -> Self {
         let process = std::process::id();
         let board = board();
-        let row = board.and_then(|board| board.threads.take(process));
+        let row = board.and_then(|board| board.threads.take(process, native_thread()));
         if let Some(row) = row {
             THREADS.lock().insert(row, this_thread());
         }
@@ -63,7 +63,9 @@ impl Drop for Seat {
             && self.is_of_this_process()
         {
             THREADS.lock().remove(&row);
-            board.threads.free(row);
+            if !board.has_open(row) {
+                board.threads.free(row);
+            }
         }
     }
 }
@@ -105,38 +107,59 @@ impl Watch {
         });
     }
 
-    /// The request is over, with the status that the client gets. Returns the microseconds that it took.
-    pub(crate) fn end(self, status: u16) -> u64 {
-        self.count(Outcome::of_status(status))
+    /// The handler is through; the client gets that status. The request counts as ended when what this returns is dropped.
+    pub(crate) fn end(self, status: u16) -> Over {
+        self.finish(Outcome::of_status(status))
     }
 
-    fn count(&self, outcome: Outcome) -> u64 {
+    /// The thread has no request any more.
+    fn finish(&self, outcome: Outcome) -> Over {
         self.has_ended.set(true);
-        let time = clock::now().saturating_sub(self.began);
+        let microseconds = clock::now().saturating_sub(self.began);
         SEAT.with(|seat| {
             seat.is_taken.set(false);
-            let Some(board) = seat.board.filter(|_| seat.is_of_this_process()) else { return };
-            let meter = self.meter.get().unwrap_or_else(|| {
-                board.refused.begin(seat.row);
-                &board.refused
+            let board = seat.board.filter(|_| seat.is_of_this_process());
+            let meter = board.map(|board| {
+                self.meter.get().unwrap_or_else(|| {
+                    board.refused.begin(seat.row);
+                    &board.refused
+                })
             });
-            let outcome = if seat.is_cut.get() { Outcome::Cut } else { outcome };
-            meter.end(seat.row, outcome, time);
-            if let Some(ids) = self.trace.get() {
-                meter.note_trace(ids, time);
+            if let Some((meter, ids)) = meter.zip(self.trace.get()) {
+                meter.note_trace(ids, microseconds);
             }
-            if let Some(row) = seat.row {
+            if let Some((board, row)) = board.zip(seat.row) {
                 board.threads.end(row);
             }
-        });
-        time
+            let outcome = if seat.is_cut.get() { Outcome::Cut } else { outcome };
+            Over { meter, row: seat.row, outcome, microseconds }
+        })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         if !self.has_ended.get() {
-            self.count(Outcome::ServerError);
+            self.finish(Outcome::ServerError);
+        }
+    }
+}
+
+/// A request that the handler is through with. Until this is dropped, it runs: httpd may still send the response, from any
+/// of its threads, and logs it then.
+pub(crate) struct Over {
+    meter: Option<&'static Meter>,
+    /// Of the thread that had the request.
+    row: Option<usize>,
+    outcome: Outcome,
+    /// How long the handler had it.
+    pub(crate) microseconds: u64,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if let Some(meter) = self.meter.filter(|_| !fork::is_copy()) {
+            meter.end(self.row, self.outcome, self.microseconds);
         }
     }
 }
@@ -150,16 +173,16 @@ pub(crate) fn note_cut() {
 pub(crate) fn note_this_process() {
     let _ = SEAT.try_with(|seat| {
         if let Some((board, row)) = seat.watched() {
-            board.threads.set_process(row, seat.process);
+            board.threads.set_process(row, seat.process, None);
         }
     });
 }
 
-/// That process runs the application of the request of this thread.
-pub(crate) fn note_process(process: u32) {
+/// That daemon process runs the application of the request of this thread, which has that seat there.
+pub(crate) fn note_process(process: u32, number: u32) {
     let _ = SEAT.try_with(|seat| {
         if let Some((board, row)) = seat.watched() {
-            board.threads.set_process(row, process);
+            board.threads.set_process(row, process, Some(number));
         }
     });
 }

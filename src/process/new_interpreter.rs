@@ -5,10 +5,12 @@ use crate::apache::log::{self, Level};
 use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
 use crate::config::values::Audit;
+use crate::observe::bulletin;
 use crate::process::this_process::{EMBEDDED, Process, process};
 use crate::python::Attached;
 use crate::python::audit::{self, Policy};
 use crate::python::config::GilMode;
+use crate::python::garbage;
 use crate::python::interpreter::gil_mode;
 use crate::wsgi::Wsgi;
 use pyo3::exceptions::PyRuntimeError;
@@ -25,6 +27,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     let options = options_of(process, attached.interpreter.name());
     tell_how_it_scales(attached);
     install_audit(py, process)?;
+    garbage::install(py, bulletin::note_collection)?;
     let wsgi = Wsgi::new(py, process.facts)?;
     api::set_up(attached, &wsgi, &process.surroundings)?;
     let restrictions = Restrictions {
@@ -117,7 +120,7 @@ fn install_audit(py: Python<'_>, process: &Process) -> PyResult<()> {
         return Ok(());
     }
     let report = |text: &str| tell(Level::Warning, &format!("WSGI1004: {text}"));
-    audit::install(py, Policy { refuse: audit == Audit::Strict, report })
+    audit::install(py, Policy { refuse: audit == Audit::Strict, report, note: bulletin::note_undeclared })
 }
 
 /// Sets `switch-interval` of the process group, for the GIL that its interpreters share.

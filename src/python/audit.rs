@@ -27,6 +27,8 @@ pub(crate) struct Policy {
     pub(crate) refuse: bool,
     /// Writes one line for the operator.
     pub(crate) report: fn(&str),
+    /// Hears the name of each such module once.
+    pub(crate) note: fn(&str),
 }
 
 /// Extensions already reported in this process, by name and file.
@@ -79,6 +81,7 @@ impl Policy {
             format!("extension module '{name}' ({file}) does not declare that it runs without the GIL: {verdict}");
         if REPORTED.lock().get_or_insert_default().insert((name.clone(), file)) {
             (self.report)(&text);
+            (self.note)(&name);
         }
         if !self.refuse {
             return Ok(());

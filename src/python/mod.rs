@@ -12,6 +12,7 @@ pub(crate) mod copy;
 pub(crate) mod detached;
 pub(crate) mod exhaustion;
 pub(crate) mod finish;
+pub(crate) mod garbage;
 pub(crate) mod generation;
 pub(crate) mod interpreter;
 #[cfg(test)]

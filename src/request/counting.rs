@@ -7,10 +7,12 @@ use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
+use crate::daemon::generation;
 use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
 use crate::observe::watch::{Watch, note_this_process};
+use crate::process::this_process::process;
 use crate::request::{slow, trace};
 use crate::unix::late_stop;
 use core::time::Duration;
@@ -26,6 +28,7 @@ impl ChildrenHook for Children {
         if !time.is_zero() {
             late_stop::put_off(time, board::drain);
         }
+        board::child_started();
     }
 
     fn ended(process: u32) {
@@ -38,7 +41,7 @@ pub(crate) struct Look;
 
 impl MonitorHook for Look {
     fn run() {
-        board::look();
+        board::look(&generation::daemons());
     }
 }
 
@@ -48,8 +51,8 @@ impl MonitorHook for Look {
 /// What stops start-up, in words.
 pub(crate) fn begin() -> Result<(), String> {
     let count = |number: i32| usize::try_from(number).unwrap_or(1);
-    let threads = count(mpm::most_processes()).saturating_mul(count(mpm::most_threads()));
-    board::begin(threads).map_err(|error| format!("no shared memory for counters: {error}"))?;
+    board::begin(count(mpm::most_processes()), count(mpm::most_threads()))
+        .map_err(|error| format!("no shared memory for counters: {error}"))?;
     Ok(())
 }
 
@@ -64,7 +67,10 @@ pub(crate) fn counted<'r>(
     request.note_counted();
     let status = serve(request, Some(&watch));
     let seen = if status.code() >= 100 { status.code() } else { request.final_status() };
-    slow::note_end(request, seen, watch.end(seen));
+    let over = watch.end(seen);
+    slow::note_end(request, seen, over.microseconds);
+    // httpd clears the pool when it has sent the response and logged the request.
+    request.pool().own(over);
     status
 }
 
@@ -76,12 +82,18 @@ pub(crate) fn enter(watch: Option<&Watch>, meter: &'static Meter, request: &Requ
         &Description {
             method: request.method(),
             path: request.uri(),
+            query: if shows_queries() { request.query() } else { b"" },
             id: request.log_id().unwrap_or_default(),
             server: server_number(request.server()),
             generation: u64::try_from(mpm::generation()).unwrap_or(0),
             trace: trace::ids(request),
         },
     );
+}
+
+/// `WSGIStatusQuery`
+fn shows_queries() -> bool {
+    process().is_some_and(|process| process.start_up.status_query)
 }
 
 /// It is clear that this process serves the request.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::{Pid, SysconfVar, gettid, sysconf};
 use std::fs;
 
 /// What a process has taken of the machine.
@@ -15,6 +15,11 @@ pub(crate) struct Taken {
     pub(crate) resident: u64,
     /// How long ago it was started.
     pub(crate) age: Duration,
+}
+
+/// This thread, as the system numbers it.
+pub(crate) fn native_thread() -> u32 {
+    gettid().as_raw().unsigned_abs()
 }
 
 /// Whether the process lives. One that only waits to be reaped does not.

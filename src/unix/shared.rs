@@ -45,16 +45,24 @@ impl<W: Word> Shared<W> {
             unsafe { mmap_anonymous(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED) }?;
         Ok(Self { start: start.cast(), length })
     }
+
+    pub(crate) fn address(&self) -> Address {
+        Address(self.start.addr().get())
+    }
 }
+
+/// Where some shared memory begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Address(usize);
 
 /// Gives up all memory that this process shares with others and could write to, but `kept`: there it sees zeroes of its
 /// own from here on. For a process that has just been forked: some of it belongs to code that it never runs.
 ///
 /// # Errors
 /// `/proc` cannot be read, or the system has no memory left.
-pub(crate) fn forsake_all_but(kept: &[&SharedWords]) -> nix::Result<()> {
+pub(crate) fn forsake_all_but(kept: &[Address]) -> nix::Result<()> {
     let maps = fs::read_to_string("/proc/self/maps").map_err(|error| errno_of(&error))?;
-    let is_kept = |range: &Range<usize>| kept.iter().any(|words| range.contains(&words.start.addr().get()));
+    let is_kept = |range: &Range<usize>| kept.iter().any(|address| range.contains(&address.0));
     for range in maps.lines().filter_map(shared_and_writable).filter(|range| !is_kept(range)) {
         let (Some(start), Some(length)) = (NonZeroUsize::new(range.start), NonZeroUsize::new(range.len())) else {
             continue;

@@ -1,18 +1,22 @@
 """Ends its requests in all the ways that are counted. Folder NOTES holds what it has begun and what it waits for."""
 
+import gc
+import importlib
 import os
 import signal
+import threading
 import time
 
 TEXT = [("Content-Type", "text/plain")]
 
 
-def note(text):
-    with open(os.path.join(os.environ["NOTES"], f"{text}.{os.getpid()}"), "a") as notes:
+def note(text, number=None):
+    with open(os.path.join(os.environ["NOTES"], f"{text}.{number or os.getpid()}"), "a") as notes:
         notes.write("x")
 
 
 def wait(environ, start_response):
+    note("thread", threading.get_native_id())
     note("waiting")
     limit = time.monotonic() + 30
     while not os.path.exists(os.path.join(os.environ["NOTES"], "release")) and time.monotonic() < limit:
@@ -23,6 +27,16 @@ def wait(environ, start_response):
 def plain(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"done"]
+
+
+def garbage(environ, start_response):
+    gc.collect()
+    return plain(environ, start_response)
+
+
+def extension(environ, start_response):
+    importlib.import_module(environ["QUERY_STRING"])
+    return plain(environ, start_response)
 
 
 def missing(environ, start_response):

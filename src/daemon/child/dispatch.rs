@@ -95,7 +95,7 @@ impl Errand<'_> {
         for _ in 0..ATTEMPTS {
             let reservation = self.reserve()?;
             tries.connects += 1;
-            watch::note_process(self.mine.group.table.process(reservation.place));
+            watch::note_process(self.mine.group.table.process(reservation.place), reservation.seat.number);
             let connection = match self.mine.connect(&reservation, self.limits()) {
                 Ok(connection) => connection,
                 // The table does not know yet that the process is gone, or there never was one.

@@ -17,6 +17,7 @@ use crate::daemon::process::listener;
 use crate::daemon::process::service;
 use crate::daemon::process::signal_events::SignalEvents;
 use crate::daemon::process::worker::{self, Waiter};
+use crate::observe::bulletin;
 use crate::process::identity;
 use crate::process::new_interpreter;
 use crate::process::new_interpreter::set_switch_interval_of_group;
@@ -173,6 +174,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
     let scores = asking.map(Scores::new);
     let daemon = DAEMON.get_or_init(|| Daemon { group, place, line, scores, parked, asked: AtomicU64::new(0) });
     go_on(&signals)?;
+    bulletin::begin(&group.bulletin, place);
     start_python(&group.config, start_up)?;
     go_on(&signals)?;
     if is_service(group) {

@@ -7,6 +7,7 @@ use crate::daemon::process::gateway::{Conversation, DaemonExchange, DaemonFacts,
 use crate::daemon::process::listener;
 use crate::daemon::process::start::Daemon;
 use crate::metrics::clock::{Moment, TimeOfDay};
+use crate::observe::bulletin;
 use crate::process::script_path;
 use crate::python::Attached;
 use crate::python::interpreter::{self, Interpreter};
@@ -15,6 +16,7 @@ use crate::python::thread_state;
 use crate::request::call::call;
 use crate::request::fault::Fault;
 use crate::unix::fork::Private;
+use crate::unix::process;
 use crate::unix::socket::TimeLimits;
 use crate::wire::channel::{Buffers, Channel, ChannelError};
 use crate::wire::control::{Application, Message, Reason};
@@ -94,7 +96,8 @@ pub(crate) fn stop(daemon: &Daemon) {
 /// All that a request thread does.
 pub(crate) fn run(daemon: &'static Daemon, number: usize) {
     activity::workers()[number].is_this_thread();
-    let mut thread = Worker { daemon, number, buffers: Buffers::new(), request: Arc::default() };
+    let thread = process::native_thread();
+    let mut thread = Worker { daemon, number, thread, buffers: Buffers::new(), request: Arc::default() };
     while let Ok(waiter) = daemon.parked.next() {
         let mut waiter = waiter;
         let waiter = match *waiter {
@@ -159,6 +162,8 @@ fn tell_of_failure(daemon: &Daemon, error: &std::io::Error) {
 struct Worker {
     daemon: &'static Daemon,
     number: usize,
+    /// As the system numbers it.
+    thread: u32,
     buffers: Buffers,
     /// The payload of the request frame. Others who look at it give it back soon.
     request: Arc<Vec<u8>>,
@@ -194,6 +199,7 @@ impl Worker {
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
         limits.replace(stream, self.daemon.limits(head.timeout)).map_err(|_| ChannelError::Closed)?;
+        bulletin::note_thread(head.seat.number, self.thread);
         let worker = &activity::workers()[self.number];
         let activity = Activity { counts: !head.options.ignore_activity };
         let busy = worker.begin(self.request.clone(), activity);

@@ -1,8 +1,10 @@
 //! The page for people: one document without scripts, which the browser fetches anew every few seconds.
 
+use super::super::ends::DIED;
 use super::super::meter::Outcome;
 use super::{Counts, Embedded, Group, LastEnd, Process, Request, Snapshot};
 use core::fmt::{self, Display, Write as _};
+use std::collections::BTreeSet;
 
 /// The media type.
 pub(crate) const TYPE: &str = "text/html; charset=utf-8";
@@ -25,7 +27,13 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)
 dt { color: var(--faint); font-size: .8rem; }\ndd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n\
 .wide { overflow-x: auto; }\ntable { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n\
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }\n\
-th { color: var(--faint); font-size: .8rem; font-weight: 500; }\ntd.path { white-space: normal; overflow-wrap: anywhere; min-width: 10rem; unicode-bidi: isolate; }\n\
+th { color: var(--faint); font-size: .8rem; font-weight: 500; }\n.path { display: inline-block; white-space: normal; overflow-wrap: anywhere; min-width: 10rem; unicode-bidi: isolate; }\n\
+@media (max-width: 45rem) {\n\
+thead { display: none; }\ntable, tbody, tr { display: block; }\n\
+tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }\n\
+td { display: flex; gap: .75rem; justify-content: space-between; border: 0; padding: .05rem 0; white-space: normal; text-align: right; }\n\
+td::before { content: attr(data-column); color: var(--faint); font-size: .8rem; text-align: left; white-space: nowrap; }\n\
+.path { min-width: 0; }\n}\n\
 </style>\n</head>\n<body>\n";
 
 /// Text of which nothing is markup, nor a sign that controls how others are shown.
@@ -143,6 +151,7 @@ fn write_group(out: &mut String, group: &Group) -> fmt::Result {
     row(out, "queue", format_args!("{} of {}", group.queue.length, group.queue.limit))?;
     row(out, "oldest wait", Seconds((group.queue.length > 0).then_some(group.queue.oldest_wait_seconds)))?;
     row(out, "GIL", group.gil)?;
+    write_undeclared(out, &group.processes)?;
     write_counts(out, &group.counts)?;
     writeln!(out, "</dl>")?;
     write_processes(out, &group.processes)?;
@@ -153,46 +162,111 @@ fn write_group(out: &mut String, group: &Group) -> fmt::Result {
 fn write_embedded(out: &mut String, embedded: &Embedded) -> fmt::Result {
     writeln!(out, "<section>\n<h2>Embedded: httpd's own processes</h2>\n<dl>")?;
     row(out, "GIL", embedded.gil)?;
+    write_undeclared(out, &embedded.processes)?;
     write_counts(out, &embedded.counts)?;
     writeln!(out, "</dl>")?;
     write_processes(out, &embedded.processes)?;
+    write_ends(out, &embedded.last_ends)?;
     writeln!(out, "</section>")
 }
 
-/// A table, which can be moved where it is wider than the screen.
-fn table(
+/// Extension modules that any of the processes has imported and that are not declared safe without the GIL.
+fn write_undeclared(out: &mut String, processes: &[Process]) -> fmt::Result {
+    let told = || processes.iter().filter_map(|process| process.undeclared_extensions.as_ref());
+    let names: BTreeSet<_> = told().flat_map(|told| &told.names).collect();
+    let most = told().map(|told| told.count).max().unwrap_or_default();
+    if most == 0 {
+        return row(out, "undeclared extensions", "none");
+    }
+    write!(out, "<div><dt>undeclared extensions</dt><dd class=\"bad\">")?;
+    for (number, name) in names.iter().enumerate() {
+        write!(out, "{}{}", if number == 0 { "" } else { ", " }, Escaped(name))?;
+    }
+    match most.saturating_sub(names.len() as u64) {
+        0 => {}
+        more => write!(out, " and {more} more")?,
+    }
+    writeln!(out, "</dd></div>")
+}
+
+/// The cells of a row, in the order of the columns. On a narrow screen each of them shows the name of its column.
+struct Cells<'a> {
+    out: &'a mut String,
+    columns: core::slice::Iter<'a, &'a str>,
+}
+
+impl Cells<'_> {
+    fn cell(&mut self, value: impl Display) -> fmt::Result {
+        let column = self.columns.next().unwrap_or(&"");
+        write!(self.out, "<td data-column=\"{column}\">{value}</td>")
+    }
+
+    /// A dash for what is not known.
+    fn known(&mut self, value: Option<impl Display>) -> fmt::Result {
+        match value {
+            Some(value) => self.cell(value),
+            None => self.cell("–"),
+        }
+    }
+}
+
+/// A table; on a narrow screen a list of its rows.
+fn table<T>(
     out: &mut String,
     title: &str,
     columns: &[&str],
-    rows: impl FnOnce(&mut String) -> fmt::Result,
+    rows: &[T],
+    write_row: impl Fn(&mut Cells<'_>, &T) -> fmt::Result,
 ) -> fmt::Result {
     write!(out, "<h3>{title}</h3>\n<div class=\"wide\"><table>\n<thead><tr>")?;
     columns.iter().try_for_each(|column| write!(out, "<th scope=\"col\">{column}</th>"))?;
     writeln!(out, "</tr></thead>\n<tbody>")?;
-    rows(out)?;
+    for row in rows {
+        out.push_str("<tr>");
+        write_row(&mut Cells { out, columns: columns.iter() }, row)?;
+        out.push_str("</tr>\n");
+    }
     writeln!(out, "</tbody></table></div>")
 }
+
+const PROCESS: [&str; 11] = [
+    "process",
+    "state",
+    "age",
+    "cores used",
+    "CPU time",
+    "memory",
+    "threads busy",
+    "applications",
+    "collections of garbage",
+    "their time",
+    "the longest",
+];
 
 fn write_processes(out: &mut String, processes: &[Process]) -> fmt::Result {
     if processes.is_empty() {
         return writeln!(out, "<p class=\"faint\">No process.</p>");
     }
-    let columns = ["process", "state", "age", "CPU", "memory", "threads busy", "applications"];
-    table(out, "Processes", &columns, |out| {
-        processes.iter().try_for_each(|process| {
-            let Process { pid, state, threads_busy, threads, .. } = process;
-            write!(out, "<tr><td>{pid}</td><td>{state}</td><td>{}</td>", Seconds(process.age_seconds))?;
-            write!(out, "<td>{}</td><td>{}</td>", Seconds(process.cpu_seconds), Memory(process.memory_bytes))?;
-            write!(out, "<td>{threads_busy} of {threads}</td><td>")?;
-            match (process.applications_loaded, process.applications_failed) {
-                (Some(loaded), Some(0)) => write!(out, "{loaded}")?,
-                (Some(loaded), Some(failed)) => {
-                    write!(out, "{loaded}, <span class=\"bad\">{failed} not loaded</span>")?;
-                }
-                _ => out.push('–'),
+    table(out, "Processes", &PROCESS, processes, |cells, process| {
+        cells.cell(process.pid)?;
+        cells.cell(process.state)?;
+        cells.cell(Seconds(process.age_seconds))?;
+        cells.known(process.cpu_cores.map(|cores| format!("{cores:.2}")))?;
+        cells.cell(Seconds(process.cpu_seconds))?;
+        cells.cell(Memory(process.memory_bytes))?;
+        cells.cell(format_args!("{} of {}", process.threads_busy, process.threads))?;
+        match (process.applications_loaded, process.applications_failed) {
+            (Some(loaded), Some(failed)) if failed > 0 => {
+                cells.cell(format_args!("{loaded}, <span class=\"bad\">{failed} not loaded</span>"))?;
             }
-            writeln!(out, "</td></tr>")
-        })
+            (loaded, _) => cells.known(loaded)?,
+        }
+        let garbage = process.garbage.as_ref();
+        cells.known(
+            garbage.map(|garbage| garbage.collections.iter().fold(0_u64, |sum, one| sum.saturating_add(*one))),
+        )?;
+        cells.cell(Seconds(garbage.map(|garbage| garbage.pause_seconds_sum)))?;
+        cells.cell(Seconds(garbage.map(|garbage| garbage.pause_seconds_longest)))
     })
 }
 
@@ -201,17 +275,17 @@ fn write_ends(out: &mut String, ends: &[LastEnd]) -> fmt::Result {
         return Ok(());
     }
     let columns = ["process", "time (UTC)", "cause", "how", "requests under way"];
-    table(out, "Processes that ended", &columns, |out| {
-        ends.iter().try_for_each(|end| {
-            let LastEnd { pid, cause, requests_under_way, .. } = end;
-            write!(out, "<tr><td>{pid}</td><td>{}</td><td>{cause}</td><td>", TimeOfDay(end.time))?;
-            match (end.signal, end.exit_status) {
-                (Some(signal), _) => write!(out, "signal {signal}")?,
-                (None, Some(status)) => write!(out, "exit status {status}")?,
-                (None, None) => out.push('–'),
-            }
-            writeln!(out, "</td><td>{requests_under_way}</td></tr>")
-        })
+    table(out, "Processes that ended", &columns, ends, |cells, end| {
+        cells.cell(end.pid)?;
+        cells.cell(TimeOfDay(end.time))?;
+        cells.cell(end.cause)?;
+        match (end.signal, end.exit_status) {
+            (Some(signal), _) => cells.cell(format_args!("signal {signal}"))?,
+            (None, Some(status)) => cells.cell(format_args!("exit status {status}"))?,
+            (None, None) if end.cause == DIED => cells.cell("see httpd's error log")?,
+            (None, None) => cells.cell("–")?,
+        }
+        cells.cell(end.requests_under_way)
     })
 }
 
@@ -240,19 +314,16 @@ fn write_requests(out: &mut String, requests: &[Request]) -> fmt::Result {
     if requests.is_empty() {
         writeln!(out, "<p class=\"faint\">None.</p>")?;
     } else {
-        let columns = ["age", "phase", "method", "path", "group", "process", "request id"];
-        table(out, "Oldest first", &columns, |out| {
-            requests.iter().try_for_each(|request| {
-                let group = if request.group.is_empty() { "embedded" } else { &request.group };
-                write!(out, "<tr><td>{}</td><td>{}</td>", Seconds(Some(request.age_seconds)), request.phase)?;
-                write!(out, "<td>{}</td><td class=\"path\">{}</td>", Escaped(&request.method), Escaped(&request.path))?;
-                write!(out, "<td>{}</td><td>", Escaped(group))?;
-                match request.pid {
-                    None => out.write_str("–")?,
-                    Some(pid) => write!(out, "{pid}")?,
-                }
-                writeln!(out, "</td><td>{}</td></tr>", Escaped(&request.id))
-            })
+        let columns = ["age", "phase", "method", "path", "group", "process", "thread", "request id"];
+        table(out, "Oldest first", &columns, requests, |cells, request| {
+            cells.cell(Seconds(Some(request.age_seconds)))?;
+            cells.cell(request.phase)?;
+            cells.cell(Escaped(&request.method))?;
+            cells.cell(format_args!("<span class=\"path\">{}</span>", Escaped(&request.path)))?;
+            cells.cell(Escaped(if request.group.is_empty() { "embedded" } else { &request.group }))?;
+            cells.known(request.pid)?;
+            cells.known(request.thread)?;
+            cells.cell(Escaped(&request.id))
         })?;
     }
     writeln!(out, "</section>")
@@ -267,7 +338,8 @@ mod tests {
     fn nothing_that_comes_from_outside_is_markup() {
         let page = String::from_utf8(write(&snapshot())).expect("UTF-8");
         assert!(!page.contains("<i>") && !page.contains(NASTY) && !page.contains('\u{202e}'), "{page}");
-        assert_eq!(page.matches("&lt;i&gt;&amp;&quot;&#39;\\\u{fffd}\u{fffd}").count(), 4, "{page}");
+        assert_eq!(page.matches("&lt;i&gt;&amp;&quot;&#39;\\\u{fffd}\u{fffd}").count(), 5, "{page}");
+        assert!(page.contains(" and 1 more</dd>"), "{page}");
         assert!(!page.contains("<script"));
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod openmetrics;
 
 use super::buckets::BUCKETS;
 use super::buckets::quantile;
+use super::bulletin::{GENERATIONS, Told};
 use super::ends::End;
 use super::exemplars::Exemplar;
 use super::meter::{Lately, Outcome, Totals};
@@ -40,6 +41,11 @@ pub(crate) struct Embedded {
     pub(crate) gil: &'static str,
     pub(crate) counts: Counts,
     pub(crate) processes: Vec<Process>,
+    pub(crate) starts: u64,
+    /// How many processes ended, by cause.
+    pub(crate) ends: BTreeMap<&'static str, u64>,
+    /// The latest first.
+    pub(crate) last_ends: Vec<LastEnd>,
 }
 
 /// A process group.
@@ -75,11 +81,50 @@ pub(crate) struct Process {
     pub(crate) state: &'static str,
     pub(crate) age_seconds: Option<f64>,
     pub(crate) cpu_seconds: Option<f64>,
+    /// How many cores it has used lately.
+    pub(crate) cpu_cores: Option<f64>,
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) threads_busy: u32,
     pub(crate) threads: u32,
     pub(crate) applications_loaded: Option<u64>,
     pub(crate) applications_failed: Option<u64>,
+    /// Collections of garbage since it was started.
+    pub(crate) garbage: Option<Garbage>,
+    /// Extension modules that are not declared safe without the GIL.
+    pub(crate) undeclared_extensions: Option<Undeclared>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Garbage {
+    /// By generation.
+    pub(crate) collections: [u64; GENERATIONS],
+    pub(crate) objects_collected: u64,
+    pub(crate) pause_seconds_sum: f64,
+    pub(crate) pause_seconds_longest: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Undeclared {
+    pub(crate) count: u64,
+    /// Of as many as there was room for.
+    pub(crate) names: Vec<String>,
+}
+
+impl From<&Told> for Garbage {
+    fn from(told: &Told) -> Self {
+        Self {
+            collections: told.collections,
+            objects_collected: told.collected,
+            pause_seconds_sum: told.pauses_microseconds as f64 / 1e6,
+            pause_seconds_longest: told.longest_microseconds as f64 / 1e6,
+        }
+    }
+}
+
+impl From<Told> for Undeclared {
+    fn from(told: Told) -> Self {
+        Self { count: told.undeclared, names: told.names }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +146,7 @@ impl From<End> for LastEnd {
             pid: end.process,
             cause: end.cause,
             signal: (end.signal != 0).then_some(end.signal),
-            exit_status: (end.signal == 0).then_some(end.status),
+            exit_status: end.status,
             requests_under_way: end.requests,
         }
     }
@@ -180,12 +225,14 @@ pub(crate) struct Request {
     pub(crate) group: String,
     /// The process that runs the application, if one has been found.
     pub(crate) pid: Option<u32>,
+    /// The thread that runs the application there, by the system's number.
+    pub(crate) thread: Option<u32>,
     /// The child of httpd.
     pub(crate) httpd_pid: u32,
     pub(crate) phase: &'static str,
     pub(crate) age_seconds: f64,
     pub(crate) method: String,
-    /// Without the query; of a long one the beginning.
+    /// With the query if that is asked for; of a long one the beginning.
     pub(crate) path: String,
 }
 
@@ -222,20 +269,35 @@ pub(super) mod tests {
             state: "ready",
             age_seconds: Some(90.0),
             cpu_seconds: Some(1.5),
+            cpu_cores: Some(0.25),
             memory_bytes: Some(50 << 20),
             threads_busy: 1,
             threads: 5,
             applications_loaded: Some(1),
             applications_failed: Some(0),
+            garbage: Some(Garbage {
+                collections: [7, 2, 1],
+                objects_collected: 100,
+                pause_seconds_sum: 0.5,
+                pause_seconds_longest: 0.25,
+            }),
+            undeclared_extensions: Some(Undeclared { count: 2, names: vec![NASTY.into()] }),
         };
-        let end = End { time: 1, process: 4710, cause: "signal", signal: 9, status: 0, requests: 1 };
+        let end = End { time: 1, process: 4710, cause: "signal", signal: 9, status: None, requests: 1 };
         Snapshot {
             implementation: "mod_wsgi-rs/0",
             python: "3.13",
             time: 1_700_000_000,
             draining: false,
             virtual_host: None,
-            embedded: Some(Embedded { gil: "on", counts: counts(), processes: Vec::new() }),
+            embedded: Some(Embedded {
+                gil: "on",
+                counts: counts(),
+                processes: Vec::new(),
+                starts: 3,
+                ends: [("died", 1), ("left", 1)].into(),
+                last_ends: Vec::new(),
+            }),
             groups: vec![Group {
                 name: NASTY.into(),
                 gil: "off",
@@ -253,6 +315,7 @@ pub(super) mod tests {
                 id: "abc".into(),
                 group: NASTY.into(),
                 pid: Some(4711),
+                thread: Some(4712),
                 httpd_pid: 4700,
                 phase: "application",
                 age_seconds: 2.25,
@@ -270,6 +333,8 @@ pub(super) mod tests {
         assert_eq!(value["groups"][0]["counts"]["requests_total"], 6);
         assert_eq!(value["groups"][0]["counts"]["requests"]["died"], 2);
         assert_eq!(value["groups"][0]["last_ends"][0]["signal"], 9);
+        assert_eq!(value["groups"][0]["processes"][0]["undeclared_extensions"]["names"][0], NASTY);
+        assert_eq!(value["groups"][0]["processes"][0]["garbage"]["collections"][0], 7);
         assert_eq!(value["embedded"]["gil"], "on");
     }
 }

@@ -177,14 +177,17 @@ fn write_groups(text: &mut Text, snapshot: &Snapshot) {
 }
 
 fn write_ends(text: &mut Text, snapshot: &Snapshot) {
-    text.family("wsgi_process_starts", "counter", "", "Processes of the group that were started.");
-    for group in &snapshot.groups {
-        text.sample("wsgi_process_starts_total", &[("group", &group.name)], Value::Whole(group.starts));
+    let embedded = snapshot.embedded.iter().map(|embedded| ("embedded", "", embedded.starts, &embedded.ends));
+    let groups = snapshot.groups.iter().map(|group| ("daemon", &*group.name, group.starts, &group.ends));
+    let all: Vec<_> = embedded.chain(groups).collect();
+    text.family("wsgi_process_starts", "counter", "", "Processes that were started.");
+    for (mode, group, starts, _) in &all {
+        text.sample("wsgi_process_starts_total", &[("mode", mode), ("group", group)], Value::Whole(*starts));
     }
-    text.family("wsgi_process_ends", "counter", "", "Processes of the group that ended, by cause.");
-    for group in &snapshot.groups {
-        for (cause, count) in &group.ends {
-            let labels = [("group", &*group.name), ("cause", cause)];
+    text.family("wsgi_process_ends", "counter", "", "Processes that ended, by cause.");
+    for (mode, group, _, ends) in &all {
+        for (cause, count) in *ends {
+            let labels = [("mode", *mode), ("group", *group), ("cause", *cause)];
             text.sample("wsgi_process_ends_total", &labels, Value::Whole(*count));
         }
     }
@@ -197,7 +200,7 @@ fn write_processes(text: &mut Text, snapshot: &Snapshot) {
     let daemons = groups.flat_map(|group| group.processes.iter().map(|process| ("daemon", &*group.name, process)));
     let processes: Vec<_> = embedded.chain(daemons).collect();
     type Measure = (&'static str, &'static str, &'static str, &'static str, fn(&Process) -> Option<Value>);
-    let measures: [Measure; 5] = [
+    let measures: [Measure; 9] = [
         ("wsgi_process_threads", "gauge", "", "Threads that serve requests.", |process| {
             Some(Value::Whole(process.threads.into()))
         }),
@@ -207,6 +210,22 @@ fn write_processes(text: &mut Text, snapshot: &Snapshot) {
         ("wsgi_process_cpu_seconds", "counter", "seconds", "CPU time that the process has used.", |process| {
             process.cpu_seconds.map(Value::Real)
         }),
+        ("wsgi_process_cpu_cores", "gauge", "", "Cores that the process has used lately.", |process| {
+            process.cpu_cores.map(Value::Real)
+        }),
+        ("wsgi_process_gc_pause_seconds", "counter", "seconds", "Time of the collections of garbage.", |process| {
+            process.garbage.as_ref().map(|garbage| Value::Real(garbage.pause_seconds_sum))
+        }),
+        ("wsgi_process_gc_pause_longest_seconds", "gauge", "seconds", "Time of the longest of them.", |process| {
+            process.garbage.as_ref().map(|garbage| Value::Real(garbage.pause_seconds_longest))
+        }),
+        (
+            "wsgi_process_undeclared_extensions",
+            "gauge",
+            "",
+            "Extension modules that are not declared safe without the GIL.",
+            |process| process.undeclared_extensions.as_ref().map(|undeclared| Value::Whole(undeclared.count)),
+        ),
         ("wsgi_process_memory_bytes", "gauge", "bytes", "Memory of the process that is resident.", |process| {
             process.memory_bytes.map(Value::Whole)
         }),
@@ -214,6 +233,7 @@ fn write_processes(text: &mut Text, snapshot: &Snapshot) {
             process.age_seconds.map(Value::Real)
         }),
     ];
+    write_collections(text, &processes);
     for (name, kind, unit, help, measure) in measures {
         text.family(name, kind, unit, help);
         let sample = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
@@ -222,6 +242,18 @@ fn write_processes(text: &mut Text, snapshot: &Snapshot) {
             if let Some(value) = measure(process) {
                 text.sample(&sample, &[("mode", mode), ("group", group), ("place", &place)], value);
             }
+        }
+    }
+}
+
+fn write_collections(text: &mut Text, processes: &[(&str, &str, &Process)]) {
+    text.family("wsgi_process_gc_collections", "counter", "", "Collections of garbage, by generation.");
+    for (mode, group, process) in processes {
+        let place = process.place.to_string();
+        let collections = process.garbage.iter().flat_map(|garbage| garbage.collections);
+        for (count, generation) in collections.zip(["0", "1", "2"]) {
+            let labels = [("mode", *mode), ("group", *group), ("place", &*place), ("generation", generation)];
+            text.sample("wsgi_process_gc_collections_total", &labels, Value::Whole(count));
         }
     }
 }

@@ -19,9 +19,9 @@ const LATE: &str = "did not end in time";
 /// The end of a daemon, as it is counted.
 fn end_of(member: &Member, status: WaitStatus, under_way: usize) -> End {
     let (how, status, signal) = match status {
-        WaitStatus::Signaled(_, signal, _) => ("signal", 0, signal as u8),
-        WaitStatus::Exited(_, status) => ("exit", u8::try_from(status).unwrap_or(u8::MAX), 0),
-        _ => ("other", 0, 0),
+        WaitStatus::Signaled(_, signal, _) => ("signal", None, signal as u8),
+        WaitStatus::Exited(_, status) => ("exit", Some(u8::try_from(status).unwrap_or(u8::MAX)), 0),
+        _ => ("other", None, 0),
     };
     let cause = match member.phase {
         Phase::Leaving { reason, .. } => reason.name(),
