@@ -5,6 +5,7 @@
 //! interpreters share none of it (SAFETY.md, ONE-INTERPRETER).
 
 pub(crate) mod audit;
+pub(crate) mod blocks;
 pub(crate) mod capsule;
 pub(crate) mod class;
 pub(crate) mod config;

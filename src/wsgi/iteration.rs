@@ -7,9 +7,11 @@
 
 use super::Wsgi;
 use super::start_response::{Adapter, SendError, not_bytes};
+use crate::python::blocks::{Blocks, NotBytes};
 use crate::python::class::Object;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::PyBytes;
 
 /// Up to this many bytes a ready body is copied and sent together with the end of the response.
 const COPIED_AT_MOST: usize = 64 * 1024;
@@ -19,16 +21,7 @@ const COPIED_AT_MOST: usize = 64 * 1024;
 /// # Errors
 /// See [`SendError`].
 pub(crate) fn send(wsgi: &Wsgi, adapter: &Object<'_, Adapter>, result: &Bound<'_, PyAny>) -> Result<(), SendError> {
-    if let Ok(list) = result.cast_exact::<PyList>() {
-        // A list of one block is the common case, and needs no snapshot.
-        if let (1, Ok(block)) = (list.len(), list.get_item(0)) {
-            return send_ready(adapter, &[block]);
-        }
-        let blocks: Vec<_> = list.iter().collect();
-        return send_ready(adapter, &blocks);
-    }
-    if let Ok(tuple) = result.cast_exact::<PyTuple>() {
-        let blocks: Vec<_> = tuple.iter().collect();
+    if let Some(blocks) = Blocks::of(result) {
         return send_ready(adapter, &blocks);
     }
     let nothing_sent = adapter.count().is_none_or(|count| count.given() == 0);
@@ -41,39 +34,61 @@ pub(crate) fn send(wsgi: &Wsgi, adapter: &Object<'_, Adapter>, result: &Bound<'_
     Ok(adapter.process_head()?)
 }
 
-fn send_ready(adapter: &Object<'_, Adapter>, blocks: &[Bound<'_, PyAny>]) -> Result<(), SendError> {
-    let mut total = 0;
-    for block in blocks {
-        total += bytes_of(block)?.as_bytes().len();
+fn send_ready(adapter: &Object<'_, Adapter>, blocks: &Blocks<'_, '_>) -> Result<(), SendError> {
+    // The common case is not copied on its way.
+    if let Some(block) = blocks.only() {
+        return send_only(adapter, bytes_of(&block)?);
     }
+    let total = blocks.total().map_err(|odd| odd_block(blocks, odd))?;
     if total > COPIED_AT_MOST {
         return send_pieces(adapter, blocks);
     }
-    for block in blocks {
-        adapter.keep(bytes_of(block)?.as_bytes())?;
+    let mut body = Vec::with_capacity(total);
+    let gathered = blocks.gather(0, &mut body, COPIED_AT_MOST).map_err(|odd| odd_block(blocks, odd))?;
+    Ok(adapter.keep(gathered.blocks, &body)?)
+}
+
+fn send_only(adapter: &Object<'_, Adapter>, block: &Bound<'_, PyBytes>) -> Result<(), SendError> {
+    let data = block.as_bytes();
+    if data.len() <= COPIED_AT_MOST {
+        return Ok(adapter.keep(u64::from(!data.is_empty()), data)?);
     }
-    Ok(adapter.process_head()?)
+    adapter.process_head()?;
+    adapter.pass_on(adapter.admit(1, data))
 }
 
 /// Sends a ready body that is not copied as a whole: small blocks together, large ones as they are. Its last piece goes out
 /// with the end of the response. Nothing asks the host to hurry: the application has no more to give.
-fn send_pieces(adapter: &Object<'_, Adapter>, blocks: &[Bound<'_, PyAny>]) -> Result<(), SendError> {
+fn send_pieces(adapter: &Object<'_, Adapter>, blocks: &Blocks<'_, '_>) -> Result<(), SendError> {
     adapter.process_head()?;
-    let mut piece = Vec::new();
-    for block in blocks {
-        let data = adapter.admit(bytes_of(block)?.as_bytes());
-        if piece.len() + data.len() > COPIED_AT_MOST {
-            adapter.pass_on(&piece)?;
-            piece.clear();
-        }
-        if data.len() > COPIED_AT_MOST {
-            adapter.pass_on(data)?;
-        } else {
-            piece.extend_from_slice(data);
+    let mut piece = Vec::with_capacity(COPIED_AT_MOST);
+    let mut next = 0;
+    loop {
+        piece.clear();
+        let gathered = blocks.gather(next, &mut piece, COPIED_AT_MOST).map_err(|odd| odd_block(blocks, odd))?;
+        next = gathered.next;
+        let data = adapter.admit(gathered.blocks, &piece);
+        let Some(block) = blocks.item(next) else {
+            adapter.keep_admitted(data);
+            return Ok(());
+        };
+        adapter.pass_on(data)?;
+        let block = bytes_of(&block)?.as_bytes();
+        if block.len() > COPIED_AT_MOST {
+            adapter.pass_on(adapter.admit(1, block))?;
+            next += 1;
         }
     }
-    adapter.keep_admitted(&piece);
-    Ok(())
+}
+
+/// Why a list or tuple cannot be sent.
+fn odd_block(blocks: &Blocks<'_, '_>, NotBytes(index): NotBytes) -> SendError {
+    let block = blocks.item(index);
+    let error = block.map_or_else(
+        || PyRuntimeError::new_err("the response was changed while it was being sent"),
+        |block| not_bytes("each block of the response", &block),
+    );
+    error.into()
 }
 
 /// Sends one block; an empty one does not even fix the head.

@@ -69,9 +69,9 @@ impl Meter {
         })
     }
 
-    /// The application gave a block that is not empty.
-    pub(super) fn count_write(&self) {
-        self.writes.fetch_add(1, Relaxed);
+    /// The application gave so many blocks that are not empty.
+    pub(super) fn count_writes(&self, blocks: u64) {
+        self.writes.fetch_add(blocks, Relaxed);
     }
 
     fn note(&self, errand: Errand, away: Duration, waited: Duration) {

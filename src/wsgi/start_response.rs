@@ -162,10 +162,10 @@ impl Adapter {
         Ok(())
     }
 
-    /// Counts `data`, a block of the body; returns what of it belongs to the response.
-    pub(crate) fn admit<'a>(&self, data: &'a [u8]) -> &'a [u8] {
-        if let Some(meter) = self.meter.as_ref().filter(|_| !data.is_empty()) {
-            meter.count_write();
+    /// Counts `data`, which is so many blocks of the body; returns what of it belongs to the response.
+    pub(crate) fn admit<'a>(&self, blocks: u64, data: &'a [u8]) -> &'a [u8] {
+        if let Some(meter) = self.meter.as_ref() {
+            meter.count_writes(blocks);
         }
         self.state.lock().count.as_mut().map_or(&[], |count| count.admit(data))
     }
@@ -178,7 +178,7 @@ impl Adapter {
                 if rest.is_none() {
                     self.give_head(exchange)?;
                 }
-                let data = *rest.get_or_insert_with(|| self.admit(data));
+                let data = *rest.get_or_insert_with(|| self.admit(u64::from(!data.is_empty()), data));
                 if data.is_empty() { Ok(Written::All) } else { Ok::<_, SendError>(exchange.sink().write(data)?) }
             });
             match (written.transpose()?, rest) {
@@ -239,15 +239,15 @@ impl Object<'_, Adapter> {
         adapter.exchange.look(self.py(), |exchange| adapter.give_head(exchange)).unwrap_or(Ok(()))
     }
 
-    /// Takes `data` as the end of the response, without blocking: it is copied.
+    /// Takes `data`, which is so many blocks, as the end of the response, without blocking: it is copied.
     ///
     /// # Errors
     /// Those of [`Self::process_head`].
-    pub(crate) fn keep(&self, data: &[u8]) -> PyResult<()> {
+    pub(crate) fn keep(&self, blocks: u64, data: &[u8]) -> PyResult<()> {
         let adapter: &Adapter = self;
         let kept = adapter.exchange.look(self.py(), |exchange| {
             adapter.give_head(exchange)?;
-            let data = adapter.admit(data);
+            let data = adapter.admit(blocks, data);
             if !data.is_empty() {
                 exchange.sink().keep(data);
             }

@@ -143,6 +143,46 @@ fn a_large_list_is_not_copied_into_one_piece() {
 }
 
 #[test]
+fn a_list_or_tuple_of_blocks_of_any_length_is_sent_whole_and_in_order() {
+    for lengths in
+        ["[0, 65536, 1, 65537, 0, 65535, 2]", "[1] * 70000 + [200000]", "[65537, 65537]", "[0] * 9 + [70000]"]
+    {
+        for kind in ["list", "tuple"] {
+            let blocks = format!("{kind}(bytes([65 + n % 26]) * length for n, length in enumerate({lengths}))");
+            let (sent, joined) = (returns(&blocks), returns(&format!("[b''.join({blocks})]")));
+            assert_eq!(sent.outcome, Outcome::Complete, "{blocks}");
+            assert!(sent.body() == joined.body(), "{blocks}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_other_threads_change_while_it_is_sent_gives_whole_blocks_or_an_error() {
+    let response = serve(
+        r#"
+        import threading
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            blocks = [bytes([65 + n % 26]) * 700 for n in range(3000)]
+            over = threading.Event()
+
+            def change():
+                while not over.is_set():
+                    del blocks[1000:]
+                    blocks.extend(bytes([97 + n % 26]) * 700 for n in range(2000))
+
+            thread = threading.Thread(target=change)
+            thread.start()
+            threading.Timer(0.2, over.set).start()
+            return blocks
+        "#,
+    );
+    let body = response.body();
+    assert!(body.chunks(700).all(|block| block.iter().all(|byte| byte == &block[0])), "{response}");
+}
+
+#[test]
 fn no_content_length_is_made_up() {
     for expression in ["[b'one']", "(b'one',)", "iter([b'one'])", "List([b'one'])"] {
         let response = returns(expression);
