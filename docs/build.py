@@ -75,6 +75,10 @@ class Site:
         text = self.with_links_to_pages(path, (ROOT / path).read_text())
         if path == "docs/index.md":
             return with_table_of_contents(text)
+        if path == "docs/moving.md":
+            return re.sub(r"^<!-- rows of directives.md: (.*) -->\n", rows_of_directives, text, flags=re.MULTILINE)
+        if path == "docs/express-options.md":
+            return text.replace("<!-- options of start-server -->\n", options_of_express())
         if path == "docs/configuration.md":
             row = re.compile(r"^\| `<?(WSGI\w+)>?` \|", re.MULTILINE)
             text = row.sub(lambda row: f"| [`{row[1]}`]({self.names[DIRECTIVES]}#{row[1].lower()}) |", text)
@@ -113,9 +117,9 @@ class Site:
         readme = ROOT / path / "README.md"
         text = f"# {path}\n"
         if readme in files:
-            text = self.with_links_to_pages(path + "/README.md", readme.read_text(), )
+            text = self.with_links_to_pages(path + "/README.md", readme.read_text())
             files.remove(readme)
-        return "---\norphan: true\n---\n" + text + "".join(f"\n## {file.name}\n\n{fenced(file)}" for file in files)
+        return "---\norphan: true\n---\n" + text + "".join(f"\n## {file.relative_to(ROOT / path)}\n\n{fenced(file)}" for file in files)
 
 
 def target_of(path, link):
@@ -144,6 +148,36 @@ def with_table_of_contents(text):
         names = [link.removesuffix(".md") for link in LINK.findall(section)]
         trees.append(f"```{{toctree}}\n:hidden:\n:caption: {heading}\n\n" + "\n".join(names) + "\n```\n")
     return text + "\n" + "\n".join(trees)
+
+
+def rows_of_directives(mark):
+    """What docs/directives.md says of each directive whose verdict begins like this, in place of a mark."""
+    rows = [line[2:-2].split(" | ") for line in (ROOT / "docs/directives.md").read_text().splitlines() if line.startswith("| `")]
+    verdicts = {row[0]: row[2].removeprefix(mark[1]).strip() for row in rows if row[2].startswith(mark[1])}
+    if not verdicts:
+        sys.exit(f"docs: no row of docs/directives.md says {mark[1]!r}")
+    if mark[1].startswith("same"):
+        return ", ".join(f"{name} ({text.lstrip(', ')})" if text else name for name, text in verdicts.items()) + ".\n"
+    return "| directive | |\n| --- | --- |\n" + "".join(f"| {name} | {text} |\n" for name, text in verdicts.items())
+
+
+def options_of_express():
+    """The table of python/mod_wsgi_rs/options.py, the one that the command reads, as tables of a page."""
+    sys.path.insert(0, str(ROOT / "python"))
+    sys.dont_write_bytecode = True
+    from mod_wsgi_rs import options
+
+    page = ""
+    for group in options.GROUPS:
+        page += f"## {group.title}\n\n| option | default | |\n| --- | --- | --- |\n"
+        for option in group.options:
+            value = "" if option.kind is bool else " " + " ".join(option.values or ["VALUE" if option.kind is str else "NUMBER"])
+            names = ", ".join(f"`--{name}{value}`" for name in (option.name, *option.also)) + (" ..." if option.repeat else "")
+            default = "" if option.kind is bool or option.default in (None, []) else f"`{option.default}`"
+            text = option.help + (f" Without effect: {option.no_effect}" if option.no_effect else "")
+            page += f"| {names} | {default} | {text} |\n"
+        page += "\n"
+    return page
 
 
 def directives_in_full(text):

@@ -1,7 +1,8 @@
 //! The applications in examples/ run as their own httpd.conf says.
 
-use crate::support::{Builder, Httpd, Response, variable};
-use std::thread;
+use crate::support::{Builder, Httpd, Response, variable, wait_for};
+use std::path::Path;
+use std::{fs, thread};
 
 /// A server that includes the configuration of an example.
 fn example(name: &str) -> Builder {
@@ -189,6 +190,160 @@ fn pages_are_guarded_by_scripts() {
     httpd.finish(&["AH01617: user demo: authentication failure*", "AH01618: user other not found*"]);
 }
 
+/// There is no wheel of pydantic-core, which FastAPI needs, for every Python.
+fn has_fastapi() -> bool {
+    let libraries = fs::read_dir(Path::new(&variable("MOD_WSGI_VENV")).join("lib")).into_iter().flatten().flatten();
+    libraries.into_iter().any(|library| library.path().join("site-packages/fastapi").is_dir())
+}
+
+#[test]
+fn fastapi_takes_orders_through_a2wsgi() {
+    if !has_fastapi() {
+        return;
+    }
+    let httpd = example("fastapi").start();
+    let place =
+        |order: &str| httpd.request("POST", "/orders").header("Content-Type", "application/json").body(order).send();
+    let placed = place(r#"{"article": "tea", "count": 2}"#);
+    assert_eq!((placed.status, placed.text()), (201, r#"{"number":1,"article":"tea","count":2}"#));
+    let refused = place(r#"{"article": "tea", "count": 0}"#);
+    assert!(refused.status == 422 && refused.text().contains("greater than or equal to 1"), "{refused:?}");
+    httpd.get("/orders/1").assert(200, r#"{"article":"tea","count":2}"#);
+    httpd.get("/orders/2").assert(404, r#"{"detail":"there is no such order"}"#);
+    // Plain functions run in other threads than the event loop, which has one for all.
+    let threads: Vec<_> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| httpd.get("/slow").text().to_owned())).collect();
+        asked.into_iter().map(|asked| asked.join().expect("an answer")).collect()
+    });
+    assert!(threads.iter().all(|thread| *thread == threads[0]), "{threads:?}");
+    let answer = httpd.get("/where");
+    assert_eq!(between(answer.text(), "\"gil\":", "}"), "false");
+    assert_ne!(between(answer.text(), "\"thread\":", ","), between(&threads[0], "\"thread\":", "}"));
+    httpd.finish(&[]);
+}
+
+#[test]
+fn server_sent_events_reach_all_who_listen_at_once() {
+    let httpd = example("sse").start();
+    let listen = || {
+        let mut connection = httpd.connect();
+        connection.send_get("/events");
+        let head = connection.head();
+        assert_eq!((head.status, head.header("Content-Type")), (200, Some("text/event-stream")));
+        assert_eq!(connection.chunk().as_deref(), Some(&b": welcome\n\n"[..]));
+        connection
+    };
+    let mut listeners = [listen(), listen()];
+    for (said, event) in [("hello", "data: hello\n\n"), ("two\nlines", "data: two\ndata: lines\n\n")] {
+        assert_eq!(httpd.post("/say", said).status, 204);
+        for listener in &mut listeners {
+            assert_eq!(listener.chunk().as_deref(), Some(event.as_bytes()));
+        }
+    }
+    assert!(httpd.get("/").text().contains("new EventSource(\"events\")"));
+    let ended = httpd.get("/events?seconds=0");
+    assert!(ended.complete);
+    ended.assert(200, ": welcome\n\n");
+    assert_eq!(httpd.request("DELETE", "/events").send().status, 204);
+    for listener in &mut listeners {
+        assert_eq!(listener.chunk(), None);
+    }
+    httpd.finish(&[]);
+}
+
+#[test]
+fn an_upload_tells_another_request_how_far_it_is() {
+    let httpd = example("upload").start();
+    httpd.get("/progress?id=a").assert(404, "{\"error\": \"no upload of this name is under way\"}\n");
+    let mut upload = httpd.connect();
+    upload.send("POST /upload?id=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n");
+    upload.send("x".repeat(100_000));
+    // It reads blocks of 64 KiB.
+    let progress = wait_for("the first block", || {
+        let progress = httpd.get("/progress?id=a");
+        progress.text().contains("\"received\": 65536").then_some(progress)
+    });
+    progress.assert(200, "{\"received\": 65536, \"of\": 200000}\n");
+    httpd.post("/upload?id=a", "y").assert(409, "{\"error\": \"there is an upload of this name\"}\n");
+    upload.send("x".repeat(100_000));
+    let digest = "91e3faafd322bcdf160f3f0ce886acb092b9b9e2a1e8526b40f21a8898a8700b";
+    upload.response().assert(200, &format!("{{\"received\": 200000, \"sha256\": \"{digest}\"}}\n"));
+    assert_eq!(httpd.get("/progress?id=a").status, 404);
+    let chunked = httpd.request("PUT", "/upload?id=b").chunked(&["one", "two"]).send();
+    assert!(chunked.status == 200 && chunked.text().contains("\"received\": 6,"), "{chunked:?}");
+    assert!(httpd.get("/").text().contains("<progress id=\"bar\""));
+    httpd.finish(&[]);
+}
+
+#[test]
+fn an_application_knows_its_users_by_name() {
+    let httpd = example("auth").modules(&["auth_basic", "authn_core", "authz_user"]).start();
+    let get = |target: &str, credentials: &str| {
+        httpd.request("GET", target).header("Authorization", &format!("Basic {credentials}")).send()
+    };
+    assert_eq!(httpd.get("/").status, 401);
+    // Anna:anna and ben:ben; anna:wrong and eve:eve
+    let [anna, ben, wrong, eve] = ["QW5uYTphbm5h", "YmVuOmJlbg==", "YW5uYTp3cm9uZw==", "ZXZlOmV2ZQ=="];
+    get("/", anna).assert(200, "Hello, anna.\n");
+    get("/", ben).assert(200, "Hello, ben.\n");
+    get("/reports", anna).assert(200, "Reports for anna.\n");
+    for (target, credentials) in [("/reports", ben), ("/", wrong), ("/", eve)] {
+        assert_eq!(get(target, credentials).status, 401, "{target}: {credentials}");
+    }
+    let denied = ["anna: authentication", "eve: authentication"].map(|who| format!("AH01617: user {who} failure*"));
+    httpd.finish(&[&denied[0], &denied[1], "AH01631: user ben: authorization failure for \"/reports\"*"]);
+}
+
+#[test]
+fn one_server_has_applications_in_each_gil_mode() {
+    let httpd = example("modes").start();
+    let mut processes = Vec::new();
+    for (path, group, interpreter, gil) in [
+        ("/embedded", "(httpd itself)", "(main)", "off"),
+        ("/free", "free", "(main)", "off"),
+        ("/classic", "classic", "(main)", "on"),
+        ("/blue", "pair", "blue", "on"),
+        ("/green", "pair", "green", "on"),
+    ] {
+        let response = httpd.get(path);
+        assert_eq!(response.status, 200, "{response:?}");
+        let said = ["group        ", "interpreter  ", "GIL          "].map(|name| between(response.text(), name, "\n"));
+        assert_eq!(said, [group, interpreter, gil]);
+        processes.push(between(response.text(), "process      ", "\n").to_owned());
+    }
+    // The last two share a process.
+    assert_eq!(processes.pop(), processes.last().cloned());
+    processes.sort();
+    processes.dedup();
+    assert_eq!(processes.len(), 4);
+    httpd.finish(&[]);
+}
+
+#[test]
+fn each_example_is_described_and_runs_here() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/examples.md")).expect("the page");
+    let tests = include_str!("examples.rs");
+    let tested: Vec<_> = ["requirements.txt", "requirements-if-wheel.txt"]
+        .map(|name| fs::read_to_string(root.join("tests").join(name)).expect("a list of packages"))
+        .iter()
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for entry in fs::read_dir(root.join("examples")).expect("the examples") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(page.contains(&format!("| [{name}](../examples/{name}) | ")), "docs/examples.md does not list {name}");
+        assert!(tests.contains(&format!("example(\"{name}\")")), "no test runs {name}");
+        assert!(path.join("httpd.conf").exists(), "{name} has no httpd.conf");
+        let readme = fs::read_to_string(path.join("README.md")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(readme.starts_with("# ") && readme.lines().count() <= 10, "README.md of {name} is not short");
+        let needs = fs::read_to_string(path.join("requirements.txt")).unwrap_or_default();
+        for line in needs.lines().filter(|line| !line.starts_with('#')) {
+            assert!(tested.iter().any(|tested| tested == line), "{name} needs {line}, the tests have another version");
+        }
+    }
+}
+
 /// A cookie that a response sets, as the next request sends it back.
 #[track_caller]
 fn cookie(response: &Response, name: &str) -> String {
@@ -218,19 +373,37 @@ fn as_it_runs_here(conf: &str) -> String {
         Some(("user", _)) => "user=www-data".to_owned(),
         _ => word.to_owned(),
     };
-    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    let line = |line: &str| match line.split_once(' ') {
+        Some(("WSGIPythonHome", _)) => format!("WSGIPythonHome {venv}"),
+        // The server under test has loaded the module, and has logs.
+        Some(("LoadModule" | "ErrorLog" | "CustomLog", _)) => String::new(),
+        _ => line.split(' ').map(word).collect::<Vec<_>>().join(" "),
+    };
     conf.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Pages whose configurations an operator copies.
+const PAGES: [&str; 6] = [
+    HOSTING,
+    include_str!("../docs/start.md"),
+    include_str!("../docs/moving.md"),
+    include_str!("../docs/free-threading.md"),
+    include_str!("../docs/operating.md"),
+    include_str!("../docs/daemons.md"),
+];
+
 #[test]
-fn each_configuration_for_hosting_is_accepted() {
-    let all: Vec<_> = HOSTING.split("```apache\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+fn each_configuration_of_the_guides_is_accepted() {
     let modules = ["alias", "auth_basic", "authn_core", "authn_file", "authz_core", "authz_user"];
-    for conf in &all {
-        println!("{conf}");
-        Httpd::bare(&as_it_runs_here(conf)).modules(&modules).config_test().assert_ok();
+    for page in PAGES {
+        let all: Vec<_> = page.split("```apache\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!all.is_empty());
+        for conf in &all {
+            println!("{conf}");
+            Httpd::bare(&as_it_runs_here(conf)).modules(&modules).config_test().assert_ok();
+        }
     }
-    let applications = all.iter().filter(|conf| conf.contains("WSGIScriptAlias")).count();
+    let applications = HOSTING.split("```apache\n").filter(|conf| conf.contains("WSGIScriptAlias")).count();
     assert!(applications > 8, "{applications}");
 }
 

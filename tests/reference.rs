@@ -77,6 +77,49 @@ fn httpd_accepts_the_reference_as_it_stands_and_each_example() {
     Httpd::bare(&active).config_test().assert_ok();
 }
 
+const PYTHON_API: &str = include_str!("../docs/python-api.md");
+
+/// What a section of docs/python-api.md names with this prefix, without arguments.
+fn named_in(section: &str, prefix: &str) -> BTreeSet<String> {
+    let text = PYTHON_API.split(&format!("\n## {section}\n")).nth(1).expect("the section");
+    let text = text.split("\n## ").next().unwrap_or_default();
+    let first_cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let quoted = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let names = quoted.filter_map(|name| name.strip_prefix(prefix)).filter_map(|name| name.split('(').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_of_the_python_api_names_what_the_modules_have() {
+    let script = "import sys, apache, mod_wsgi\n\
+                  def application(environ, start_response):\n    module = sys.modules[environ['PATH_INFO'][1:]]\n    \
+                  start_response('200 OK', [])\n    \
+                  return [' '.join(name for name in dir(module) if name[0] != '_').encode()]\n";
+    let conf = "WSGIScriptAlias / {root}/names/names.py\n<Directory {root}/names>\nRequire all granted\n</Directory>";
+    let httpd = Httpd::bare(conf).file("names/names.py", script).start();
+    for module in ["mod_wsgi", "apache"] {
+        let names = httpd.get(&format!("/{module}"));
+        let names: BTreeSet<_> = names.text().split(' ').map(str::to_owned).collect();
+        // A name was added, and docs/python-api.md was forgotten, or the other way round.
+        assert_eq!(named_in(&format!("The module {module}"), &format!("{module}.")), names);
+    }
+    httpd.finish(&[]);
+}
+
+#[test]
+fn the_page_of_the_python_api_names_the_keys_of_the_environ() {
+    let source = include_str!("../src/wsgi/environ.rs");
+    let keys = |prefix: &str| -> BTreeSet<String> {
+        let beginning = format!("c\"{prefix}");
+        let all = source.split(&beginning).skip(1).filter_map(|rest| rest.split('"').next());
+        all.map(str::to_owned).collect()
+    };
+    for prefix in ["mod_wsgi.", "apache."] {
+        assert!(!keys(prefix).is_empty());
+        assert_eq!(named_in("The environ", prefix), keys(prefix), "{prefix}");
+    }
+}
+
 /// A row of docs/directives.md.
 struct Compared {
     directive: String,
