@@ -12,7 +12,7 @@ export APP PORT FREE_THREADING PROCESSES
 # The step .toolchain has said which it is, and why.
 PYTHON_OF_MODULE = $$(setup/python.sh --quiet)
 
-.PHONY: help setup build serve test lint sanitize bench docs wheel sdist deb install print-python print-module .toolchain
+.PHONY: help setup build serve test lint sanitize bench figures docs wheel sdist deb install print-python print-module .toolchain
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -38,11 +38,14 @@ lint: .toolchain ## Check format, lints and dependencies.
 sanitize: .toolchain ## Run unit tests under the thread and the address sanitizer.
 	@setup/sanitize.sh
 
-bench: .toolchain ## Measure against a C handler; BENCH_ARGS=... are given to benches/bench.py.
+bench: .toolchain ## Measure against a C handler and other servers; BENCH_ARGS=... are given to benches/bench.py.
 	@setup/with-modules.sh /usr/bin/python3 benches/bench.py $(BENCH_ARGS)
 
 docs: ## Build the documentation as a web site and print the path of its first page.
 	@setup/docs.sh
+
+figures: ## Make tables and pictures from docs/performance/results.json, and put its figures into documents.
+	@python3 benches/plot.py
 
 wheel: .toolchain ## Build the Python distribution for PYTHON and print the path of the wheel.
 	@setup/wheel.sh "$(PYTHON_OF_MODULE)"

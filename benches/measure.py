@@ -1,174 +1,165 @@
-"""The measurements. Each takes the bench and returns its tables and its figures.
+"""The measurements. Each takes the bench and writes what it finds into the run's results.
 
 Whatever is compared is measured in rotation: one window for every variant, then the next round, so that
-a machine that changes its speed meanwhile changes it for all of them. The medians are compared.
+a machine that changes its speed meanwhile changes it for all of them. Medians are compared.
+
+A window with a failed request is no result: the variant is left out of the workload from then on, with the reason.
 """
 
 import collections
+import dataclasses
 import statistics
 
 import load
 import process
-from report import Figure, Table, median_and_spread
-from variants import FREE_THREADED, GIL, IN_DAEMON, NULL, STATIC, Static
+import workloads
+from results import CLOSED
 
 KIB_PER_MIB = 1024
 MIB = 1024 * 1024
 
-HELLO = "hello.wsgi"
-FIB = "fib.wsgi"
-TRANSFER = "transfer.wsgi"
-SEND_FILE = "file.wsgi"
-# What that one sends, of one MiB.
-FILE = "one-mib.bin"
-
-WARM_UP = 1
-
-# Server CPU per request, against the null handler.
-CPU_LIMITS = {FREE_THREADED: 1.45, GIL: 1.8, FREE_THREADED + IN_DAEMON: 2.3, GIL + IN_DAEMON: 2.7}
-EXTRA_SYSTEM_CALLS = {FREE_THREADED: 1, FREE_THREADED + IN_DAEMON: 12, GIL + IN_DAEMON: 12}
-# How often httpd's own threads wait for each other and for the network depends on when requests arrive, more
-# than on the handler. They are shown, and waits of the module are told apart by their stacks.
-HTTPD_WAITS = {"futex", "epoll_wait"}
-# "None": what a garbage collection now and then may cost, and no more.
-WAITS_PER_REQUEST = 0.05
-SPEEDUP = 1.9
-
-# Requests per second of a large file, against httpd's own handler.
-FILE_RATE = 0.9
-
 UPLOAD = 64 * MIB
 DOWNLOAD = 200 * MIB
 FIRST_TRANSFER = MIB
-# Flat: buffers of the connection and the allocator's slack, not a part of the body.
-MEMORY_LIMIT_MIB = 8
+GROWTH_POINTS = 10
+TRACED_SECONDS = 1
+# Above this part of the capacity a server may refuse.
+FULL = 1.0
 
 
 def rotation(variants, rounds):
-    """Every variant once in each round; each round begins with another one."""
+    """Every variant once in each round, with the round's number; each round begins with another one."""
     for number in range(rounds):
         begin = number % len(variants)
-        yield from variants[begin:] + variants[:begin]
+        for variant in variants[begin:] + variants[:begin]:
+            yield number, variant
 
 
-def hello(bench):
-    """Server CPU and requests per second of a 13-byte answer."""
-    costs, rates = collections.defaultdict(list), collections.defaultdict(list)
-    for variant in rotation(bench.variants, bench.rounds):
-        with bench.serve(variant, HELLO) as server:
-            load.wrk(server.port, WARM_UP)
+def one_workload(bench, workload, variants):
+    """Closed loop for all variants, then the open loop, whose rates are parts of what the closed loop has reached."""
+    for number, variant in rotation(variants, bench.rounds):
+        bench.attempt(workload, variant, closed, number == 0 and bench.traced)
+    for number, variant in rotation(variants, bench.rounds):
+        loads = bench.loads_of(workload)
+        if loads and bench.capacity(workload, variant):
+            bench.attempt(workload, variant, opened, load=open_at(loads[0]))
+
+
+def closed(bench, workload, variant, traced):
+    record = bench.results.record(workload.name, variant.name, CLOSED)
+    record["connections"] = workload.connections
+    with bench.serve(variant, workload) as server:
+        at_rest = process.pss_kib(server.processes())
+        load.closed(workload, server.port, bench.warm_up)
+        before = process.cpu_seconds(server.processes())
+        window = load.closed(workload, server.port, bench.seconds)
+        used = process.cpu_seconds(server.processes()) - before
+        sample = {
+            "rate": window.rate,
+            "cpu_us": used / window.requests * 1e6,
+            "p50_ms": window.p50,
+            "p99_ms": window.p99,
+            "p999_ms": window.p999,
+            "pss_at_rest_kib": at_rest,
+            "pss_after_kib": process.pss_kib(server.processes()),
+        }
+        bench.results.add(record, sample)
+        if traced:
+            record["system_calls"] = system_calls(server, workload)
+
+
+def system_calls(server, workload):
+    """How often each was made for a request, by the processes that serve."""
+    with process.traced(server.serving, "-c") as summary:
+        window = load.closed(workload, server.port, TRACED_SECONDS)
+    calls = per_request(process.system_calls(summary), window)
+    return {name: round(count, 3) for name, count in calls.most_common() if count >= 0.005}
+
+
+def open_at(part):
+    return f"open {part:g}"
+
+
+def opened(bench, workload, variant):
+    """At each part of the capacity, from the lowest on. Above it a server may refuse, below it must not."""
+    capacity = bench.capacity(workload, variant)
+    with bench.serve(variant, workload) as server:
+        load.closed(workload, server.port, bench.warm_up)
+        for part in bench.loads_of(workload):
+            record = bench.results.record(workload.name, variant.name, open_at(part))
             before = process.cpu_seconds(server.processes())
-            window = load.wrk(server.port, bench.seconds)
+            rate = part * capacity
+            result = load.open_loop(bench.generator, workload, server.port, rate, bench.warm_up, bench.seconds)
             used = process.cpu_seconds(server.processes()) - before
-        costs[variant.name].append(used / window.requests * 1e6)
-        rates[variant.name].append(window.rate)
-
-    median = {name: statistics.median(samples) for name, samples in costs.items()}
-    ratio = {name: cost / median[NULL] for name, cost in median.items()}
-    rows = [
-        [name, median_and_spread(costs[name]), f"{ratio[name]:.2f}", median_and_spread(rates[name], digits=0)]
-        for name in costs
-    ]
-    table = Table("13-byte answer", ["variant", "server CPU, µs/request", "x null", "requests/s"], rows)
-    figures = [
-        Figure(f"CPU per request, {name}, x null", ratio[name], at_most=CPU_LIMITS.get(name))
-        for name in costs
-        if name != NULL
-    ]
-    return [table], figures
+            fast = result["kinds"][0]
+            if part < FULL and any(kind["bad"]["count"] for kind in result["kinds"]):
+                # Higher loads may still be served, for what refuses at once.
+                record["error"] = f"not every request was served: {fast['statuses']}"
+            bench.results.add(record, open_sample(bench, rate, result, used))
 
 
-def syscalls(bench):
-    """System calls per request, and who waits."""
-    calls = {variant.name: calls_per_request(bench, variant) for variant in bench.variants}
-    total = {name: sum(count.values()) for name, count in calls.items()}
-    work = {name: total[name] - sum(count[wait] for wait in HTTPD_WAITS) for name, count in calls.items()}
-    figures = []
-    for variant in bench.wsgi_variants():
-        name, ours = variant.name, variant.name in CPU_LIMITS
-        extra = EXTRA_SYSTEM_CALLS.get(name)
-        figures.append(Figure(f"system calls per request, {name}, beyond null", round(work[name] - work[NULL], 1), at_most=extra))
-        never = WAITS_PER_REQUEST if ours else None
-        figures.append(Figure(f"sched_yield per request, {name}", calls[name]["sched_yield"], at_most=never))
-        # Who shares a GIL has to wait for it. With a daemon there are processes that wait for each other.
-        if variant.free_threading and not variant.daemon:
-            waits = futexes_per_request(bench, variant)
-            figures.append(Figure(f"futex of the module per request, {name}", waits, at_most=never))
-    return [system_call_table(calls, total)], figures
+def open_sample(bench, rate, result, used):
+    good = sum(kind["good"]["count"] for kind in result["kinds"])
+    everything = good + sum(kind["bad"]["count"] for kind in result["kinds"])
+    fast = result["kinds"][0]
+    sample = {
+        "asked_rate": rate,
+        "rate": good / result["took"],
+        # The warm-up is a part of what was used.
+        "cpu_us": used / max(1, everything * (1 + bench.warm_up / bench.seconds)) * 1e6,
+        "p50_ms": fast["good"]["p50"] * 1e3,
+        "p99_ms": fast["good"]["p99"] * 1e3,
+        "p999_ms": fast["good"]["p999"] * 1e3,
+        "refused": sum(count for status, count in fast["statuses"].items() if status in ("503", "504")),
+        "failed": sum(count for status, count in fast["statuses"].items() if status not in ("200", "503", "504")),
+        "refused_p99_ms": fast["bad"]["p99"] * 1e3,
+        "generator_lag_p99_ms": result["lag_p99"] * 1e3,
+    }
+    if len(result["kinds"]) > 1:
+        sample["slow_p99_ms"] = result["kinds"][1]["good"]["p99"] * 1e3
+    return sample
 
 
-def calls_per_request(bench, variant):
-    with bench.serve(variant, HELLO) as server:
-        load.wrk(server.port, WARM_UP)
-        with process.traced(server.serving, "-c") as summary:
-            window = load.wrk(server.port, bench.seconds)
-    return per_request(process.system_calls(summary), window)
-
-
-def futexes_per_request(bench, variant):
-    """httpd waits too (its listener hands connections to its workers), so the stacks tell whose wait it is.
+def waits(bench, variants):
+    """Waits of the module for a lock, per request, where there is no GIL to wait for: by their stacks, for httpd waits too.
 
     Unwinding the stacks is slow: locks are held longer than they ever are without it, which hides no wait.
     """
-    with bench.serve(variant, HELLO) as server:
-        load.wrk(server.port, WARM_UP)
-        with process.traced(server.serving, "-k", "-e", "trace=futex") as stacks:
-            window = load.wrk(server.port, bench.seconds)
-    calls = process.system_calls_below([variant.module.resolve().name, "libpython"], stacks)
-    return per_request(calls, window)["futex"]
+    workload = workloads.BY_NAME["hello"]
+    for variant in variants:
+        bench.attempt(workload, variant, waits_of, name="waits")
+
+
+def waits_of(bench, workload, variant):
+    record = bench.results.record("waits", variant.name, CLOSED)
+    with bench.serve(variant, workload) as server:
+        load.closed(workload, server.port, bench.warm_up)
+        with process.traced(server.serving, "-k", "-e", "trace=futex,sched_yield") as stacks:
+            window = load.closed(workload, server.port, bench.seconds)
+    calls = process.system_calls_below([variant.python.module.resolve().name, "libpython"], stacks)
+    found = per_request(calls, window)
+    bench.results.add(record, {name: found[name] for name in ("futex", "sched_yield")})
 
 
 def per_request(calls, window):
     return collections.Counter({name: count / window.requests for name, count in calls.items()})
 
 
-def system_call_table(calls, total):
-    shown = sorted(
-        {name for count in calls.values() for name in count if count[name] >= 0.01},
-        key=lambda name: -max(count[name] for count in calls.values()),
-    )
-    rows = [[name, *(f"{count[name]:.2f}" for count in calls.values())] for name in shown]
-    rows.append(["all", *(f"{count:.2f}" for count in total.values())])
-    return Table("System calls per request, 8 connections", ["call", *calls], rows)
-
-
-def cpu_bound(bench):
-    """What a second core is worth to an application that is all Python."""
-    rates = collections.defaultdict(list)
-    embedded = [variant for variant in bench.wsgi_variants() if not variant.daemon]
-    for variant in rotation(embedded, bench.rounds):
-        with bench.serve(variant, FIB) as server:
-            load.wrk(server.port, WARM_UP)
-            rates[variant.name].append(load.wrk(server.port, bench.seconds).rate)
-
-    table = Table(
-        "Recursive fib(17)", ["variant", "requests/s"], [[name, median_and_spread(rates[name], 0)] for name in rates]
-    )
-    figures = []
-    for name in rates:
-        if FREE_THREADED in name:
-            gil = statistics.median(rates[name.replace(FREE_THREADED, GIL)])
-            speedup = statistics.median(rates[name]) / gil
-            limit = SPEEDUP if name == FREE_THREADED else None
-            figures.append(Figure(f"fib(17) requests/s, {name}, x GIL", speedup, at_least=limit))
-    return [table], figures
-
-
-def memory(bench):
+def memory(bench, variants):
     """How much the serving processes grow together while large bodies pass through them."""
-    transfers = {
-        f"{UPLOAD // MIB} MiB upload": (load.upload, UPLOAD),
-        f"{DOWNLOAD // MIB} MiB download": (load.download, DOWNLOAD),
-    }
-    figures = []
-    for variant in bench.wsgi_variants():
-        for title, (transfer, size) in transfers.items():
-            with bench.serve(variant, TRANSFER, path="/?1") as server:
-                transfer(server.port, FIRST_TRANSFER)
-                growth = peak_growth_mib(server.serving, lambda: transfer(server.port, size))
-            limit = MEMORY_LIMIT_MIB if variant.name in CPU_LIMITS else None
-            figures.append(Figure(f"peak growth, {title}, {variant.name}", growth, " MiB", at_most=limit))
-    return [], figures
+    transfers = {"upload_mib": (load.upload, UPLOAD), "download_mib": (load.download, DOWNLOAD)}
+    for variant in variants:
+        bench.attempt(workloads.BY_NAME["down-chunks"], variant, memory_of, transfers, name="memory")
+
+
+def memory_of(bench, workload, variant, transfers):
+    record = bench.results.record("memory", variant.name, CLOSED)
+    sample = {}
+    for name, (transfer, size) in transfers.items():
+        with bench.serve(variant, workload) as server:
+            transfer(server.port, FIRST_TRANSFER)
+            sample[name] = peak_growth_mib(server.serving, lambda: transfer(server.port, size))
+    bench.results.add(record, sample)
 
 
 def peak_growth_mib(pids, work):
@@ -179,20 +170,53 @@ def peak_growth_mib(pids, work):
     return (sum(process.memory_kib(pid, "VmHWM") for pid in pids) - before) / KIB_PER_MIB
 
 
-def file(bench):
-    """A file of one MiB through wsgi.file_wrapper, against httpd's own handler."""
-    rates = collections.defaultdict(list)
-    for variant in rotation([Static(), *bench.wsgi_variants()], bench.rounds):
-        path = f"/{FILE}" if variant.name == STATIC else "/"
-        with bench.serve(variant, SEND_FILE, path) as server:
-            load.wrk(server.port, WARM_UP, path)
-            rates[variant.name].append(load.wrk(server.port, bench.seconds, path).rate)
+def growth(bench, variants):
+    """The memory of all processes at ten moments of many requests. Buffers and caches are full at the first."""
+    for variant in variants:
+        bench.attempt(workloads.BY_NAME["hello"], variant, growth_of, name="growth")
 
-    rows = [[name, median_and_spread(rates[name], 0)] for name in rates]
-    static = statistics.median(rates[STATIC])
-    figures = []
-    for name in (name for name in rates if name != STATIC):
-        limit = FILE_RATE if name in CPU_LIMITS else None
-        share = statistics.median(rates[name]) / static
-        figures.append(Figure(f"1 MiB file, {name}, x static", share, at_least=limit))
-    return [Table("File of 1 MiB", ["variant", "requests/s"], rows)], figures
+
+def growth_of(bench, workload, variant):
+    record = bench.results.record("growth", variant.name, CLOSED)
+    # One process after the other would hide what a request leaves behind, so there are no rounds here.
+    done, samples = 0, []
+    with bench.serve(variant, workload) as server:
+        rate = load.closed(workload, server.port, bench.warm_up).rate
+        while done < bench.requests:
+            window = load.closed(workload, server.port, bench.requests / GROWTH_POINTS / rate)
+            done += window.requests
+            samples.append({"requests": done, "pss_kib": process.pss_kib(server.processes())})
+    for sample in samples:
+        bench.results.add(record, sample)
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """A measurement that is no workload; `serves` says of which variants."""
+
+    name: str
+    title: str
+    measure: object
+    serves: object
+
+
+def is_module(variant):
+    return variant.is_module
+
+
+def has_no_gil_to_wait_for(variant):
+    return variant.is_module and variant.kind == "ours" and variant.mode == "ft" and not variant.daemon
+
+
+EXTRAS = {
+    extra.name: extra
+    for extra in (
+        Extra("waits", "waits of the module per request, without the GIL", waits, has_no_gil_to_wait_for),
+        Extra("memory", "memory that large bodies add", memory, is_module),
+        Extra("growth", "memory over many requests", growth, is_module),
+    )
+}
+
+
+def capacity(record):
+    return statistics.median(sample["rate"] for sample in record["samples"])

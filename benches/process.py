@@ -36,6 +36,15 @@ def command_line(pid):
         return ""
 
 
+def start_time(pid):
+    """Tells a process from a later one with the same id; `None` if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[19])
+    except OSError:
+        return None
+
+
 def cpu_seconds(pids):
     """User and system time that the processes have used so far."""
     ticks = 0
@@ -54,6 +63,15 @@ def memory_kib(pid, field):
             if line.startswith(field + ":"):
                 return int(line.split()[1])
     raise LookupError(f"process {pid} has no {field}")
+
+
+def pss_kib(pids):
+    """The memory of the processes together; a page that several of them share counts once among them."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total
 
 
 def reset_peak_memory(pid):

@@ -1,38 +1,11 @@
-"""Figures, their targets, and the tables that show them."""
+"""Results as tables, for a terminal and in Markdown."""
 
 import dataclasses
-import os
-import platform
 import statistics
-import subprocess
 
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """A number with its unit and, where the project has promised one, its limit."""
-
-    name: str
-    measured: float
-    unit: str = ""
-    at_most: float | None = None
-    at_least: float | None = None
-
-    @property
-    def ok(self):
-        if self.at_most is not None:
-            return self.measured <= self.at_most
-        if self.at_least is not None:
-            return self.measured >= self.at_least
-        return None
-
-    def row(self):
-        target = "-"
-        if self.at_most is not None:
-            target = f"at most {self.at_most:g}{self.unit}"
-        if self.at_least is not None:
-            target = f"at least {self.at_least:g}{self.unit}"
-        verdict = {True: "yes", False: "NO", None: "-"}[self.ok]
-        return [self.name, f"{self.measured:.2f}{self.unit}", target, verdict]
+import measure
+import workloads
+from results import CLOSED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,33 +30,121 @@ class Table:
         return [cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(row, widths))]
 
 
-def summary(figures):
-    return Table("Summary", ["figure", "measured", "target", "ok"], [figure.row() for figure in figures])
+def tables(run):
+    """Of each workload its closed and its open loop; then what is no workload."""
+    found = []
+    for workload in workloads.ALL:
+        found += [closed_table(run, workload), open_table(run, workload), calls_table(run, workload)]
+    found += [extra_table(run, extra) for extra in measure.EXTRAS.values()]
+    return [table for table in found if table.rows]
 
 
-def median_and_spread(samples, digits=1):
+def records(run, name):
+    return [record for record in run.run["records"] if record["workload"] == name]
+
+
+def closed_table(run, workload):
+    rows = []
+    for record in records(run, workload.name):
+        if record["load"] == CLOSED and run.record(workload.name, record["variant"]):
+            rows.append([run.title(record["variant"]), *closed_cells(run, workload.name, record["variant"])])
+        elif record["load"] == CLOSED:
+            rows.append([run.title(record["variant"]), "no result: requests failed", *[""] * 6])
+    head = ["", "requests/s", "server CPU, µs/request", "p50, ms", "p99, ms", "p99.9, ms", "memory at rest, MiB", "after, MiB"]
+    return Table(f"{workload.title}: {workload.connections} connections, closed loop", head, rows)
+
+
+def closed_cells(run, workload, variant):
+    shown = ("rate", "cpu_us", "p50_ms", "p99_ms", "p999_ms")
+    cells = [median_and_spread(run.samples(workload, variant, name)) for name in shown]
+    memory = [run.median(workload, variant, name) / 1024 for name in ("pss_at_rest_kib", "pss_after_kib")]
+    return cells + [number(value) for value in memory]
+
+
+def open_table(run, workload):
+    rows = []
+    for record in records(run, workload.name):
+        load = record["load"]
+        if load != CLOSED and run.record(workload.name, record["variant"], load):
+            rows.append([run.title(record["variant"]), load.removeprefix("open "), *open_cells(run, record)])
+    head = ["", "x capacity", "asked/s", "served/s", "p50, ms", "p99, ms", "p99.9, ms", "refused", "p99 of refusals, ms"]
+    slow = ", the short requests" if workload.slow_every else ""
+    return Table(f"{workload.title}: open loop{slow}", head, rows)
+
+
+def open_cells(run, record):
+    key = record["workload"], record["variant"]
+    shown = ("asked_rate", "rate", "p50_ms", "p99_ms", "p999_ms")
+    cells = [median_and_spread(run.samples(*key, name, record["load"])) for name in shown]
+    refused = sum(run.samples(*key, "refused", record["load"])) + sum(run.samples(*key, "failed", record["load"]))
+    return [*cells, str(refused), number(run.median(*key, "refused_p99_ms", record["load"])) if refused else "-"]
+
+
+def calls_table(run, workload):
+    traced = [record for record in records(run, workload.name) if "system_calls" in record]
+    names = sorted({name for record in traced for name in record["system_calls"]})
+    rows = []
+    for name in sorted(names, key=lambda name: -max(record["system_calls"].get(name, 0) for record in traced)):
+        counts = [record["system_calls"].get(name, 0) for record in traced]
+        if max(counts) >= 0.01:
+            rows.append([name, *(f"{count:.2f}" for count in counts)])
+    if rows:
+        rows.append(["all", *(f"{sum(record['system_calls'].values()):.2f}" for record in traced)])
+    return Table(f"{workload.title}: system calls per request", ["", *(record["variant"] for record in traced)], rows)
+
+
+def extra_table(run, extra):
+    found = [record for record in records(run, extra.name) if run.record(extra.name, record["variant"])]
+    if not found:
+        return Table(extra.title, [], [])
+    if extra.name == "growth":
+        points = [f"{sample['requests']:,}" for sample in found[0]["samples"]]
+        rows = [[run.title(record["variant"]), *growth_cells(record, len(points))] for record in found]
+        return Table(f"{extra.title}: MiB after so many requests", ["", *points], rows)
+    names = list(found[0]["samples"][0])
+    rows = [
+        [run.title(record["variant"]), *(number(run.median(extra.name, record["variant"], name)) for name in names)]
+        for record in found
+    ]
+    return Table(extra.title, ["", *names], rows)
+
+
+def growth_cells(record, count):
+    cells = [number(sample["pss_kib"] / 1024) for sample in record["samples"][:count]]
+    return cells + [""] * (count - len(cells))
+
+
+def targets_table(figures):
+    return Table("Targets", ["", "measured", "target", "reached"], [figure.row() for figure in figures])
+
+
+def number(value):
+    """Three digits that count, and no more of them than the spread of a window deserves."""
+    if value is None:
+        return "-"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def median_and_spread(samples):
     """`median (lowest to highest)`."""
-    shown = [f"{value:.{digits}f}" for value in (statistics.median(samples), min(samples), max(samples))]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    middle, low, high = (number(value) for value in (statistics.median(samples), min(samples), max(samples)))
+    return f"{middle} ({low} to {high})" if len(samples) > 1 else middle
 
 
-def machine(python, httpd):
-    """One line that says where the figures come from, and how busy it was with other things before."""
-    python_version = first_line([python, "-c", "import sys; print('Python', sys.version)"])
-    httpd_version = first_line([httpd, "-v"]).removeprefix("Server version: ")
-    busy = f"load {os.getloadavg()[0]:.2f} before"
-    return ", ".join(
-        [processor(), f"{os.cpu_count()} cores", f"Linux {platform.release()}", python_version, httpd_version, busy]
+def machine_line(run):
+    machine = run.run["machine"]
+    pythons = "; ".join(
+        f"Python {python['version'].split()[0]} ({label}) with {packages(python)}"
+        for label, python in run.run["pythons"].items()
+    )
+    return (
+        f"{run.run['when']}, commit {run.run['commit']}: {machine['processor']}, {machine['cores']} cores,"
+        f" Linux {machine['kernel']}, {machine['httpd']}, load {machine['load_before']:.2f} before; {pythons};"
+        f" {run.run['rounds']} rounds of {run.run['seconds']:g} s: {run.run['command']}"
     )
 
 
-def processor():
-    with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def first_line(command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+def packages(python):
+    return ", ".join(f"{name} {version}" for name, version in python["packages"].items())

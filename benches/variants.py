@@ -1,20 +1,43 @@
-"""What is compared: the null handler, this module in httpd's own process and in a daemon, in both GIL modes, and on
-demand mod_wsgi. For files also httpd's own handler."""
+"""What is compared: the null handler, this module in every mode, mod_wsgi, servers that are programs of their own, and these
+behind mod_proxy_http. A name says all of it: `ours-daemon-ft-worker` is this module with a daemon process, without the
+GIL, in an httpd with the worker MPM.
 
+The last part of a name is the Python: `ft` and `gil` are the modes of the free-threaded one (or of what PYTHON names),
+`build` is Debian's, which is built with the GIL.
+"""
+
+import contextlib
 import dataclasses
 import pathlib
 import subprocess
 
-NULL = "null handler"
-FREE_THREADED = "free-threaded"
-GIL = "GIL"
-IN_DAEMON = ", daemon"
-STATIC = "static file"
+import environment
+import peer
+from server import Httpd, Program, Proxied, apxs
 
-# As many request threads as httpd's child has.
-DAEMON_THREADS = 16
+FREE_THREADED, GIL, GIL_BUILD = "ft", "gil", "build"
+MODES = {FREE_THREADED: "free-threaded", GIL: "GIL", GIL_BUILD: "build with the GIL"}
+MODULES = {"ours": "this module", "mod_wsgi": f"mod_wsgi {peer.VERSION}"}
+PROGRAMS = {"granian": "granian", "gunicorn": "gunicorn gthread", "waitress": "waitress"}
 GLOBAL = "%{GLOBAL}"
-SUBINTERPRETER = "bench"
+
+
+@dataclasses.dataclass(frozen=True)
+class Python:
+    """An interpreter, and the module that was built against it."""
+
+    program: pathlib.Path
+    module: pathlib.Path
+    free_threaded: bool
+
+    @classmethod
+    def of(cls, program, module):
+        script = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+        said = subprocess.run([program, "-c", script], check=True, capture_output=True, text=True).stdout
+        return cls(program, module, said.strip() == "1")
+
+    def modes(self, name_of_gil):
+        return [FREE_THREADED, name_of_gil] if self.free_threaded else [name_of_gil]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,98 +45,206 @@ class Null:
     """The C handler that answers from memory."""
 
     module: pathlib.Path
-    name: str = NULL
-    processes: int = 1
+    mpm: str = "event"
+    is_null: bool = True
+    is_static: bool = False
+    is_module: bool = False
+    daemon: bool = False
+    speaks_http2: bool = True
 
-    def configuration(self, application):
-        del application
-        return [f'LoadModule null_handler_module "{self.module}"', "SetHandler null-handler"]
+    @property
+    def name(self):
+        return "null" if self.mpm == "event" else f"null-{self.mpm}"
 
-    def shows_its_mode_in(self, error_log):
-        del error_log
+    @property
+    def title(self):
+        return f"null handler in C{in_mpm(self.mpm)}"
+
+    def server(self, root, apps, workload):
+        del apps
+        lines = [*http2(workload), f'LoadModule null_handler_module "{self.module}"', "SetHandler null-handler"]
+        return Httpd(root, lines, mpm=self.mpm, threads=workload.threads)
+
+    def shows_its_mode_in(self, log):
+        del log
         return True
 
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """httpd's own handler of files, for those that stand beside the applications."""
+    """httpd's own handler of files."""
 
-    name: str = STATIC
-    processes: int = 1
+    name: str = "static"
+    title: str = "static file of httpd"
+    is_null: bool = False
+    is_static: bool = True
+    is_module: bool = False
+    daemon: bool = False
+    speaks_http2: bool = True
 
-    def configuration(self, application):
-        return [f'DocumentRoot "{application.parent}"']
+    def server(self, root, apps, workload):
+        modules = apxs("LIBEXECDIR")
+        lines = [f'LoadModule alias_module "{modules}/mod_alias.so"', f'Alias /file "{apps}/large.bin"']
+        return Httpd(root, lines, threads=workload.threads)
 
-    def shows_its_mode_in(self, error_log):
-        del error_log
+    def shows_its_mode_in(self, log):
+        del log
         return True
 
 
 @dataclasses.dataclass(frozen=True)
 class Wsgi:
-    """A WSGI module of httpd (this one or mod_wsgi) in one GIL mode, one application group and one kind of process."""
+    """What all that run Python have."""
 
-    name: str
-    module: pathlib.Path
-    python_home: str
-    free_threading: bool
-    group: str = GLOBAL
+    kind: str
+    python: Python
+    mode: str
+    is_null: bool = False
+    is_static: bool = False
+
+    def shows_its_mode_in(self, log):
+        """The applications print the mode they run in when they are loaded."""
+        return f"bench: gil {self.mode != FREE_THREADED}" in log
+
+
+@dataclasses.dataclass(frozen=True)
+class Module(Wsgi):
+    """This module or mod_wsgi, embedded or with one daemon process."""
+
     daemon: bool = False
-    # How many processes there are besides httpd's parent.
-    processes: int = 1
+    mpm: str = "event"
+    is_module: bool = True
+    speaks_http2: bool = True
 
-    def configuration(self, application):
-        return [
-            f'LoadModule wsgi_module "{self.module}"',
-            f'WSGIPythonHome "{self.python_home}"',
-            f"WSGIFreeThreading {'On' if self.free_threading else 'Off'}",
-            f"WSGIApplicationGroup {self.group}",
-            *self.process_group(),
-            f'WSGIScriptAlias / "{application}"',
+    @property
+    def name(self):
+        parts = [self.kind, "daemon" if self.daemon else "", self.mode, "" if self.mpm == "event" else self.mpm]
+        return "-".join(part for part in parts if part)
+
+    @property
+    def title(self):
+        return f"{MODULES[self.kind]}, {'daemon' if self.daemon else 'embedded'}, {MODES[self.mode]}{in_mpm(self.mpm)}"
+
+    def server(self, root, apps, workload):
+        module = self.python.module if self.kind == "ours" else peer.module(self.python.program)
+        lines = [
+            *http2(workload),
+            f'LoadModule wsgi_module "{module}"',
+            f'WSGIPythonHome "{environment.virtual_environment(self.python.program)}"',
+            f"WSGIFreeThreading {'On' if self.mode == FREE_THREADED else 'Off'}",
+            *self.process_group(workload),
+            *self.aliases(apps / workload.application, workload),
         ]
+        # The daemon process, and the supervisor that this module has.
+        processes = 1 + self.daemon * (2 if self.kind == "ours" else 1)
+        return Httpd(root, lines, processes, self.mpm, workload.threads)
 
-    def process_group(self):
+    def process_group(self, workload):
         if not self.daemon:
             return []
         return [
             # mod_wsgi does not ask where DefaultRuntimeDir is.
             "WSGISocketPrefix wsgi",
-            f"WSGIDaemonProcess bench threads={DAEMON_THREADS}",
+            f"WSGIDaemonProcess bench threads={workload.threads}",
             "WSGIProcessGroup bench",
             # The child of httpd shall cost what it costs without Python.
             "WSGIRestrictEmbedded On",
         ]
 
-    def shows_its_mode_in(self, error_log):
-        """The applications print the mode they run in when they are loaded."""
-        return f"bench: gil {not self.free_threading}" in error_log
+    def aliases(self, script, workload):
+        if not workload.has_groups:
+            return [f"WSGIApplicationGroup {GLOBAL}", f'WSGIScriptAlias / "{script}"']
+        return [f'WSGIScriptAlias {path} "{script}" application-group=group{path[1:]}' for path in workload.paths]
 
 
-def of_module(module, python, prefix="", subinterpreter=False, supervisor=1):
-    """The GIL modes that this Python has, in httpd's own process and in a daemon, and if asked for in a sub-interpreter.
+@dataclasses.dataclass(frozen=True)
+class Standalone(Wsgi):
+    """A server that is a program of its own, with one process for applications; on demand behind httpd."""
 
-    `supervisor` is how many processes a module has besides the daemons themselves.
-    """
-    home, free_threaded = facts_of(python)
-    modes = [FREE_THREADED, GIL] if free_threaded else [GIL]
-    groups = {GLOBAL: ""}
-    if subinterpreter:
-        groups[SUBINTERPRETER] = ", sub-interpreter"
-    embedded = [
-        Wsgi(prefix + mode + suffix, module, home, mode == FREE_THREADED, group)
-        for group, suffix in groups.items()
-        for mode in modes
-    ]
-    daemons = [
-        Wsgi(prefix + mode + IN_DAEMON, module, home, mode == FREE_THREADED, daemon=True, processes=2 + supervisor)
-        for mode in modes
-    ]
-    return embedded + daemons
+    proxied: bool = False
+    is_module: bool = False
+    daemon: bool = False
+
+    @property
+    def name(self):
+        return f"{'proxy-' if self.proxied else ''}{self.kind}-{self.mode}"
+
+    @property
+    def title(self):
+        return f"{PROGRAMS[self.kind]}, {MODES[self.mode]}{', behind mod_proxy_http' if self.proxied else ''}"
+
+    @property
+    def speaks_http2(self):
+        return self.kind == "granian" and not self.proxied
+
+    def server(self, root, apps, workload):
+        place = root if not self.proxied else root / "program"
+        variables = {"PYTHONDONTWRITEBYTECODE": "1"}
+        if self.python.free_threaded:
+            variables["PYTHON_GIL"] = "0" if self.mode == FREE_THREADED else "1"
+        program = Program(place, lambda port: self.command(port, workload), apps, variables)
+        return Proxied(root, program, workload.threads) if self.proxied else program
+
+    def command(self, port, workload):
+        program = environment.virtual_environment(self.python.program) / "bin" / PROGRAM_FILES[self.kind]
+        application = f"{workload.application.removesuffix('.py')}:application"
+        threads, where = workload.threads, f"127.0.0.1:{port}"
+        if self.kind == "granian":
+            words = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", str(threads), "--no-ws"]
+            words += ["--http", "2" if workload.http2 else "1", "--host", "127.0.0.1", "--port", str(port)]
+            words += ["--log-level", "warning"]
+        elif self.kind == "gunicorn":
+            words = ["--worker-class", "gthread", "--workers", "1", "--threads", str(threads), "--keep-alive", "75"]
+            words += ["--bind", where, "--log-level", "warning"]
+        else:
+            words = ["--listen", where, "--threads", str(threads), "--connection-limit", "1000"]
+        return [program, *words, application]
 
 
-def facts_of(python):
-    """Its home, and whether it can run without the GIL."""
-    script = "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var('Py_GIL_DISABLED') or 0, sep='\\n')"
-    said = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True).stdout
-    home, free_threaded = said.splitlines()
-    return home, free_threaded == "1"
+PROGRAM_FILES = {"granian": "granian", "gunicorn": "gunicorn", "waitress": "waitress-serve"}
+
+
+def in_mpm(mpm):
+    return "" if mpm == "event" else f", {mpm} MPM"
+
+
+def http2(workload):
+    if not workload.http2:
+        return []
+    return [f'LoadModule http2_module "{apxs("LIBEXECDIR")}/mod_http2.so"', "Protocols h2c http/1.1"]
+
+
+def all_of(null_handler, python, gil_python=None):
+    """Every variant; `gil_python` is the one that is built with the GIL, beside `python`."""
+    found = [Null(null_handler), Null(null_handler, "worker"), Static()]
+    for each, name_of_gil in ((python, GIL), (gil_python, GIL_BUILD)):
+        if each is None:
+            continue
+        for mode in each.modes(name_of_gil):
+            found += of_mode(each, mode)
+    return found
+
+
+def of_mode(python, mode):
+    modules = [Module(kind, python, mode, daemon=daemon) for kind in MODULES for daemon in (False, True)]
+    modules += [Module("ours", python, mode, daemon=daemon, mpm="worker") for daemon in (False, True)]
+    there = [kind for kind in PROGRAMS if environment.has_program(python.program, PROGRAM_FILES[kind])]
+    if python.free_threaded and mode != FREE_THREADED:
+        # For a free-threaded Python it refuses to run with the GIL.
+        there = [kind for kind in there if kind != "granian"]
+    programs = [Standalone(kind, python, mode, proxied=proxied) for proxied in (False, True) for kind in there]
+    return modules + programs
+
+
+@contextlib.contextmanager
+def serving(variant, root, apps, workload, check):
+    """A running server of that variant that has answered, as `check(port)` finds out, in the right GIL mode."""
+    with variant.server(root, apps, workload) as server:
+        try:
+            check(server.port)
+            server.settle()
+            if not variant.shows_its_mode_in(server.error_log()):
+                raise RuntimeError("the application did not run in the GIL mode that was asked for")
+            yield server
+        except Exception as error:
+            raise RuntimeError(f"{error}\n{server.error_log()[-2000:]}") from error

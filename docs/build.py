@@ -63,8 +63,10 @@ class Site:
         while self.waiting:
             path = self.waiting.pop()
             self.write_page(path, self.page_of_directory(path) if (ROOT / path).is_dir() else page_of_file(path))
-        for picture in (ROOT / "docs").glob("*.svg"):
-            shutil.copy(picture, self.source)
+        for picture in (ROOT / "docs").rglob("*.svg"):
+            place = self.source / picture.relative_to(ROOT / "docs")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, place)
 
     def write_page(self, path, text):
         page = self.source / self.names[path]

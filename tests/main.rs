@@ -9,6 +9,7 @@ mod support;
 mod accepted;
 mod architecture;
 mod audit;
+mod benches;
 mod children;
 mod client_names;
 mod clients;

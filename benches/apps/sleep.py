@@ -1,0 +1,13 @@
+"""A wait of 50 ms, as for a database or another server."""
+
+import sys
+import time
+
+# Once per interpreter, into the error log: the benchmark checks the mode it measures.
+print("bench: gil", getattr(sys, "_is_gil_enabled", lambda: True)(), file=sys.stderr, flush=True)
+
+
+def application(environ, start_response):
+    time.sleep(0.05)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
+    return [b"Hello, World!"]
