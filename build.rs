@@ -17,7 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(register_output_filter|add_output_filter_handle|remove_output_filter)",
     "ap_(pass_brigade|get_brigade|set_content_type|set_content_length|bucket_error_create)",
     "ap_(internal_redirect_handler|send_interim_response|discard_request_body|get_conn_socket)|apr_socket_timeout_(get|set)|apr_os_sock_get",
-    "ap_(pregcomp|regexec|pregsub|server_root_relative)",
+    "ap_(regcomp|regfree|regexec|pregsub|server_root_relative)",
     "apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null)",
     "apr_table_(get|addn|setn|unset|clear|elts)",
     "apr_brigade_(create|cleanup|insert_file)",

@@ -52,6 +52,7 @@ mod input;
 mod interpreter_options;
 mod interpreters;
 mod iteration;
+mod lifetimes;
 mod locale;
 mod log_handler;
 mod metrics;

@@ -6,7 +6,7 @@
 use super::{
     arguments,
     boundary::guard,
-    pool::{Pool, PoolStr},
+    pool::Pool,
     request::Request,
     server::{Place, Server},
 };
@@ -16,15 +16,31 @@ use core::marker::PhantomData;
 
 /// A module's two kinds of settings, and how they are merged.
 pub(crate) trait Configuration: 'static {
-    /// Settings of a server or virtual host.
-    type Server: Default;
-    /// Settings that directories, locations and `.htaccess` files refine. `Copy`: they live in pools and have nothing to drop.
-    type Directory: Copy + Default;
+    /// Settings of a server or virtual host. They own what they hold, as they have something to drop.
+    type Server: Default + Sync + 'static;
+    /// Settings that directories, locations and `.htaccess` files refine. `Copy`: they live in a pool, as do the texts that
+    /// they hold, and have nothing to drop.
+    type Directory<'p>: Copy + Default + Sync;
+    /// A function that sets what a directive says in a section.
+    type SetDirectory: Copy + Sync;
 
+    /// Calls `set`. The texts of the arguments live as long as the settings.
+    ///
+    /// # Errors
+    /// What is wrong with the directive, in words.
+    fn set_directory<'p>(
+        set: Self::SetDirectory,
+        settings: &mut Self::Directory<'p>,
+        arguments: &Arguments<'p>,
+    ) -> Result<(), String>;
     /// What a virtual host gets: its own settings over those of the main server.
     fn merge_server(main: &Self::Server, host: &Self::Server) -> Self::Server;
     /// What the inner section gets. It lives in `pool`: the configuration's, or the request's.
-    fn merge_directory(pool: Pool<'_>, outer: &Self::Directory, inner: &Self::Directory) -> Merged<Self::Directory>;
+    fn merge_directory<'p>(
+        pool: Pool<'p>,
+        outer: &Self::Directory<'p>,
+        inner: &Self::Directory<'p>,
+    ) -> Merged<Self::Directory<'p>>;
 }
 
 /// The result of a merge that often needs no new record.
@@ -69,17 +85,17 @@ pub(crate) enum Words {
 
 /// The words of one use of a directive.
 pub(crate) struct Arguments<'p> {
-    words: Vec<PoolStr>,
+    words: Vec<&'p str>,
     pub(crate) pool: Pool<'p>,
 }
 
 impl<'p> Arguments<'p> {
     /// The first word.
-    pub(crate) fn first(&self) -> PoolStr {
-        self.words.first().copied().unwrap_or("".into())
+    pub(crate) fn first(&self) -> &'p str {
+        self.words.first().copied().unwrap_or_default()
     }
 
-    pub(crate) fn words(&self) -> &[PoolStr] {
+    pub(crate) fn words(&self) -> &[&'p str] {
         &self.words
     }
 }
@@ -99,7 +115,7 @@ impl<'s, C: Configuration> Others<'s, C> {
 
     /// The other servers, and their settings.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (Place<'s>, &'s C::Server)> {
-        let servers = Server::main().into_iter().flat_map(Server::and_following);
+        let servers = self.here.main().into_iter().flat_map(Server::and_following);
         let others = servers.filter(|server| server.as_raw() != self.here.as_raw());
         others.filter_map(|server| Some((server.place(), server_settings::<C>(server)?)))
     }
@@ -114,7 +130,7 @@ pub(crate) enum Setter<C: Configuration> {
     Server(fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>),
     /// Where what other servers have declared counts as well.
     Declaration(Declare<C>),
-    Directory(fn(&mut C::Directory, &Arguments<'_>) -> Result<(), String>),
+    Directory(C::SetDirectory),
     /// A section: `open` before the directives inside it are read, `close` after.
     Section {
         open: fn(&mut C::Server, &Arguments<'_>) -> Result<(), String>,
@@ -168,7 +184,7 @@ unsafe extern "C" fn apply<C: Configuration>(
         let row = unsafe { (*parameters.cmd).cmd_data }.cast::<Directive<C>>();
         // SAFETY: `command` made it, from a row that is static.
         let row = unsafe { &*row };
-        // SAFETY: POOL: the configuration's pool, or the request's for `.htaccess`; settings made here live as long.
+        // SAFETY: POOL: the configuration's pool, or the request's for `.htaccess`; settings made here live no longer.
         let pool = unsafe { Pool::from_raw(parameters.pool) };
         if row.scope == Scope::Global {
             // SAFETY: the parameters are those of this call.
@@ -200,13 +216,15 @@ unsafe extern "C" fn apply<C: Configuration>(
                 // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
                 open(unsafe { &mut *settings }, &arguments)?;
                 let message = walk_section(parameters);
-                // SAFETY: as above; what the section's own directives borrowed is given back.
+                // SAFETY: the slot holds what `create_server` put there; what the section's own directives borrowed is given back.
                 close(unsafe { &mut *settings });
                 Ok(message)
             }
             Setter::Directory(set) => {
-                // SAFETY: `directory` is what `create_directory` returned for this section, which only this thread reads now.
-                set(unsafe { &mut *directory.cast::<C::Directory>() }, &arguments).map(|()| core::ptr::null())
+                // SAFETY: POOL: `directory` is what `create_directory` returned for this section, in the pool of the arguments;
+                // only this thread reads it now.
+                let settings = unsafe { &mut *directory.cast::<C::Directory<'_>>() };
+                C::set_directory(set, settings, &arguments).map(|()| core::ptr::null())
             }
         });
         match outcome {
@@ -258,16 +276,16 @@ fn arguments_of<'p, C: Configuration>(
 }
 
 /// What the sections that a request passed have said.
-pub(crate) fn directory_settings<'r, C: Configuration>(request: &Request<'r>) -> Option<&'r C::Directory> {
-    let settings = request.directory_config().cast::<C::Directory>();
-    // SAFETY: the slot is empty or holds what `create_directory` or `merge_directory` returned, which outlives the request.
+pub(crate) fn directory_settings<'r, C: Configuration>(request: &Request<'r>) -> Option<&'r C::Directory<'r>> {
+    let settings = request.directory_config().cast::<C::Directory<'r>>();
+    // SAFETY: POOL: the slot is empty or holds what `create_directory` or `merge_directory` returned, which outlives the request.
     unsafe { settings.as_ref() }
 }
 
 /// The settings of a server.
 pub(crate) fn server_settings<'s, C: Configuration>(server: Server<'s>) -> Option<&'s C::Server> {
     let settings = server.config().cast::<C::Server>();
-    // SAFETY: the slot is empty or holds what `create_server` or `merge_server` returned, which lives as long as the server.
+    // SAFETY: CONFIGURATION: the slot is empty or holds what `create_server` or `merge_server` returned, which lives as long as the server.
     unsafe { settings.as_ref() }
 }
 
@@ -275,10 +293,7 @@ pub(crate) fn server_settings<'s, C: Configuration>(server: Server<'s>) -> Optio
 /// directive of a server stands those of the main server, which would be met once more there.
 pub(crate) fn settings_of_all<'s, C: Configuration>(
     main: Server<'s>,
-) -> impl Iterator<Item = (Server<'s>, &'s C::Server)>
-where
-    C::Server: 's,
-{
+) -> impl Iterator<Item = (Server<'s>, &'s C::Server)> {
     let of_main = server_settings::<C>(main).map(core::ptr::from_ref);
     let all = main.and_following().filter_map(|server| Some((server, server_settings::<C>(server)?)));
     all.filter(move |(server, settings)| {
@@ -294,7 +309,7 @@ pub(crate) unsafe extern "C" fn create_directory<C: Configuration>(
     guard(core::ptr::null_mut(), || {
         // SAFETY: POOL.
         let pool = unsafe { Pool::from_raw(pool) };
-        core::ptr::from_mut(pool.alloc(C::Directory::default())).cast()
+        core::ptr::from_mut(pool.alloc(C::Directory::<'_>::default())).cast()
     })
 }
 
@@ -305,11 +320,11 @@ pub(crate) unsafe extern "C" fn merge_directory<C: Configuration>(
     inner: *mut c_void,
 ) -> *mut c_void {
     guard(outer, || {
-        // SAFETY: what `create_directory` or this function returned.
-        let outer_settings = unsafe { &*outer.cast::<C::Directory>() };
-        // SAFETY: as above.
-        let inner_settings = unsafe { &*inner.cast::<C::Directory>() };
-        // SAFETY: POOL: httpd drops the pool no earlier than the merged settings.
+        // SAFETY: POOL: what `create_directory` or this function returned, in a pool that outlives the merged settings.
+        let outer_settings = unsafe { &*outer.cast::<C::Directory<'_>>() };
+        // SAFETY: POOL: what `create_directory` or this function returned, in a pool that outlives the merged settings.
+        let inner_settings = unsafe { &*inner.cast::<C::Directory<'_>>() };
+        // SAFETY: POOL: httpd clears the pool no earlier than it forgets the merged settings.
         let pool = unsafe { Pool::from_raw(pool) };
         match C::merge_directory(pool, outer_settings, inner_settings) {
             Merged::Outer => outer,
@@ -342,7 +357,7 @@ pub(crate) unsafe extern "C" fn merge_server<C: Configuration>(
         let pool = unsafe { Pool::from_raw(pool) };
         // SAFETY: what `create_server` returned.
         let main = unsafe { &*main.cast::<C::Server>() };
-        // SAFETY: as above.
+        // SAFETY: what `create_server` returned.
         let host = unsafe { &*host.cast::<C::Server>() };
         let merged = C::merge_server(main, host);
         core::ptr::from_mut(pool.own(merged)).cast()

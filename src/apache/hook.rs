@@ -1,7 +1,8 @@
 //! Registration of hooks, and the C functions that httpd calls: each turns raw
 //! pointers into safe words once and lets no panic through.
 
-use super::{boundary::guard, pool::Pool, request::Request, server::Server, status::Status};
+use super::pool::{ConfigurationPool, Forked, Pool};
+use super::{boundary::guard, request::Request, server::Server, status::Status};
 use crate::ffi;
 use core::ffi::{c_char, c_int};
 
@@ -14,13 +15,13 @@ pub(crate) trait RequestHook {
 /// A function that httpd calls in a new child process.
 pub(crate) trait ChildHook {
     /// `pool` is cleared when the child leaves.
-    fn run(pool: Pool<'static>, server: Server<'static>);
+    fn run(child: Forked, pool: Pool<'static>, server: Server<'static>);
 }
 
 /// A function that httpd calls when a configuration has been read.
 pub(crate) trait ConfigHook {
     /// An error text stops start-up.
-    fn run(pool: Pool<'_>, server: Server<'static>) -> Result<(), String>;
+    fn run<'c>(configuration: ConfigurationPool<'c>, server: Server<'c>) -> Result<(), String>;
 }
 
 /// A function that httpd calls right before its first child is made, when all is ready for children: not at a graceful
@@ -32,7 +33,8 @@ pub(crate) trait BeforeChildrenHook {
 
 /// Functions that httpd calls in its parent when a child has been started, and when one has ended.
 pub(crate) trait ChildrenHook {
-    fn started();
+    /// `server` is the main one.
+    fn started(server: Server<'_>);
     fn ended(process: u32);
 }
 
@@ -65,8 +67,10 @@ unsafe extern "C" fn child_hook<H: ChildHook>(pool: *mut ffi::apr_pool_t, server
     guard((), || {
         // SAFETY: POOL: the pool of a child ends with the process.
         let pool = unsafe { Pool::from_raw(pool) };
-        // SAFETY: the main server of a child lives as long as the process.
-        H::run(pool, unsafe { Server::from_raw(server) });
+        // SAFETY: CONFIGURATION: a child of httpd, which reads no further configuration.
+        let child = unsafe { Forked::new() };
+        // SAFETY: CONFIGURATION: the main server of a child lives as long as the process.
+        H::run(child, pool, unsafe { Server::from_raw(server) });
     });
 }
 
@@ -77,11 +81,11 @@ unsafe extern "C" fn config_hook<H: ConfigHook>(
     server: *mut ffi::server_rec,
 ) -> c_int {
     guard(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
-        // SAFETY: POOL: the pool of the configuration.
-        let pool = unsafe { Pool::from_raw(pool) };
-        // SAFETY: the main server of the configuration that was just read: what is made of it ends with its pool.
+        // SAFETY: CONFIGURATION: the pool of the configuration that was just read; the hook works for any life of it.
+        let configuration = unsafe { ConfigurationPool::from_raw(pool) };
+        // SAFETY: CONFIGURATION: the main server of that configuration.
         let server = unsafe { Server::from_raw(server) };
-        match H::run(pool, server) {
+        match H::run(configuration, server) {
             Ok(()) => ffi::OK as c_int,
             Err(text) => {
                 super::log::server(Some(server), super::log::Level::Critical, &text);
@@ -105,7 +109,7 @@ unsafe extern "C" fn before_children_hook<H: BeforeChildrenHook>(
 }
 
 unsafe extern "C" fn child_status_hook<H: ChildrenHook>(
-    _server: *mut ffi::server_rec,
+    server: *mut ffi::server_rec,
     process: ffi::pid_t,
     _generation: ffi::ap_generation_t,
     _slot: c_int,
@@ -113,7 +117,8 @@ unsafe extern "C" fn child_status_hook<H: ChildrenHook>(
 ) {
     guard((), || {
         if status == ffi::MPM_CHILD_STARTED {
-            H::started();
+            // SAFETY: CONFIGURATION: the main server of the configuration that the child was made with.
+            H::started(unsafe { Server::from_raw(server) });
         } else if status == ffi::MPM_CHILD_EXITED
             && let Ok(process) = u32::try_from(process)
         {

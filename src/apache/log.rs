@@ -124,7 +124,7 @@ static OWNER: AtomicPtr<ffi::server_rec> = AtomicPtr::new(core::ptr::null_mut())
 /// whose logs are not for it. To be called while the process has one thread.
 pub(crate) fn belong_to(owner: Server<'static>) {
     OWNER.store(owner.as_raw(), Ordering::Relaxed);
-    for server in Server::main().into_iter().flat_map(Server::and_following) {
+    for server in owner.main().into_iter().flat_map(Server::and_following) {
         owner.log_for(server);
     }
 }

@@ -2,15 +2,29 @@
 //! processes, tells of their end.
 
 use super::boundary::guard;
+use super::pool::Forked;
 use super::server::Server;
 use crate::ffi;
+use crate::unix::fork;
 use core::ffi::{c_int, c_void};
+use nix::unistd::Pid;
 use parking_lot::Mutex;
 
 /// Called with the id of a process that has ended.
 pub(crate) type Ended = fn(i32);
 
 static ENDED: Mutex<Option<Ended>> = Mutex::new(None);
+
+/// Forks a process that is no child of the MPM. `body` is all that it does; what it returns is its exit status.
+///
+/// # Errors
+/// The system allows no further process.
+pub(crate) fn fork(body: impl FnOnce(Forked) -> i32) -> nix::Result<Pid> {
+    fork::fork(|| {
+        // SAFETY: CONFIGURATION: the new process leaves by `_exit` when `body` returns, with the pools as they are.
+        body(unsafe { Forked::new() })
+    })
+}
 
 /// Has `ended` called when the process ends, until [`forget`]. All processes share one function.
 pub(crate) fn watch(server: Server<'_>, process: i32, ended: Ended) {

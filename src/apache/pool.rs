@@ -2,11 +2,16 @@
 //!
 //! `'p` is the life of the pool. A value with `Drop` is given to the pool
 //! together with a cleanup, so it is dropped exactly when its memory goes.
+//!
+//! A configuration has a pool as well, and a life `'c` that is exact: what static memory keeps of it ([`Keep`]) is taken away
+//! before that pool is cleared. `tests/lifetimes.rs` shows what the compiler refuses.
 
 use crate::ffi;
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
+use parking_lot::Mutex;
 
 /// A pool of httpd that is alive for `'p`.
 #[derive(Clone, Copy)]
@@ -35,20 +40,21 @@ impl<'p> Pool<'p> {
     }
 
     /// Copies `text` into the pool.
-    pub(crate) fn text(self, text: &str) -> PoolStr {
-        // SAFETY: POOL; the source is readable for its own length.
-        let copy = unsafe { ffi::apr_pstrmemdup(self.as_raw(), text.as_ptr().cast(), text.len() as ffi::apr_size_t) };
-        PoolStr { start: copy.cast(), length: text.len() }
+    pub(crate) fn text(self, text: &str) -> &'p str {
+        let copy = self.slice(text.as_bytes());
+        // SAFETY: a copy of UTF-8.
+        unsafe { core::str::from_utf8_unchecked(copy) }
     }
 
-    /// Copies `items` into the pool.
-    pub(crate) fn slice<T: Copy>(self, items: &[T]) -> PoolSlice<T> {
+    /// Copies `items` into the pool. `Copy`: nothing is dropped with them.
+    pub(crate) fn slice<T: Copy>(self, items: &[T]) -> &'p [T] {
         const { assert!(align_of::<T>() <= 8, "pools align to 8 bytes") };
         // SAFETY: POOL.
         let start = unsafe { ffi::apr_palloc(self.as_raw(), size_of_val(items) as ffi::apr_size_t) }.cast::<T>();
         // SAFETY: the memory is ours, large enough, and aligned.
         unsafe { start.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
-        PoolSlice { start, length: items.len() }
+        // SAFETY: POOL: it holds that many values now, and nobody changes them.
+        unsafe { core::slice::from_raw_parts(start, items.len()) }
     }
 
     /// Moves a plain value into the pool. `Copy`: nothing is dropped with it.
@@ -62,8 +68,9 @@ impl<'p> Pool<'p> {
         unsafe { &mut *raw }
     }
 
-    /// Gives `value` to the pool, which drops it when it is cleared.
-    pub(crate) fn own<T>(self, value: T) -> &'p mut T {
+    /// Gives `value` to the pool, which drops it when it is cleared. `'static`: the value borrows nothing, since nothing
+    /// else would tell whether what it borrows is still there at that time.
+    pub(crate) fn own<T: 'static>(self, value: T) -> &'p mut T {
         let raw = Box::into_raw(Box::new(value));
         // SAFETY: POOL; the cleanup matches the type, and runs once, when the pool is cleared.
         unsafe {
@@ -92,113 +99,105 @@ impl<'p> Pool<'p> {
     }
 }
 
-/// Text in a pool, for settings that live in the same pool and are copied about with it.
-///
-/// Settings never outlive their pool (POOL), so the text is borrowed through them.
+/// The life of a configuration. It is exact: neither a longer nor a shorter one can be taken for it, so that a value whose
+/// type speaks of `'c` borrows from that configuration and not from something that ends before it.
 #[derive(Clone, Copy)]
-pub(crate) struct PoolStr {
-    start: *const u8,
-    length: usize,
-}
+pub(crate) struct Life<'c>(PhantomData<fn(&'c ()) -> &'c ()>);
 
-// SAFETY: the text never changes.
-unsafe impl Send for PoolStr {}
-// SAFETY: the text never changes.
-unsafe impl Sync for PoolStr {}
-
-impl PoolStr {
-    /// The text between `prefix` and `suffix`, if it has both.
-    pub(crate) fn between(self, prefix: &str, suffix: &str) -> Option<Self> {
-        let inner = self.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        Some(Self { start: inner.as_ptr(), length: inner.len() })
-    }
-
-    /// The texts before and after the first `separator`.
-    pub(crate) fn split_once(self, separator: char) -> Option<(Self, Self)> {
-        let (before, after) = str::split_once(&self, separator)?;
-        let part = |text: &str| Self { start: text.as_ptr(), length: text.len() };
-        Some((part(before), part(after)))
-    }
-}
-
-impl core::ops::Deref for PoolStr {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        // SAFETY: POOL: made from a text of that length, in a pool that outlives the settings that hold this.
-        let bytes = unsafe { core::slice::from_raw_parts(self.start, self.length) };
-        // SAFETY: made from UTF-8.
-        unsafe { core::str::from_utf8_unchecked(bytes) }
-    }
-}
-
-/// Values in a pool, as [`PoolStr`] is text in one.
+/// The pool of a configuration, which lives for exactly `'c`.
 #[derive(Clone, Copy)]
-pub(crate) struct PoolSlice<T> {
-    start: *const T,
-    length: usize,
+pub(crate) struct ConfigurationPool<'c> {
+    pool: Pool<'c>,
+    life: Life<'c>,
 }
 
-impl<T> core::ops::Deref for PoolSlice<T> {
-    type Target = [T];
+impl<'c> ConfigurationPool<'c> {
+    /// # Safety
+    /// POOL: `raw` is the pool of a configuration, and `'c` is the life of that configuration: a parameter of the function
+    /// that this is passed to.
+    pub(super) unsafe fn from_raw(raw: *mut ffi::apr_pool_t) -> Self {
+        // SAFETY: POOL: as this function's contract has it.
+        let pool = unsafe { Pool::from_raw(raw) };
+        Self { pool, life: Life(PhantomData) }
+    }
 
-    fn deref(&self) -> &[T] {
-        // SAFETY: POOL: made from that many values, in a pool that outlives the settings that hold this.
-        unsafe { core::slice::from_raw_parts(self.start, self.length) }
+    /// The pool, for what is not kept: a borrow of this value is shorter than `'c`.
+    pub(crate) fn pool(&self) -> Pool<'_> {
+        self.pool
+    }
+
+    pub(crate) fn life(self) -> Life<'c> {
+        self.life
+    }
+
+    /// Keeps `value` in `place` until the configuration goes ([`OfConfiguration::end`]). A value that is there already is
+    /// dropped.
+    pub(crate) fn keep<K: OfConfiguration>(self, place: &'static Keep<K>, value: K::Of<'c>) {
+        *place.0.lock() = Some(forget_life::<K>(value));
+        self.pool.on_clear(move || {
+            let kept = place.0.lock().take();
+            if let Some(kept) = kept {
+                K::end(kept);
+            }
+        });
     }
 }
 
-impl<T> From<&'static [T]> for PoolSlice<T> {
-    fn from(items: &'static [T]) -> Self {
-        Self { start: items.as_ptr(), length: items.len() }
+/// A type that may borrow from a configuration.
+pub(crate) trait OfConfiguration: 'static {
+    type Of<'c>;
+
+    /// What is done with a kept value when its configuration goes.
+    fn end(kept: Self::Of<'_>) {
+        drop(kept);
     }
 }
 
-impl<T: PartialEq> PartialEq for PoolSlice<T> {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
+/// A place in static memory for a value that borrows from the configuration. [`ConfigurationPool::keep`] fills it, and
+/// whoever looks is lent the value for a life that only the configuration has.
+pub(crate) struct Keep<K: OfConfiguration>(Mutex<Option<K::Of<'static>>>);
+
+impl<K: OfConfiguration> Keep<K> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Lends what is kept to `look`.
+    pub(crate) fn with<R>(&self, look: impl for<'c> FnOnce(Life<'c>, Option<&mut K::Of<'c>>) -> R) -> R {
+        let mut place = self.0.lock();
+        let kept = place.as_mut().map(|kept| {
+            let kept = core::ptr::from_mut(kept).cast::<K::Of<'_>>();
+            // SAFETY: CONFIGURATION: the place is emptied before the configuration goes, and `look` knows nothing of how long
+            // that is: it can neither keep a part of the value nor put anything shorter in.
+            unsafe { &mut *kept }
+        });
+        look(Life(PhantomData), kept)
     }
 }
 
-impl<T: Eq> Eq for PoolSlice<T> {}
-
-impl<T: core::fmt::Debug> core::fmt::Debug for PoolSlice<T> {
-    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Debug::fmt(&**self, formatter)
-    }
+/// The same value, which static memory can hold.
+fn forget_life<K: OfConfiguration>(value: K::Of<'_>) -> K::Of<'static> {
+    let value = ManuallyDrop::new(value);
+    // SAFETY: CONFIGURATION: the type is the same but for a lifetime, and the value is moved, not copied. Callers let nobody
+    // see it for longer than the configuration lives.
+    unsafe { core::mem::transmute_copy(&*value) }
 }
 
-impl From<&'static str> for PoolStr {
-    fn from(text: &'static str) -> Self {
-        Self { start: text.as_ptr(), length: text.len() }
+/// A process that was forked from httpd's parent: a child process of httpd, the supervisor, or a daemon process. It exits
+/// with the configuration that it was forked with.
+#[derive(Clone, Copy)]
+pub(crate) struct Forked(());
+
+impl Forked {
+    /// # Safety
+    /// CONFIGURATION: this process was forked after the configuration was read, and never clears its pool.
+    pub(super) unsafe fn new() -> Self {
+        Self(())
     }
-}
 
-#[cfg(test)]
-impl PoolStr {
-    /// Text that is made up while a test runs, where there is no pool.
-    pub(crate) fn leaked(text: &str) -> Self {
-        Self::from(&*text.to_owned().leak())
-    }
-}
-
-impl PartialEq for PoolStr {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for PoolStr {}
-
-impl core::fmt::Debug for PoolStr {
-    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Debug::fmt(&**self, formatter)
-    }
-}
-
-impl core::fmt::Display for PoolStr {
-    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        formatter.write_str(self)
+    /// What borrows from the configuration lasts as long as this process.
+    pub(crate) fn lasting<'c, K: OfConfiguration>(self, _: Life<'c>, value: K::Of<'c>) -> K::Of<'static> {
+        forget_life::<K>(value)
     }
 }
 

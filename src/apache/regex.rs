@@ -2,15 +2,26 @@
 
 use super::pool::Pool;
 use crate::ffi;
-use core::ptr::NonNull;
+use std::ffi::CString;
 
 /// As many groups as `$0` to `$9` can name.
 const GROUPS: usize = 10;
 
-/// A compiled expression, kept by settings that live in the same pool (POOL).
-#[derive(Clone, Copy)]
+/// A compiled expression.
 pub(crate) struct Regex {
-    raw: NonNull<ffi::ap_regex_t>,
+    raw: ffi::ap_regex_t,
+}
+
+// SAFETY: a compiled expression never changes, and a match keeps what it needs for itself.
+unsafe impl Send for Regex {}
+// SAFETY: a compiled expression never changes, and a match keeps what it needs for itself.
+unsafe impl Sync for Regex {}
+
+impl Drop for Regex {
+    fn drop(&mut self) {
+        // SAFETY: `compile` has made it, and nothing uses it any more.
+        unsafe { ffi::ap_regfree(&mut self.raw) };
+    }
 }
 
 /// Where an expression matched: offsets of the whole and of its groups.
@@ -20,20 +31,21 @@ pub(crate) struct Match {
 
 impl Regex {
     /// Compiles a case-sensitive extended expression; `None` if it is no expression.
-    pub(crate) fn compile(pool: Pool<'_>, pattern: &[u8]) -> Option<Self> {
-        let pattern = pool.c_string(pattern);
-        // SAFETY: POOL; the pattern is a string of the pool.
-        let raw = unsafe { ffi::ap_pregcomp(pool.as_raw(), pattern, 0) };
-        NonNull::new(raw).map(|raw| Self { raw })
+    pub(crate) fn compile(pattern: &str) -> Option<Self> {
+        let pattern = CString::new(pattern).ok()?;
+        // SAFETY: all zeroes is a valid ap_regex_t, which ap_regcomp fills in.
+        let mut raw: ffi::ap_regex_t = unsafe { core::mem::zeroed() };
+        // SAFETY: the record is ours; a C string. Where it fails there is nothing to free.
+        let status = unsafe { ffi::ap_regcomp(&mut raw, pattern.as_ptr(), 0) };
+        (status == 0).then_some(Self { raw })
     }
 
     /// Matches anywhere in `subject`; `pool` holds what the match needs meanwhile.
-    pub(crate) fn find(self, pool: Pool<'_>, subject: &[u8]) -> Option<Match> {
+    pub(crate) fn find(&self, pool: Pool<'_>, subject: &[u8]) -> Option<Match> {
         let subject = pool.c_string(subject);
         let mut groups = [ffi::ap_regmatch_t { rm_so: -1, rm_eo: -1 }; GROUPS];
         // SAFETY: POOL; the array has as many groups as it says.
-        let status =
-            unsafe { ffi::ap_regexec(self.raw.as_ptr(), subject, GROUPS as ffi::apr_size_t, groups.as_mut_ptr(), 0) };
+        let status = unsafe { ffi::ap_regexec(&self.raw, subject, GROUPS as ffi::apr_size_t, groups.as_mut_ptr(), 0) };
         (status == 0).then_some(Match { groups })
     }
 }

@@ -1,14 +1,14 @@
 //! `server_rec`: the main server or a virtual host.
 
 use super::bytes;
-use super::pool::{Pool, PoolStr};
+use super::pool::Pool;
 use crate::ffi;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::os::fd::BorrowedFd;
 
-/// A server that is alive for `'s`.
+/// A server that is alive for `'s`: as long as its configuration, or as the request that it is asked of.
 #[derive(Clone, Copy)]
 pub(crate) struct Server<'s> {
     raw: NonNull<ffi::server_rec>,
@@ -23,21 +23,21 @@ pub(crate) struct Place<'s> {
     pub(crate) name: Option<&'s [u8]>,
 }
 
-// SAFETY: httpd does not change a server once it is configured.
+// SAFETY: CONFIGURATION: httpd does not change a server once it is configured.
 unsafe impl Send for Server<'_> {}
-// SAFETY: as above.
+// SAFETY: CONFIGURATION: httpd does not change a server once it is configured.
 unsafe impl Sync for Server<'_> {}
 
 impl<'s> Server<'s> {
-    /// The main server of the configuration that is in force, or being read.
-    pub(crate) fn main() -> Option<Self> {
+    /// The main server of the configuration that this one is part of.
+    pub(super) fn main(self) -> Option<Self> {
         // SAFETY: httpd sets this before it applies directives, and as long as it has only one thread.
         let raw = NonNull::new(unsafe { ffi::ap_server_conf })?;
         Some(Self { raw, life: PhantomData })
     }
 
     /// # Safety
-    /// `raw` is a server of the running configuration, which outlives `'s`.
+    /// CONFIGURATION: `raw` is a server of a configuration that outlives `'s`.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::server_rec) -> Self {
         // SAFETY: httpd never hands out a null server.
         let raw = unsafe { NonNull::new_unchecked(raw) };
@@ -74,9 +74,9 @@ impl<'s> Server<'s> {
     pub(crate) fn place(self) -> Place<'s> {
         // SAFETY: the server is alive.
         let is_virtual = unsafe { (*self.as_raw()).is_virtual } != 0;
-        // SAFETY: as above.
+        // SAFETY: the server is alive.
         let name = unsafe { (*self.as_raw()).server_hostname };
-        // SAFETY: its strings live as long.
+        // SAFETY: CONFIGURATION: its strings live as long.
         Place { is_virtual, name: unsafe { bytes(name) } }
     }
 
@@ -100,7 +100,7 @@ impl<'s> Server<'s> {
         let mut descriptor = -1;
         // SAFETY: the log is open as long as the server is in use.
         let status = unsafe { ffi::apr_os_file_get(&mut descriptor, file.as_ptr()) };
-        // SAFETY: as above.
+        // SAFETY: the log is open as long as the server is in use.
         (status == 0 && descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
     }
 
@@ -112,39 +112,40 @@ impl<'s> Server<'s> {
         unsafe { (*other.as_raw()).error_log = log };
     }
 
+    /// The text of the `Server` header, by `ServerTokens`.
+    pub(crate) fn banner(self) -> &'s [u8] {
+        // SAFETY: a plain query.
+        let text = unsafe { ffi::ap_get_server_banner() };
+        // SAFETY: CONFIGURATION: kept by httpd for the life of the configuration, which this server is part of.
+        unsafe { bytes(text) }.unwrap_or_default()
+    }
+
     /// `ServerAdmin`.
     pub(crate) fn admin(self) -> Option<&'s [u8]> {
         // SAFETY: the server is alive.
         let admin = unsafe { (*self.as_raw()).server_admin };
-        // SAFETY: its strings live as long.
+        // SAFETY: CONFIGURATION: its strings live as long.
         unsafe { bytes(admin) }
     }
 }
 
 /// `path` as a path from the root: what is relative begins at `ServerRoot`. `None` if httpd makes no path of it.
-pub(crate) fn below_root(pool: Pool<'_>, path: &str) -> Option<PoolStr> {
+pub(crate) fn below_root(pool: Pool<'_>, path: &str) -> Option<String> {
     let path = pool.c_string(path.as_bytes());
     // SAFETY: POOL; a C string.
     let found = unsafe { ffi::ap_server_root_relative(pool.as_raw(), path) };
     // SAFETY: POOL: null, or a C string in the pool.
     let found = unsafe { bytes(found) }?;
-    core::str::from_utf8(found).ok().map(|found| pool.text(found))
-}
-
-/// The text of the `Server` header, by `ServerTokens`.
-pub(crate) fn banner() -> &'static [u8] {
-    // SAFETY: a plain query.
-    let text = unsafe { ffi::ap_get_server_banner() };
-    // SAFETY: kept by httpd for the life of the configuration.
-    unsafe { bytes(text) }.unwrap_or_default()
+    core::str::from_utf8(found).ok().map(str::to_owned)
 }
 
 /// The full description of the server, whatever `ServerTokens` says.
-pub(crate) fn description() -> &'static [u8] {
+pub(crate) fn description() -> String {
     // SAFETY: a plain query.
     let text = unsafe { ffi::ap_get_server_description() };
-    // SAFETY: kept by httpd for the life of the configuration.
-    unsafe { bytes(text) }.unwrap_or_default()
+    // SAFETY: CONFIGURATION: kept by httpd for the life of the configuration, and copied at once.
+    let text = unsafe { bytes(text) }.unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// When httpd was built.

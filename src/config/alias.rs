@@ -2,34 +2,40 @@
 
 use super::group_name::{CallableName, GroupName};
 use super::values::flag;
-use crate::apache::{
-    directive::Arguments,
-    pool::{Pool, PoolStr},
-    regex::Regex,
-};
+use crate::apache::{directive::Arguments, pool::Pool, regex::Regex};
 
-/// What an alias says besides its target; `None` leaves it to the directives.
+/// What an alias says besides its target; `None` leaves it to the directives. `T` is the text, as in [`GroupName`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AliasOptions {
-    pub(crate) process_group: Option<GroupName>,
-    pub(crate) application_group: Option<GroupName>,
-    pub(crate) callable_object: Option<CallableName>,
+pub(crate) struct AliasOptions<T> {
+    pub(crate) process_group: Option<GroupName<T>>,
+    pub(crate) application_group: Option<GroupName<T>>,
+    pub(crate) callable_object: Option<CallableName<T>>,
     pub(crate) pass_authorization: Option<bool>,
 }
 
+impl<T> AliasOptions<T> {
+    /// The same options with their texts kept in another way.
+    pub(crate) fn map<'a, U>(&'a self, keep: impl Fn(&'a T) -> U) -> AliasOptions<U> {
+        AliasOptions {
+            process_group: self.process_group.as_ref().map(|name| name.map(&keep)),
+            application_group: self.application_group.as_ref().map(|name| name.map(&keep)),
+            callable_object: self.callable_object.as_ref().map(|name| name.map(&keep)),
+            pass_authorization: self.pass_authorization,
+        }
+    }
+}
+
 /// How an alias recognises a URL.
-#[derive(Clone, Copy)]
 enum Pattern {
-    Prefix(PoolStr),
+    Prefix(String),
     Expression(Regex),
 }
 
 /// One `WSGIScriptAlias` or `WSGIScriptAliasMatch`.
-#[derive(Clone, Copy)]
 pub(crate) struct ScriptAlias {
     pattern: Pattern,
-    target: PoolStr,
-    pub(crate) options: AliasOptions,
+    target: String,
+    pub(crate) options: AliasOptions<String>,
 }
 
 impl ScriptAlias {
@@ -39,7 +45,7 @@ impl ScriptAlias {
     /// An option that is unknown or has a bad value.
     pub(crate) fn prefix(arguments: &Arguments<'_>) -> Result<Self, String> {
         let (path, target, options) = parts(arguments)?;
-        Ok(Self { pattern: Pattern::Prefix(path), target, options })
+        Ok(Self { pattern: Pattern::Prefix(path.to_owned()), target, options })
     }
 
     /// `WSGIScriptAliasMatch expression target [options]`.
@@ -48,7 +54,7 @@ impl ScriptAlias {
     /// As for [`Self::prefix`], and an expression that does not compile.
     pub(crate) fn expression(arguments: &Arguments<'_>) -> Result<Self, String> {
         let (text, target, options) = parts(arguments)?;
-        let expression = Regex::compile(arguments.pool, text.as_bytes())
+        let expression = Regex::compile(text)
             .ok_or_else(|| format!("'{text}' does not compile; expected a regular expression (PCRE)"))?;
         Ok(Self { pattern: Pattern::Expression(expression), target, options })
     }
@@ -60,18 +66,18 @@ impl ScriptAlias {
     }
 
     /// The target, unless it depends on the URL.
-    pub(crate) fn fixed_target(&self) -> Option<PoolStr> {
+    pub(crate) fn fixed_target(&self) -> Option<&str> {
         let depends = matches!(self.pattern, Pattern::Expression(_)) && self.target.contains('$');
-        (!depends).then_some(self.target)
+        (!depends).then_some(&*self.target)
     }
 
     /// What `uri` (decoded, beginning with a slash) stands for, if this alias matches it.
     pub(crate) fn locate(&self, pool: Pool<'_>, uri: &[u8]) -> Option<Location> {
-        match self.pattern {
+        match &self.pattern {
             Pattern::Prefix(path) => {
                 let matched = prefix_length(path.as_bytes(), uri)?;
                 // An alias of `/` alone keeps the slash, so that the rest is path info of the script.
-                let rest = if &*path == "/" { uri } else { &uri[matched..] };
+                let rest = if path == "/" { uri } else { &uri[matched..] };
                 Some(Location::new(self.target.as_bytes(), rest))
             }
             Pattern::Expression(expression) => {
@@ -114,29 +120,29 @@ impl Location {
     }
 }
 
-fn parts(arguments: &Arguments<'_>) -> Result<(PoolStr, PoolStr, AliasOptions), String> {
+fn parts<'p>(arguments: &Arguments<'p>) -> Result<(&'p str, String, AliasOptions<String>), String> {
     let [path, target, options @ ..] = arguments.words() else {
         return Err("expected a URL path and a script".into());
     };
-    Ok((*path, *target, parse_options(options)?))
+    Ok((path, (*target).to_owned(), parse_options(options)?.map(|text| (*text).to_owned())))
 }
 
 /// # Errors
 /// An option that is unknown or has a bad value.
-pub(super) fn parse_options(words: &[PoolStr]) -> Result<AliasOptions, String> {
+pub(super) fn parse_options<'p>(words: &[&'p str]) -> Result<AliasOptions<&'p str>, String> {
     let mut options = AliasOptions::default();
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| unexpected(word))?;
         if value.is_empty() {
             return Err(format!("'{word}' has no value; expected {name}=VALUE"));
         }
-        match &*name {
+        match name {
             "process-group" => options.process_group = Some(GroupName::parse(value)),
             "application-group" => options.application_group = Some(GroupName::parse(value)),
             // Never expanded here: `%{...}` names an attribute that no script has.
             "callable-object" => options.callable_object = Some(CallableName::Literal(value)),
             "pass-authorization" => {
-                options.pass_authorization = Some(flag(&value).map_err(|error| format!("{name}: {error}"))?);
+                options.pass_authorization = Some(flag(value).map_err(|error| format!("{name}: {error}"))?);
             }
             _ => return Err(unexpected(word)),
         }
@@ -226,11 +232,8 @@ mod tests {
 
     #[test]
     fn options_are_parsed_and_the_last_wins() {
-        let options = parse_options(&[
-            "application-group=%{GLOBAL}".into(),
-            "pass-authorization=On".into(),
-            "pass-authorization=Off".into(),
-        ]);
+        let options =
+            parse_options(&["application-group=%{GLOBAL}", "pass-authorization=On", "pass-authorization=Off"]);
         let options = options.expect("valid options");
         assert_eq!(options.application_group, Some(GroupName::Global));
         assert_eq!(options.pass_authorization, Some(false));
@@ -239,19 +242,19 @@ mod tests {
     #[test]
     fn an_unknown_option_is_named() {
         for word in ["script-reloading=On", "Process-Group=x", "lonely"] {
-            let message = parse_options(&[word.into()]).expect_err("not an option");
+            let message = parse_options(&[word]).expect_err("not an option");
             assert!(message.contains(word) && message.contains("expected"), "{message}");
         }
     }
 
     #[test]
     fn an_option_needs_a_value() {
-        assert!(parse_options(&["callable-object=".into()]).is_err());
-        assert!(parse_options(&["pass-authorization=yes".into()]).is_err());
+        assert!(parse_options(&["callable-object="]).is_err());
+        assert!(parse_options(&["pass-authorization=yes"]).is_err());
     }
 
-    fn parse(words: &[String]) -> Result<AliasOptions, String> {
-        parse_options(&words.iter().map(|word| PoolStr::leaked(word)).collect::<Vec<_>>())
+    fn parse(words: &[String]) -> Result<AliasOptions<&str>, String> {
+        parse_options(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Each run of slashes as one slash.
@@ -309,7 +312,7 @@ mod tests {
             names in prop::collection::vec(("process-group|application-group|callable-object", "[!-~\u{e4}]{1,8}"), 0..6)
         ) {
             let words: Vec<_> = names.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let last = |name: &str| names.iter().rfind(|(given, _)| given == name).map(|(_, value)| PoolStr::leaked(value));
+            let last = |name: &str| names.iter().rfind(|(given, _)| given == name).map(|(_, value)| &**value);
             prop_assert_eq!(parse(&words), Ok(AliasOptions {
                 process_group: last("process-group").map(GroupName::parse),
                 application_group: last("application-group").map(GroupName::parse),

@@ -3,29 +3,28 @@
 
 use super::group_name::GroupName;
 use crate::apache::directive::Arguments;
-use crate::apache::pool::PoolStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// One such script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ControlScript {
-    pub(crate) path: PoolStr,
+pub(crate) struct ControlScript<'p> {
+    pub(crate) path: &'p str,
     /// Never `%{RESOURCE}` or a variable: there is no application yet that could be meant.
-    pub(crate) application_group: GroupName,
+    pub(crate) application_group: GroupName<&'p str>,
 }
 
-impl ControlScript {
+impl<'p> ControlScript<'p> {
     /// `path [application-group=NAME]`.
     ///
     /// # Errors
     /// An option that is unknown or has no value.
-    pub(crate) fn parse(arguments: &Arguments<'_>) -> Result<Self, String> {
+    pub(crate) fn parse(arguments: &Arguments<'p>) -> Result<Self, String> {
         let script = Self::of_words(arguments.words())?;
         SEEN.store(true, Ordering::Relaxed);
         Ok(script)
     }
 
-    fn of_words(words: &[PoolStr]) -> Result<Self, String> {
+    fn of_words(words: &[&'p str]) -> Result<Self, String> {
         let [path, options @ ..] = words else { return Err("expected a script".into()) };
         let mut application_group = GroupName::Global;
         for word in options {
@@ -33,16 +32,16 @@ impl ControlScript {
                 Some((_, value)) if value.is_empty() => {
                     return Err(format!("'{word}' has no value; expected application-group=NAME"));
                 }
-                Some((name, value)) if &*name == "application-group" => application_group = plain(value),
+                Some((name, value)) if name == "application-group" => application_group = plain(value),
                 _ => return Err(format!("'{word}' is not an option; expected application-group=")),
             }
         }
-        Ok(Self { path: *path, application_group })
+        Ok(Self { path, application_group })
     }
 }
 
 /// The tokens that make sense without an application; all others are names.
-fn plain(value: PoolStr) -> GroupName {
+fn plain(value: &str) -> GroupName<&str> {
     match GroupName::parse(value) {
         name @ (GroupName::Global | GroupName::Server | GroupName::Host) => name,
         GroupName::Resource | GroupName::Variable { .. } | GroupName::Literal(_) => GroupName::Literal(value),
@@ -74,14 +73,14 @@ pub(crate) fn is_any_configured() -> bool {
 mod tests {
     use super::*;
 
-    fn parse(words: &[&'static str]) -> Result<ControlScript, String> {
-        ControlScript::of_words(&words.iter().map(|word| PoolStr::from(*word)).collect::<Vec<_>>())
+    fn parse<'p>(words: &[&'p str]) -> Result<ControlScript<'p>, String> {
+        ControlScript::of_words(words)
     }
 
     #[test]
     fn the_main_interpreter_is_the_default() {
         let script = parse(&["/srv/auth.wsgi"]).expect("a script");
-        assert_eq!((&*script.path, script.application_group), ("/srv/auth.wsgi", GroupName::Global));
+        assert_eq!((script.path, script.application_group), ("/srv/auth.wsgi", GroupName::Global));
     }
 
     #[test]
@@ -89,9 +88,9 @@ mod tests {
         for (value, expected) in [
             ("application-group=%{SERVER}", GroupName::Server),
             ("application-group=%{HOST}", GroupName::Host),
-            ("application-group=%{RESOURCE}", GroupName::Literal("%{RESOURCE}".into())),
-            ("application-group=%{ENV:X}", GroupName::Literal("%{ENV:X}".into())),
-            ("application-group=auth", GroupName::Literal("auth".into())),
+            ("application-group=%{RESOURCE}", GroupName::Literal("%{RESOURCE}")),
+            ("application-group=%{ENV:X}", GroupName::Literal("%{ENV:X}")),
+            ("application-group=auth", GroupName::Literal("auth")),
         ] {
             assert_eq!(parse(&["/p", value]).expect("a script").application_group, expected);
         }

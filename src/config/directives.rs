@@ -11,14 +11,14 @@ use super::inert;
 use super::process_group::{self, ProcessGroup};
 use super::python_home;
 use super::server::ServerSettings;
-use super::settings::DirectorySettings;
 use super::telemetry::{self, TelemetryOptions, TelemetryService};
 use super::trusted_proxies::{self, TrustedProxies};
 use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds, seconds};
-use crate::apache::directive::{Arguments, Declare, Directive, Others, Scope, Setter, Words};
+use crate::apache::directive::{Arguments, Configuration, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
+use std::sync::Arc;
 
-type SetDirectory = fn(&mut DirectorySettings, &Arguments<'_>) -> Result<(), String>;
+type SetDirectory = <WsgiConfiguration as Configuration>::SetDirectory;
 type SetServer = fn(&mut ServerSettings, &Arguments<'_>) -> Result<(), String>;
 
 const fn directory(
@@ -78,59 +78,59 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
 
     global(c"WSGISocketPrefix", |s, a| s.start_up.set_socket_prefix(a),
         c"what the paths of the sockets of daemon processes begin with, from the root or from ServerRoot"),
-    global(c"WSGISocketRotation", |s, a| { s.start_up.keep_socket_names = !flag(&a.first())?; Ok(()) },
+    global(c"WSGISocketRotation", |s, a| { s.start_up.keep_socket_names = !flag(a.first())?; Ok(()) },
         c"On or Off, without effect: sockets have other names after each restart"),
-    global(c"WSGIAcceptMutex", |s, a| { s.start_up.accept_mutex = AcceptMutex::parse(&a.first())?; Ok(()) },
+    global(c"WSGIAcceptMutex", |s, a| { s.start_up.accept_mutex = AcceptMutex::parse(a.first())?; Ok(()) },
         c"default or the name of a mutex, without effect: no two processes share a socket"),
-    global(c"WSGIDrainTime", |s, a| { s.start_up.drain_time = seconds(&a.first())?; Ok(()) },
+    global(c"WSGIDrainTime", |s, a| { s.start_up.drain_time = seconds(a.first())?; Ok(()) },
         c"a number of seconds for which httpd serves on after apachectl graceful-stop while wsgi-health is not ready, 0 for none"),
-    global(c"WSGIStatusQuery", |s, a| { s.start_up.status_query = flag(&a.first())?; Ok(()) },
+    global(c"WSGIStatusQuery", |s, a| { s.start_up.status_query = flag(a.first())?; Ok(()) },
         c"On or Off: whether wsgi-status shows the query strings of running requests"),
-    global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(&a.first())?; Ok(()) },
+    global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(a.first())?; Ok(()) },
         c"On or Off: whether applications may ask for the metrics of httpd"),
-    global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service)?); Ok(()) },
+    global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service.as_ref())?); Ok(()) },
         c"unix:/path of the socket that metrics are reported to, and interval=SECONDS"),
-    global(c"WSGISlowRequests", |s, a| { s.start_up.telemetry.slow_requests = telemetry::slow_requests(&a.first())?; Ok(()) },
+    global(c"WSGISlowRequests", |s, a| { s.start_up.telemetry.slow_requests = telemetry::slow_requests(a.first())?; Ok(()) },
         c"a number of seconds from which on a request is reported as slow, 0 for none"),
     global_list(c"WSGITelemetryOptions", |s, a| { s.start_up.telemetry.options = TelemetryOptions::parse(a.words(), s.start_up.telemetry.options)?; Ok(()) },
         c"CaptureUserAgent (with + or - or without), None or All"),
 
-    global(c"WSGIFreeThreading", |s, a| s.start_up.set_free_threading(flag(&a.first())?),
+    global(c"WSGIFreeThreading", |s, a| s.start_up.set_free_threading(flag(a.first())?),
         c"On or Off: whether Python runs without its GIL"),
-    global(c"WSGIFreeThreadingAudit", |s, a| { s.start_up.audit = Audit::parse(&a.first())?; Ok(()) },
+    global(c"WSGIFreeThreadingAudit", |s, a| { s.start_up.audit = Audit::parse(a.first())?; Ok(()) },
         c"Log, Strict or Off: what happens to extension modules that are not declared safe without the GIL"),
-    global(c"WSGIPerInterpreterGIL", |s, a| s.start_up.set_per_interpreter_gil(flag(&a.first())?),
+    global(c"WSGIPerInterpreterGIL", |s, a| s.start_up.set_per_interpreter_gil(flag(a.first())?),
         c"On or Off: whether sub-interpreters have a GIL of their own"),
-    global(c"WSGISwitchInterval", |s, a| { s.start_up.interpreters.here().switch_interval = Some(positive_seconds(&a.first())?); Ok(()) },
+    global(c"WSGISwitchInterval", |s, a| { s.start_up.interpreters.here().switch_interval = Some(positive_seconds(a.first())?); Ok(()) },
         c"a number of seconds after which a thread gives up the GIL"),
 
-    global(c"WSGIPythonHome", |s, a| { python_home::check(&a.first())?; s.start_up.python_home = Some(a.first()); Ok(()) },
+    global(c"WSGIPythonHome", |s, a| { python_home::check(a.first())?; s.start_up.python_home = Some(a.first().to_owned()); Ok(()) },
         c"the root of a Python installation or virtual environment"),
-    global(c"WSGIPythonPath", |s, a| { s.start_up.interpreters.here().python_path = Some(a.first()); Ok(()) },
+    global(c"WSGIPythonPath", |s, a| { s.start_up.interpreters.here().python_path = Some(a.first().to_owned()); Ok(()) },
         c"directories for sys.path, separated by colons"),
-    global(c"WSGIPythonEggs", |s, a| { s.start_up.python_eggs = Some(a.first()); Ok(()) },
+    global(c"WSGIPythonEggs", |s, a| { s.start_up.python_eggs = Some(a.first().to_owned()); Ok(()) },
         c"the directory that eggs are unpacked into"),
-    global(c"WSGIPythonOptimize", |s, a| { s.start_up.python_optimize = leading_number(&a.first()); Ok(()) },
+    global(c"WSGIPythonOptimize", |s, a| { s.start_up.python_optimize = leading_number(a.first()); Ok(()) },
         c"a level of optimisation, as python -O counts them"),
-    global(c"WSGIPythonWarnings", |s, a| { s.start_up.python_warnings.push(a.first()); Ok(()) },
+    global(c"WSGIPythonWarnings", |s, a| { s.start_up.python_warnings.push(a.first().to_owned()); Ok(()) },
         c"a filter for warnings, as python -W takes it"),
-    global(c"WSGIPythonHashSeed", |s, a| { s.start_up.python_hash_seed = Some(HashSeed::parse(&a.first())?); Ok(()) },
+    global(c"WSGIPythonHashSeed", |s, a| { s.start_up.python_hash_seed = Some(HashSeed::parse(a.first())?); Ok(()) },
         c"random, or a number that seeds hash()"),
-    global(c"WSGIDontWriteBytecode", |s, a| { s.start_up.dont_write_bytecode = flag(&a.first())?; Ok(()) },
+    global(c"WSGIDontWriteBytecode", |s, a| { s.start_up.dont_write_bytecode = flag(a.first())?; Ok(()) },
         c"On or Off: whether .pyc files are left unwritten"),
-    global(c"WSGIDestroyInterpreter", |s, a| { s.start_up.keep_interpreters = !flag(&a.first())?; Ok(()) },
+    global(c"WSGIDestroyInterpreter", |s, a| { s.start_up.keep_interpreters = !flag(a.first())?; Ok(()) },
         c"On or Off: whether interpreters are taken down when a process ends"),
-    global(c"WSGICaseSensitivity", |s, a| { s.start_up.case_insensitive = !flag(&a.first())?; Ok(()) },
+    global(c"WSGICaseSensitivity", |s, a| { s.start_up.case_insensitive = !flag(a.first())?; Ok(()) },
         c"On or Off: whether file names differ by case"),
-    global(c"WSGIRestrictEmbedded", |s, a| { s.start_up.set_restrict_embedded(flag(&a.first())?); Ok(()) },
+    global(c"WSGIRestrictEmbedded", |s, a| { s.start_up.set_restrict_embedded(flag(a.first())?); Ok(()) },
         c"On or Off: whether applications are kept out of httpd's own processes"),
-    global(c"WSGIRestrictStdin", |s, a| { s.start_up.interpreters.here().restrict_stdin = Some(flag(&a.first())?); Ok(()) },
+    global(c"WSGIRestrictStdin", |s, a| { s.start_up.interpreters.here().restrict_stdin = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether the use of sys.stdin is an error"),
-    global(c"WSGIRestrictStdout", |s, a| { s.start_up.interpreters.here().restrict_stdout = Some(flag(&a.first())?); Ok(()) },
+    global(c"WSGIRestrictStdout", |s, a| { s.start_up.interpreters.here().restrict_stdout = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether the use of sys.stdout is an error"),
-    global(c"WSGIRestrictSignal", |s, a| { s.start_up.interpreters.here().restrict_signal = Some(flag(&a.first())?); Ok(()) },
+    global(c"WSGIRestrictSignal", |s, a| { s.start_up.interpreters.here().restrict_signal = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether signal.signal() is kept from changing httpd's handlers"),
-    global(c"WSGIVerboseDebugging", |s, a| { flag(&a.first())?; s.start_up.notice(VERBOSE_DEBUGGING); Ok(()) },
+    global(c"WSGIVerboseDebugging", |s, a| { flag(a.first())?; s.start_up.notice(VERBOSE_DEBUGGING); Ok(()) },
         c"On or Off, without effect: LogLevel wsgi:debug is its successor"),
     Directive { name: c"<WSGIInterpreterOptions", scope: Scope::Global, words: Words::AtLeast(0),
         set: Setter::Section { open: |s, a| s.start_up.interpreters.open(a.words()), close: |s| s.start_up.interpreters.close() },
@@ -144,27 +144,27 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
         c"the name of an interpreter, or %{GLOBAL}, %{SERVER}, %{HOST}, %{RESOURCE}, %{ENV:NAME}"),
     directory(c"WSGICallableObject", Scope::FileInfo, |s, a| { s.callable_object = Some(CallableName::parse(a.first())); Ok(()) },
         c"the name of the callable in the script, or %{ENV:NAME}"),
-    directory(c"WSGIPassAuthorization", Scope::FileInfo, |s, a| { s.pass_authorization = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIPassAuthorization", Scope::FileInfo, |s, a| { s.pass_authorization = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether the application sees the Authorization header"),
-    directory(c"WSGIScriptReloading", Scope::FileInfo, |s, a| { s.script_reloading = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIScriptReloading", Scope::FileInfo, |s, a| { s.script_reloading = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether a changed script is loaded anew"),
-    directory(c"WSGIChunkedRequest", Scope::FileInfo, |s, a| { s.chunked_request = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIChunkedRequest", Scope::FileInfo, |s, a| { s.chunked_request = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether request bodies without a length are accepted"),
-    directory(c"WSGIMapHEADToGET", Scope::FileInfo, |s, a| { s.map_head_to_get = Some(HeadToGet::parse(&a.first())?); Ok(()) },
+    directory(c"WSGIMapHEADToGET", Scope::FileInfo, |s, a| { s.map_head_to_get = Some(HeadToGet::parse(a.first())?); Ok(()) },
         c"On, Off or Auto: whether the application sees GET for a HEAD request"),
-    directory(c"WSGIEnableSendfile", Scope::FileInfo, |s, a| { s.enable_sendfile = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIEnableSendfile", Scope::FileInfo, |s, a| { s.enable_sendfile = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether files of wsgi.file_wrapper may be sent by the kernel (sendfile)"),
     list(c"WSGITrustedProxyHeaders", Scope::FileInfo, 0, |s, a| { s.trusted_proxy_headers = Some(trusted_proxies::more_headers(s.trusted_proxy_headers, a)?); Ok(()) },
         c"names of headers by which proxies are believed, such as X-Forwarded-For"),
     list(c"WSGITrustedProxies", Scope::FileInfo, 0, |s, a| { s.trusted_proxies = Some(TrustedProxies::more(s.trusted_proxies, a)?); Ok(()) },
         c"IP addresses and networks of the proxies that are believed"),
-    directory(c"WSGIPassApacheRequest", Scope::Directory, |s, a| { s.pass_apache_request = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIPassApacheRequest", Scope::Directory, |s, a| { s.pass_apache_request = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether the application gets httpd's own record of the request"),
-    directory(c"WSGIErrorOverride", Scope::FileInfo, |s, a| { s.error_override = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIErrorOverride", Scope::FileInfo, |s, a| { s.error_override = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether error documents of httpd replace those of the application (daemon mode)"),
-    directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGIIgnoreActivity", Scope::FileInfo, |s, a| { s.ignore_activity = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether a request leaves a daemon process as idle as it was (inactivity-timeout)"),
-    directory(c"WSGITraceContext", Scope::FileInfo, |s, a| { s.trace_context = Some(flag(&a.first())?); Ok(()) },
+    directory(c"WSGITraceContext", Scope::FileInfo, |s, a| { s.trace_context = Some(flag(a.first())?); Ok(()) },
         c"On or Off: whether requests that bring no trace context (traceparent) get one"),
     list(c"WSGIDispatchScript", Scope::Directory, 1, |s, a| { s.dispatch_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
         c"a script that chooses process group, application group and callable of requests, and application-group="),
@@ -174,7 +174,7 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
         c"a script that checks passwords of users, and application-group="),
     list(c"WSGIAuthGroupScript", Scope::AuthConfig, 1, |s, a| { s.auth_group_script = Some(Some(ControlScript::parse(a)?)); Ok(()) },
         c"a script that knows the groups of users, and application-group="),
-    directory(c"WSGIGroupAuthoritative", Scope::AuthConfig, |_, a| inert::group_authoritative(&a.first()),
+    directory(c"WSGIGroupAuthoritative", Scope::AuthConfig, |_, a| inert::group_authoritative(a.first()),
         c"On or Off, without effect: Require decides who may enter"),
 ];
 
@@ -189,7 +189,7 @@ fn add_alias(
     if let Some(script) = ImportScript::of_alias(&alias) {
         add_import(server, others, script)?;
     }
-    server.aliases.push(alias);
+    server.aliases.push(Arc::new(alias));
     Ok(())
 }
 

@@ -4,21 +4,21 @@
 use super::alias::{self, AliasOptions};
 use super::group_name::CallableName;
 use crate::apache::directive::Arguments;
-use crate::apache::pool::{Pool, PoolSlice, PoolStr};
+use crate::apache::pool::Pool;
 
 /// What a handler script defines.
 const CALLABLE: &str = "handle_request";
 
 /// One `WSGIHandlerScript`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HandlerScript {
-    name: PoolStr,
-    pub(crate) path: PoolStr,
+pub(crate) struct HandlerScript<'p> {
+    name: &'p str,
+    pub(crate) path: &'p str,
     /// As those of an alias; the callable is always [`CALLABLE`].
-    pub(crate) options: AliasOptions,
+    pub(crate) options: AliasOptions<&'p str>,
 }
 
-impl HandlerScript {
+impl<'p> HandlerScript<'p> {
     /// Without regard to case: httpd turns the names that it is given itself into lower case.
     pub(crate) fn is_named(&self, handler: &[u8]) -> bool {
         self.name.as_bytes().eq_ignore_ascii_case(handler)
@@ -28,7 +28,7 @@ impl HandlerScript {
     ///
     /// # Errors
     /// An option that is unknown or has a bad value.
-    fn parse(words: &[PoolStr]) -> Result<Self, String> {
+    fn parse(words: &[&'p str]) -> Result<Self, String> {
         let [name, path, options @ ..] = words else {
             return Err("expected the name of a handler and a script".into());
         };
@@ -38,8 +38,8 @@ impl HandlerScript {
             ));
         }
         let options = alias::parse_options(options)?;
-        let callable_object = Some(CallableName::Literal(CALLABLE.into()));
-        Ok(Self { name: *name, path: *path, options: AliasOptions { callable_object, ..options } })
+        let callable_object = Some(CallableName::Literal(CALLABLE));
+        Ok(Self { name, path, options: AliasOptions { callable_object, ..options } })
     }
 }
 
@@ -52,34 +52,34 @@ fn is_option(word: &str) -> bool {
 ///
 /// # Errors
 /// As for [`HandlerScript::parse`].
-pub(crate) fn more(
-    before: Option<PoolSlice<HandlerScript>>,
-    arguments: &Arguments<'_>,
-) -> Result<PoolSlice<HandlerScript>, String> {
+pub(crate) fn more<'p>(
+    before: Option<&[HandlerScript<'p>]>,
+    arguments: &Arguments<'p>,
+) -> Result<&'p [HandlerScript<'p>], String> {
     let script = HandlerScript::parse(arguments.words())?;
     Ok(match before {
         None => arguments.pool.slice(&[script]),
-        Some(before) => union(arguments.pool, &[script], &before),
+        Some(before) => union(arguments.pool, &[script], before),
     })
 }
 
 /// The scripts of an inner section and, under other names, those of an outer one. The result lives in `pool`.
-pub(crate) fn merge(
-    pool: Pool<'_>,
-    inner: Option<PoolSlice<HandlerScript>>,
-    outer: Option<PoolSlice<HandlerScript>>,
-) -> Option<PoolSlice<HandlerScript>> {
+pub(crate) fn merge<'p>(
+    pool: Pool<'p>,
+    inner: Option<&'p [HandlerScript<'p>]>,
+    outer: Option<&'p [HandlerScript<'p>]>,
+) -> Option<&'p [HandlerScript<'p>]> {
     match (inner, outer) {
-        (Some(inner), Some(outer)) => Some(union(pool, &inner, &outer)),
+        (Some(inner), Some(outer)) => Some(union(pool, inner, outer)),
         (inner, outer) => inner.or(outer),
     }
 }
 
-fn union(pool: Pool<'_>, inner: &[HandlerScript], outer: &[HandlerScript]) -> PoolSlice<HandlerScript> {
+fn union<'p>(pool: Pool<'p>, inner: &[HandlerScript<'p>], outer: &[HandlerScript<'p>]) -> &'p [HandlerScript<'p>] {
     pool.slice(&united(inner, outer))
 }
 
-fn united(inner: &[HandlerScript], outer: &[HandlerScript]) -> Vec<HandlerScript> {
+fn united<'p>(inner: &[HandlerScript<'p>], outer: &[HandlerScript<'p>]) -> Vec<HandlerScript<'p>> {
     let replaced = |script: &&HandlerScript| inner.iter().any(|other| other.is_named(script.name.as_bytes()));
     inner.iter().chain(outer.iter().filter(|script| !replaced(script))).copied().collect()
 }
@@ -89,20 +89,19 @@ mod tests {
     use super::super::group_name::GroupName;
     use super::*;
 
-    fn parse(words: &[&'static str]) -> Result<HandlerScript, String> {
-        let words: Vec<PoolStr> = words.iter().map(|word| PoolStr::from(*word)).collect();
-        HandlerScript::parse(&words)
+    fn parse<'p>(words: &[&'p str]) -> Result<HandlerScript<'p>, String> {
+        HandlerScript::parse(words)
     }
 
-    fn named(name: &'static str, path: &'static str) -> HandlerScript {
+    fn named<'p>(name: &'p str, path: &'p str) -> HandlerScript<'p> {
         parse(&[name, path]).expect("a handler script")
     }
 
     #[test]
     fn the_callable_is_fixed() {
         let script = named("page", "/srv/page.wsgi");
-        assert_eq!((&*script.name, &*script.path), ("page", "/srv/page.wsgi"));
-        assert_eq!(script.options.callable_object, Some(CallableName::Literal("handle_request".into())));
+        assert_eq!((script.name, script.path), ("page", "/srv/page.wsgi"));
+        assert_eq!(script.options.callable_object, Some(CallableName::Literal("handle_request")));
         assert_eq!(script.options.process_group, None);
         let message = parse(&["page", "/srv/page.wsgi", "callable-object=x"]).expect_err("no such option");
         assert!(message.contains("callable-object=x") && message.contains("expected process-group="), "{message}");
@@ -112,7 +111,7 @@ mod tests {
     fn the_other_options_are_those_of_an_alias() {
         let words = ["page", "/p", "process-group=site", "application-group=%{GLOBAL}", "pass-authorization=On"];
         let options = parse(&words).expect("a handler script").options;
-        assert_eq!(options.process_group, Some(GroupName::Literal("site".into())));
+        assert_eq!(options.process_group, Some(GroupName::Literal("site")));
         assert_eq!(options.application_group, Some(GroupName::Global));
         assert_eq!(options.pass_authorization, Some(true));
     }

@@ -5,15 +5,14 @@ use super::alias::ScriptAlias;
 use super::group_name::GroupName;
 use super::values::group_literal;
 use crate::apache::directive::Arguments;
-use crate::apache::pool::PoolStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// One script to load beforehand. Empty groups are the embedded processes and the main interpreter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImportScript {
-    pub(crate) path: PoolStr,
-    pub(crate) process_group: PoolStr,
-    pub(crate) application_group: PoolStr,
+    pub(crate) path: String,
+    pub(crate) process_group: String,
+    pub(crate) application_group: String,
     /// Whether `WSGIImportScript` names it, rather than an alias: then httpd's own processes run Python for it.
     pub(crate) is_asked_for: bool,
     /// Grows from declaration to declaration, in whatever server they stand.
@@ -35,9 +34,9 @@ impl ImportScript {
             if value.is_empty() {
                 return Err(format!("'{word}' has no value; expected {name}=NAME"));
             }
-            match &*name {
-                "process-group" => process_group = Some(group_literal(value)),
-                "application-group" => application_group = Some(group_literal(value)),
+            match name {
+                "process-group" => process_group = Some(group_literal(value).to_owned()),
+                "application-group" => application_group = Some(group_literal(value).to_owned()),
                 _ => return Err(unexpected(word)),
             }
         }
@@ -45,7 +44,7 @@ impl ImportScript {
             format!("'{}' has no {name}=; expected process-group= and application-group=", arguments.first())
         };
         Ok(Self {
-            path: arguments.first(),
+            path: arguments.first().to_owned(),
             process_group: process_group.ok_or_else(|| missing("process-group"))?,
             application_group: application_group.ok_or_else(|| missing("application-group"))?,
             is_asked_for: true,
@@ -55,16 +54,14 @@ impl ImportScript {
 
     /// The script of an alias that names both groups plainly.
     pub(crate) fn of_alias(alias: &ScriptAlias) -> Option<Self> {
-        let plain = |name: Option<GroupName>| match name {
-            Some(GroupName::Global) => Some("".into()),
-            Some(GroupName::Literal(name)) if !name.contains("%{") => Some(name),
+        let plain = |name: &Option<GroupName<String>>| match name {
+            Some(GroupName::Global) => Some(String::new()),
+            Some(GroupName::Literal(name)) if !name.contains("%{") => Some(name.clone()),
             _ => None,
         };
-        let (Some(process_group), Some(application_group), Some(path)) =
-            (plain(alias.options.process_group), plain(alias.options.application_group), alias.fixed_target())
-        else {
-            return None;
-        };
+        let path = alias.fixed_target()?.to_owned();
+        let process_group = plain(&alias.options.process_group)?;
+        let application_group = plain(&alias.options.application_group)?;
         let order = DECLARATIONS.fetch_add(1, Ordering::Relaxed);
         Some(Self { path, process_group, application_group, is_asked_for: false, order })
     }

@@ -1,13 +1,12 @@
 //! `<WSGIInterpreterOptions>`: settings of the interpreters that its selectors match.
 
 use super::values::group_literal;
-use crate::apache::pool::PoolStr;
 
 /// The settings that a block can make. The same words outside of blocks are the weakest layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Options {
     /// `WSGIPythonPath`
-    pub(crate) python_path: Option<PoolStr>,
+    pub(crate) python_path: Option<String>,
     /// `WSGISwitchInterval`, in seconds
     pub(crate) switch_interval: Option<f64>,
     /// `WSGIPerInterpreterGIL`
@@ -23,10 +22,10 @@ pub(crate) struct Options {
 }
 
 /// One block.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Block {
-    process_group: Option<PoolStr>,
-    application_group: Option<PoolStr>,
+    process_group: Option<String>,
+    application_group: Option<String>,
     options: Options,
 }
 
@@ -41,9 +40,9 @@ pub(crate) struct InterpreterOptions {
 
 /// What is in force for one interpreter.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Resolved {
+pub(crate) struct Resolved<'c> {
     /// Layers of directories, the weakest first.
-    pub(crate) python_paths: Vec<PoolStr>,
+    pub(crate) python_paths: Vec<&'c str>,
     pub(crate) switch_interval: Option<SwitchInterval>,
     pub(crate) per_interpreter_gil: bool,
     pub(crate) restrict_stdin: bool,
@@ -63,7 +62,7 @@ impl InterpreterOptions {
     ///
     /// # Errors
     /// A selector that is unknown, has no value, or stands twice.
-    pub(crate) fn open(&mut self, selectors: &[PoolStr]) -> Result<(), String> {
+    pub(crate) fn open(&mut self, selectors: &[&str]) -> Result<(), String> {
         let mut block = Block::default();
         for word in selectors {
             let (name, value) = word.split_once('=').ok_or_else(|| unexpected(word))?;
@@ -72,7 +71,7 @@ impl InterpreterOptions {
                 "application-group" => &mut block.application_group,
                 _ => return Err(unexpected(word)),
             };
-            if place.replace(group_literal(value)).is_some() {
+            if place.replace(group_literal(value).to_owned()).is_some() {
                 return Err(format!("'{name}' is given twice; expected it once"));
             }
         }
@@ -101,9 +100,9 @@ impl InterpreterOptions {
 
     /// The blocks that match, the weakest first: more selectors are stronger, then the later one.
     fn matching(&self, process_group: &str, application_group: &str) -> Vec<&Block> {
-        let is = |selector: Option<PoolStr>, name: &str| selector.is_none_or(|selector| &*selector == name);
+        let is = |selector: &Option<String>, name: &str| selector.as_ref().is_none_or(|selector| selector == name);
         let matches =
-            |block: &&Block| is(block.process_group, process_group) && is(block.application_group, application_group);
+            |block: &&Block| is(&block.process_group, process_group) && is(&block.application_group, application_group);
         let mut blocks: Vec<_> = self.blocks.iter().filter(matches).collect();
         blocks.sort_by_key(|block| {
             usize::from(block.process_group.is_some()) + usize::from(block.application_group.is_some())
@@ -112,7 +111,12 @@ impl InterpreterOptions {
     }
 
     /// What is in force for an interpreter of a process; `base_path` is below the paths of all blocks.
-    pub(crate) fn resolve(&self, process_group: &str, application_group: &str, base_path: Option<PoolStr>) -> Resolved {
+    pub(crate) fn resolve<'c>(
+        &'c self,
+        process_group: &str,
+        application_group: &str,
+        base_path: Option<&'c str>,
+    ) -> Resolved<'c> {
         let blocks = self.matching(process_group, application_group);
         let strongest = |field: fn(&Options) -> Option<bool>, default: bool| {
             let said = blocks.iter().rev().find_map(|block| field(&block.options));
@@ -123,7 +127,7 @@ impl InterpreterOptions {
         };
         let in_block =
             blocks.iter().rev().find_map(|block| interval(&block.options, block.application_group.is_some()));
-        let paths = blocks.iter().map(|block| block.options.python_path);
+        let paths = blocks.iter().map(|block| block.options.python_path.as_deref());
         Resolved {
             python_paths: core::iter::once(base_path).chain(paths).flatten().collect(),
             switch_interval: in_block.or(interval(&self.top, false)),
@@ -135,14 +139,14 @@ impl InterpreterOptions {
     }
 
     /// `WSGIPythonPath` outside of blocks, which is for httpd's own processes.
-    pub(crate) fn python_path(&self) -> Option<PoolStr> {
-        self.top.python_path
+    pub(crate) fn python_path(&self) -> Option<&str> {
+        self.top.python_path.as_deref()
     }
 
     /// Whether a process runs without the GIL. It is one choice per process, so blocks for an application group have no say.
     pub(crate) fn free_threading(&self, process_group: &str) -> bool {
         let matches = |block: &&Block| {
-            block.application_group.is_none() && block.process_group.is_none_or(|group| &*group == process_group)
+            block.application_group.is_none() && block.process_group.as_ref().is_none_or(|group| group == process_group)
         };
         let mut blocks: Vec<_> = self.blocks.iter().filter(matches).collect();
         blocks.sort_by_key(|block| block.process_group.is_some());
@@ -161,8 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn block(options: &mut InterpreterOptions, selectors: &[&'static str], set: impl FnOnce(&mut Options)) {
-        let selectors: Vec<PoolStr> = selectors.iter().map(|selector| (*selector).into()).collect();
-        options.open(&selectors).expect("valid selectors");
+        options.open(selectors).expect("valid selectors");
         set(options.here());
         options.close();
     }
@@ -239,7 +242,7 @@ mod tests {
 
     fn opened(words: &[String]) -> Result<InterpreterOptions, String> {
         let mut options = InterpreterOptions::default();
-        let words: Vec<_> = words.iter().map(|word| PoolStr::leaked(word)).collect();
+        let words: Vec<_> = words.iter().map(|word| &**word).collect();
         options.open(&words).map(|()| options)
     }
 

@@ -22,7 +22,7 @@ pub(crate) mod telemetry;
 pub(crate) mod trusted_proxies;
 pub(crate) mod values;
 
-use crate::apache::directive::{Configuration, Merged};
+use crate::apache::directive::{Arguments, Configuration, Merged};
 use crate::apache::pool::Pool;
 use server::ServerSettings;
 use settings::DirectorySettings;
@@ -32,18 +32,28 @@ pub(crate) struct WsgiConfiguration;
 
 impl Configuration for WsgiConfiguration {
     type Server = ServerSettings;
-    type Directory = DirectorySettings;
+    type Directory<'p> = DirectorySettings<'p>;
+
+    type SetDirectory = for<'p> fn(&mut DirectorySettings<'p>, &Arguments<'p>) -> Result<(), String>;
+
+    fn set_directory<'p>(
+        set: Self::SetDirectory,
+        settings: &mut DirectorySettings<'p>,
+        arguments: &Arguments<'p>,
+    ) -> Result<(), String> {
+        set(settings, arguments)
+    }
 
     fn merge_server(main: &ServerSettings, host: &ServerSettings) -> ServerSettings {
         host.over(main)
     }
 
     /// Most sections say nothing, which makes most merges free.
-    fn merge_directory(
-        pool: Pool<'_>,
-        outer: &DirectorySettings,
-        inner: &DirectorySettings,
-    ) -> Merged<DirectorySettings> {
+    fn merge_directory<'p>(
+        pool: Pool<'p>,
+        outer: &DirectorySettings<'p>,
+        inner: &DirectorySettings<'p>,
+    ) -> Merged<DirectorySettings<'p>> {
         if inner.is_unset() {
             Merged::Outer
         } else if outer.is_unset() {

@@ -6,7 +6,6 @@ use super::WsgiConfiguration;
 use super::account::{Group, User};
 use super::server::ServerSettings;
 use crate::apache::directive::{Arguments, Others, settings_of_all};
-use crate::apache::pool::PoolStr;
 use crate::apache::server::{Place, Server};
 use core::time::Duration;
 
@@ -14,7 +13,7 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessGroup {
     /// Unique over the whole server; never empty.
-    pub(crate) name: PoolStr,
+    pub(crate) name: String,
     /// Its place in the order of declaration over all servers, from 1.
     pub(crate) id: u32,
 
@@ -34,23 +33,23 @@ pub(crate) struct ProcessGroup {
     /// Default: inherited.
     pub(crate) umask: Option<u32>,
     /// The directory that is the root of their file system. Default: none.
-    pub(crate) chroot: Option<PoolStr>,
+    pub(crate) chroot: Option<String>,
     /// Their working directory, and the first of `sys.path`. Default: see `process/identity`.
-    pub(crate) home: Option<PoolStr>,
+    pub(crate) home: Option<String>,
 
     /// `LANG`. Default: inherited.
-    pub(crate) lang: Option<PoolStr>,
+    pub(crate) lang: Option<String>,
     /// `LC_ALL` and the locale of C. Default: inherited.
-    pub(crate) locale: Option<PoolStr>,
+    pub(crate) locale: Option<String>,
     /// What `ps` shows; `%{GROUP}` as a whole is `(wsgi:<name>)`. Default: httpd's own.
-    pub(crate) display_name: Option<PoolStr>,
+    pub(crate) display_name: Option<String>,
 
     /// Default: `WSGIPythonHome`.
-    pub(crate) python_home: Option<PoolStr>,
+    pub(crate) python_home: Option<String>,
     /// Directories for `sys.path`, separated by colons. Default: none.
-    pub(crate) python_path: Option<PoolStr>,
+    pub(crate) python_path: Option<String>,
     /// `PYTHON_EGG_CACHE`. Default: none.
-    pub(crate) python_eggs: Option<PoolStr>,
+    pub(crate) python_eggs: Option<String>,
     /// In seconds. Default: Python's own.
     pub(crate) switch_interval: Option<f64>,
     /// Bytes of stack of each thread that a process makes. Default: the system's.
@@ -142,9 +141,9 @@ impl ProcessGroup {
     }
 
     /// A group whose line gives nothing but its name.
-    pub(crate) fn with_defaults(name: PoolStr, id: u32) -> Self {
+    pub(crate) fn with_defaults(name: &str, id: u32) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             id,
             processes: 1,
             processes_given: false,
@@ -235,7 +234,7 @@ pub(crate) fn check_is_usable(
     here: &ServerSettings,
     others: &Others<'_, WsgiConfiguration>,
 ) -> Result<(), String> {
-    let holds = |settings: &ServerSettings| settings.process_groups.iter().any(|group| &*group.name == name);
+    let holds = |settings: &ServerSettings| settings.process_groups.iter().any(|group| group.name == name);
     if holds(here) {
         return Ok(());
     }
@@ -281,7 +280,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_specification() {
-        let group = ProcessGroup::with_defaults("demo".into(), 1);
+        let group = ProcessGroup::with_defaults("demo", 1);
         assert_eq!((group.processes, group.processes_given, group.threads), (1, false, 15));
         assert_eq!(group.shutdown_timeout, Some(Duration::from_secs(5)));
         assert_eq!(group.deadlock_timeout, Some(Duration::from_secs(300)));

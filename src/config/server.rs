@@ -7,15 +7,15 @@ use super::process_group::ProcessGroup;
 use super::telemetry::Telemetry;
 use super::values::{AcceptMutex, Audit, HashSeed};
 use crate::apache::directive::Arguments;
-use crate::apache::pool::PoolStr;
 use crate::apache::server;
 use core::time::Duration;
+use std::sync::Arc;
 
 /// What is configured outside of directories.
 #[derive(Default)]
 pub(crate) struct ServerSettings {
     /// In the order in which they are tried: a virtual host's own come first.
-    pub(crate) aliases: Vec<ScriptAlias>,
+    pub(crate) aliases: Vec<Arc<ScriptAlias>>,
     /// `WSGIImportScript`, and aliases that are loaded beforehand; those of all servers count.
     pub(crate) import_scripts: Vec<ImportScript>,
     /// `WSGIDaemonProcess`, those declared in this very server.
@@ -28,13 +28,13 @@ pub(crate) struct ServerSettings {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct StartUp {
     /// `WSGIPythonHome`
-    pub(crate) python_home: Option<PoolStr>,
+    pub(crate) python_home: Option<String>,
     /// `WSGIPythonEggs`
-    pub(crate) python_eggs: Option<PoolStr>,
+    pub(crate) python_eggs: Option<String>,
     /// `WSGIPythonOptimize`; 0 leaves it to Python
     pub(crate) python_optimize: i32,
     /// `WSGIPythonWarnings`, in their order
-    pub(crate) python_warnings: Vec<PoolStr>,
+    pub(crate) python_warnings: Vec<String>,
     /// `WSGIPythonHashSeed`
     pub(crate) python_hash_seed: Option<HashSeed>,
     /// `WSGIDontWriteBytecode`
@@ -48,7 +48,7 @@ pub(crate) struct StartUp {
     /// `WSGIRestrictEmbedded`
     pub(crate) restrict_embedded: bool,
     /// `WSGISocketPrefix`, as a path from the root
-    pub(crate) socket_prefix: Option<PoolStr>,
+    pub(crate) socket_prefix: Option<String>,
     /// `WSGISocketRotation Off`. Without effect: a new generation of daemons never meets the sockets of an old one
     pub(crate) keep_socket_names: bool,
     /// `WSGIAcceptMutex`. Without effect
@@ -70,7 +70,7 @@ pub(crate) struct StartUp {
 impl ServerSettings {
     /// A virtual host over the main server.
     pub(crate) fn over(&self, main: &Self) -> Self {
-        let aliases = self.aliases.iter().chain(&main.aliases).copied().collect();
+        let aliases = self.aliases.iter().chain(&main.aliases).cloned().collect();
         Self {
             aliases,
             import_scripts: self.import_scripts.clone(),
@@ -109,7 +109,7 @@ impl StartUp {
     /// httpd makes no path of it.
     pub(crate) fn set_socket_prefix(&mut self, arguments: &Arguments<'_>) -> Result<(), String> {
         let word = arguments.first();
-        let prefix = server::below_root(arguments.pool, &word);
+        let prefix = server::below_root(arguments.pool, word);
         let expected = "expected the beginning of a path, from the root or from ServerRoot";
         self.socket_prefix = Some(prefix.ok_or_else(|| format!("'{word}' is not a valid value; {expected}"))?);
         Ok(())

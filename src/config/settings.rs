@@ -2,27 +2,27 @@
 //! line here, with its type and its default.
 
 use super::control_script::ControlScript;
-use super::group_name::{CallableName, GroupName};
+use super::group_name::{self, CallableName, GroupName};
 use super::handler_script::HandlerScript;
 use super::trusted_proxies::{ProxyHeader, TrustedProxies};
 use super::values::HeadToGet;
-use crate::apache::pool::{PoolSlice, PoolStr};
 
 macro_rules! settings {
-    ($($(#[$doc:meta])* $field:ident: $type:ty = $default:expr;)*) => {
-        /// What the sections that a request passed have said; `None` where none of them said anything.
+    ($p:lifetime $($(#[$doc:meta])* $field:ident: $type:ty = $default:expr;)*) => {
+        /// What the sections that a request passed have said; `None` where none of them said anything. The texts live in the
+        /// pool that the settings live in.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct DirectorySettings {
+        pub(crate) struct DirectorySettings<$p> {
             $($(#[$doc])* pub(crate) $field: Option<$type>,)*
         }
 
         /// What is in force for a request: nothing is left to decide.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) struct Settings {
+        pub(crate) struct Settings<$p> {
             $($(#[$doc])* pub(crate) $field: $type,)*
         }
 
-        impl DirectorySettings {
+        impl<$p> DirectorySettings<$p> {
             /// An inner section over an outer one.
             pub(crate) fn over(&self, outer: &Self) -> Self {
                 Self { $($field: self.$field.or(outer.$field),)* }
@@ -34,7 +34,7 @@ macro_rules! settings {
             }
 
             /// Fills in the defaults.
-            pub(crate) fn resolve(&self) -> Settings {
+            pub(crate) fn resolve(&self) -> Settings<$p> {
                 Settings { $($field: self.$field.unwrap_or($default),)* }
             }
         }
@@ -42,14 +42,15 @@ macro_rules! settings {
 }
 
 settings! {
+    'p
     /// `WSGIProcessGroup`
-    process_group: GroupName = GroupName::Global;
+    process_group: GroupName<&'p str> = GroupName::Global;
     /// `WSGIRestrictProcess`; `None` allows all
-    restrict_process: Option<PoolSlice<PoolStr>> = None;
+    restrict_process: Option<&'p [&'p str]> = None;
     /// `WSGIApplicationGroup`
-    application_group: GroupName = GroupName::Resource;
+    application_group: GroupName<&'p str> = GroupName::Resource;
     /// `WSGICallableObject`
-    callable_object: CallableName = CallableName::Literal(CallableName::DEFAULT.into());
+    callable_object: CallableName<&'p str> = CallableName::Literal(group_name::DEFAULT_CALLABLE);
     /// `WSGIPassAuthorization`
     pass_authorization: bool = false;
     /// `WSGIScriptReloading`
@@ -61,9 +62,9 @@ settings! {
     /// `WSGIEnableSendfile`
     enable_sendfile: bool = false;
     /// `WSGITrustedProxyHeaders`
-    trusted_proxy_headers: PoolSlice<ProxyHeader> = PoolSlice::from(&[][..]);
+    trusted_proxy_headers: &'p [ProxyHeader] = &[];
     /// `WSGITrustedProxies`
-    trusted_proxies: TrustedProxies = TrustedProxies::Everyone;
+    trusted_proxies: TrustedProxies<'p> = TrustedProxies::Everyone;
     /// `WSGIPassApacheRequest`
     pass_apache_request: bool = false;
     /// `WSGIErrorOverride`
@@ -73,15 +74,15 @@ settings! {
     /// `WSGITraceContext`
     trace_context: bool = false;
     /// `WSGIHandlerScript`; names add up when sections merge
-    handler_scripts: PoolSlice<HandlerScript> = PoolSlice::from(&[][..]);
+    handler_scripts: &'p [HandlerScript<'p>] = &[];
     /// `WSGIDispatchScript`
-    dispatch_script: Option<ControlScript> = None;
+    dispatch_script: Option<ControlScript<'p>> = None;
     /// `WSGIAccessScript`
-    access_script: Option<ControlScript> = None;
+    access_script: Option<ControlScript<'p>> = None;
     /// `WSGIAuthUserScript`
-    auth_user_script: Option<ControlScript> = None;
+    auth_user_script: Option<ControlScript<'p>> = None;
     /// `WSGIAuthGroupScript`
-    auth_group_script: Option<ControlScript> = None;
+    auth_group_script: Option<ControlScript<'p>> = None;
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     fn defaults_are_those_of_the_specification() {
         let settings = DirectorySettings::default().resolve();
         assert_eq!(settings.application_group, GroupName::Resource);
-        assert_eq!(settings.callable_object, CallableName::Literal("application".into()));
+        assert_eq!(settings.callable_object, CallableName::Literal("application"));
         assert!(!settings.pass_authorization);
         assert!(settings.script_reloading);
         assert!(!settings.chunked_request);
@@ -119,12 +120,12 @@ mod tests {
     #[test]
     fn a_list_of_the_inner_section_replaces_the_whole_outer_list() {
         let listed = |headers: &'static [ProxyHeader]| DirectorySettings {
-            trusted_proxy_headers: Some(headers.into()),
+            trusted_proxy_headers: Some(headers),
             ..Default::default()
         };
         let outer = listed(&[ProxyHeader::XForwardedFor, ProxyHeader::XHost]);
         let inner = listed(&[ProxyHeader::XScheme]).over(&outer).resolve();
-        assert_eq!(*inner.trusted_proxy_headers, [ProxyHeader::XScheme]);
+        assert_eq!(inner.trusted_proxy_headers, [ProxyHeader::XScheme]);
         assert!(listed(&[]).over(&outer).resolve().trusted_proxy_headers.is_empty());
     }
 

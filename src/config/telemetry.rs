@@ -2,7 +2,6 @@
 //! `WSGITelemetryOptions`: what a process is to measure and where it reports.
 
 use super::values::seconds;
-use crate::apache::pool::PoolStr;
 use core::time::Duration;
 
 /// All of it; only the main server's counts.
@@ -26,10 +25,10 @@ impl Telemetry {
 }
 
 /// Who is reported to, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TelemetryService {
     /// The path of a socket.
-    pub(crate) socket: PoolStr,
+    pub(crate) socket: String,
     pub(crate) interval: Duration,
 }
 
@@ -41,7 +40,7 @@ impl TelemetryService {
     ///
     /// # Errors
     /// Names the word and what was expected.
-    pub(crate) fn parse(words: &[PoolStr], before: Option<Self>) -> Result<Self, String> {
+    pub(crate) fn parse(words: &[&str], before: Option<&Self>) -> Result<Self, String> {
         let (socket, interval) = match words {
             [socket] => (socket, before.map_or(Self::INTERVAL, |before| before.interval)),
             [socket, interval] => (socket, Self::parse_interval(interval)?),
@@ -50,9 +49,9 @@ impl TelemetryService {
             }
             [] => return Err("expected unix:/path".into()),
         };
-        let path = socket.between("unix:", "").filter(|path| !path.is_empty());
-        let socket = path.ok_or_else(|| format!("'{socket}' is not a valid value; expected unix:/path"))?;
-        Ok(Self { socket, interval })
+        let path = socket.strip_prefix("unix:").filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| format!("'{socket}' is not a valid value; expected unix:/path"))?;
+        Ok(Self { socket: path.to_owned(), interval })
     }
 
     fn parse_interval(word: &str) -> Result<Duration, String> {
@@ -86,7 +85,7 @@ impl TelemetryOptions {
     ///
     /// # Errors
     /// Names the word and what was expected.
-    pub(crate) fn parse(words: &[PoolStr], before: Self) -> Result<Self, String> {
+    pub(crate) fn parse(words: &[&str], before: Self) -> Result<Self, String> {
         let is_signed = |word: &str| word.starts_with(['+', '-']);
         let signed = words.first().is_some_and(|word| is_signed(word));
         if let Some(word) = words.iter().find(|word| is_signed(word) != signed) {
@@ -119,12 +118,8 @@ mod tests {
 
     const SOCKET: &str = "unix:/run/telemetry.sock";
 
-    fn service(words: &[&'static str], before: Option<TelemetryService>) -> Result<TelemetryService, String> {
-        TelemetryService::parse(&pool_words(words), before)
-    }
-
-    fn pool_words(words: &[&'static str]) -> Vec<PoolStr> {
-        words.iter().map(|word| PoolStr::from(*word)).collect()
+    fn service(words: &[&str], before: Option<&TelemetryService>) -> Result<TelemetryService, String> {
+        TelemetryService::parse(words, before)
     }
 
     #[test]
@@ -138,9 +133,9 @@ mod tests {
     #[test]
     fn a_later_service_keeps_the_interval_that_it_does_not_name() {
         let first = service(&[SOCKET, "interval=7"], None).expect("a service");
-        let second = service(&["unix:/other"], Some(first)).expect("a service");
+        let second = service(&["unix:/other"], Some(&first)).expect("a service");
         assert_eq!((&*second.socket, second.interval), ("/other", Duration::from_secs(7)));
-        let third = service(&["unix:/other", "interval=2"], Some(second)).expect("a service");
+        let third = service(&["unix:/other", "interval=2"], Some(&second)).expect("a service");
         assert_eq!(third.interval, Duration::from_secs(2));
     }
 
@@ -183,7 +178,7 @@ mod tests {
             (&["-captureUserAgent"], on, false),
             (&["-CaptureUserAgent", "+CaptureUserAgent"], TelemetryOptions::NONE, true),
         ] {
-            let options = TelemetryOptions::parse(&pool_words(words), before).expect("flags");
+            let options = TelemetryOptions::parse(words, before).expect("flags");
             assert_eq!(options.capture_user_agent, expected, "{words:?}");
         }
     }
@@ -200,7 +195,7 @@ mod tests {
             (&["+CaptureUserAgent", "CaptureUserAgent"], "CaptureUserAgent"),
             (&["None", "+CaptureUserAgent"], "+CaptureUserAgent"),
         ] {
-            let message = TelemetryOptions::parse(&pool_words(words), TelemetryOptions::NONE).expect_err("no flags");
+            let message = TelemetryOptions::parse(words, TelemetryOptions::NONE).expect_err("no flags");
             assert!(message.contains(&format!("'{wrong}'")) && message.contains("expected"), "{message}");
         }
     }

@@ -5,7 +5,6 @@
 //! configuration nor one that a client sent.
 
 use crate::apache::directive::Arguments;
-use crate::apache::pool::{PoolSlice, PoolStr};
 use core::net::{IpAddr, Ipv4Addr};
 
 /// What a header of a proxy speaks about. In a category that is configured, the application sees one header at most.
@@ -101,29 +100,29 @@ impl ProxyHeader {
 ///
 /// # Errors
 /// A word that is no header name.
-pub(crate) fn more_headers(
-    before: Option<PoolSlice<ProxyHeader>>,
-    arguments: &Arguments<'_>,
-) -> Result<PoolSlice<ProxyHeader>, String> {
-    let mut headers = before.map_or_else(Vec::new, |headers| headers.to_vec());
+pub(crate) fn more_headers<'p>(
+    before: Option<&[ProxyHeader]>,
+    arguments: &Arguments<'p>,
+) -> Result<&'p [ProxyHeader], String> {
+    let mut headers = before.map_or_else(Vec::new, <[_]>::to_vec);
     headers.extend(parse_headers(arguments.words())?);
     Ok(arguments.pool.slice(&headers))
 }
 
-fn parse_headers(words: &[PoolStr]) -> Result<Vec<ProxyHeader>, String> {
+fn parse_headers(words: &[&str]) -> Result<Vec<ProxyHeader>, String> {
     words.iter().filter_map(|word| ProxyHeader::parse(word).transpose()).collect()
 }
 
 /// `WSGITrustedProxies`: who is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TrustedProxies {
+pub(crate) enum TrustedProxies<'p> {
     /// Nothing is configured: whoever connects.
     Everyone,
     /// These; nobody, if there are none.
-    Listed(PoolSlice<Network>),
+    Listed(&'p [Network]),
 }
 
-impl TrustedProxies {
+impl<'p> TrustedProxies<'p> {
     /// Whether what comes from the address `peer` is believed. What is not an address is not believed.
     pub(crate) fn trusts(&self, peer: &[u8]) -> bool {
         match self {
@@ -136,7 +135,7 @@ impl TrustedProxies {
     ///
     /// # Errors
     /// A word that is neither address nor network.
-    pub(crate) fn more(before: Option<Self>, arguments: &Arguments<'_>) -> Result<Self, String> {
+    pub(crate) fn more(before: Option<Self>, arguments: &Arguments<'p>) -> Result<Self, String> {
         let mut networks = match before {
             Some(Self::Listed(networks)) => networks.to_vec(),
             Some(Self::Everyone) | None => Vec::new(),
@@ -328,7 +327,7 @@ mod tests {
     #[test]
     fn no_list_is_everyone_and_an_empty_list_is_nobody() {
         assert!(TrustedProxies::Everyone.trusts(b"203.0.113.9"));
-        assert!(!TrustedProxies::Listed(PoolSlice::from(&[][..])).trusts(b"127.0.0.1"));
+        assert!(!TrustedProxies::Listed(&[]).trusts(b"127.0.0.1"));
     }
 
     #[test]
@@ -348,7 +347,7 @@ mod tests {
     #[test]
     fn a_strange_header_name_is_named_with_what_was_expected() {
         for word in ["X_Forwarded_For", "X-Forwarded-For:", "X-F\u{f6}r", "", "a,b", "*"] {
-            let message = parse_headers(&["X-Host".into(), PoolStr::from(word)]).expect_err(word);
+            let message = parse_headers(&["X-Host", word]).expect_err(word);
             assert!(message.contains(&format!("'{word}'")) && message.contains("expected"), "{message}");
         }
     }

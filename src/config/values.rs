@@ -1,7 +1,6 @@
 //! The words that directives take: On, Off, numbers and enumerations.
 
 use crate::apache::mutex;
-use crate::apache::pool::PoolStr;
 use core::time::Duration;
 
 /// `On` or `Off` in any case.
@@ -137,8 +136,8 @@ pub(crate) fn leading_number(word: &str) -> i32 {
 }
 
 /// A group name where only `%{GLOBAL}` is special: it is the empty name.
-pub(crate) fn group_literal(word: PoolStr) -> PoolStr {
-    if &*word == "%{GLOBAL}" { "".into() } else { word }
+pub(crate) fn group_literal(word: &str) -> &str {
+    if word == "%{GLOBAL}" { "" } else { word }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use crate::apache::hook::BeforeChildrenHook;
 use crate::apache::log::{self, Level};
 use crate::apache::other_child;
-use crate::apache::pool::Pool;
+use crate::apache::pool::{ConfigurationPool, Forked, Keep, Life, OfConfiguration, Pool};
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::{mpm, runtime, scoreboard, unixd};
@@ -19,7 +19,6 @@ use crate::observe::bulletin::Bulletin;
 use crate::observe::meter::Meter;
 use crate::observe::roll::Roll;
 use crate::process::identity;
-use crate::unix::fork;
 use crate::unix::shared::Address;
 use crate::wire::table::Table;
 use core::time::Duration;
@@ -29,17 +28,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
-use parking_lot::Mutex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// A process group as it runs.
-pub(crate) struct Group {
+pub(crate) struct Group<'c> {
     pub(crate) config: ProcessGroup,
     /// The server that declares it, which has its log.
-    pub(crate) server: Server<'static>,
+    pub(crate) server: Server<'c>,
     pub(crate) table: Table,
     /// What requests have to show.
     pub(crate) pass: Pass,
@@ -54,18 +52,18 @@ pub(crate) struct Group {
 }
 
 /// All process groups of a configuration.
-pub(crate) struct Generation {
-    pub(crate) groups: Vec<Group>,
-    pub(crate) main: Server<'static>,
+pub(crate) struct Generation<'c> {
+    pub(crate) groups: Vec<Group<'c>>,
+    pub(crate) main: Server<'c>,
 }
 
 /// All that a supervisor does, in a process of its own: with the generation, both ends of its pipe, and its parent.
 /// Returns its exit status.
-pub(crate) type Supervise = fn(&Arc<Generation>, OwnedFd, BorrowedFd<'_>, u32) -> i32;
+pub(crate) type Supervise = fn(Arc<Generation<'static>>, OwnedFd, BorrowedFd<'_>, u32) -> i32;
 
 /// What the parent of httpd keeps of its generation.
-struct Kept {
-    generation: Arc<Generation>,
+struct Kept<'c> {
+    generation: Arc<Generation<'c>>,
     /// Held by httpd's processes.
     alive: OwnedFd,
     /// The end that the supervisor reads.
@@ -75,34 +73,58 @@ struct Kept {
     parent: u32,
 }
 
-/// The generation of this process and, in the parent, what goes with it.
-static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
-/// The generation of a child of httpd, once it has looked.
-static MINE: OnceLock<Option<Arc<Generation>>> = OnceLock::new();
+impl OfConfiguration for Kept<'static> {
+    type Of<'c> = Kept<'c>;
+
+    fn end(kept: Kept<'_>) {
+        end(kept);
+    }
+}
+
+/// Generations, of whatever configuration.
+enum Generations {}
+
+impl OfConfiguration for Generations {
+    type Of<'c> = Arc<Generation<'c>>;
+}
+
+/// What the parent keeps, for as long as the configuration is in force.
+static KEPT: Keep<Kept<'static>> = Keep::new();
+/// The generation of a child of httpd.
+static MINE: OnceLock<Arc<Generation<'static>>> = OnceLock::new();
 
 /// How long the parent of httpd waits for its daemons when it stops or restarts.
 const END_AT_MOST: Duration = Duration::from_secs(12);
 
 /// The process groups of this child of httpd.
-pub(crate) fn mine() -> Option<&'static Generation> {
-    MINE.get_or_init(|| KEPT.lock().as_ref().map(|kept| kept.generation.clone())).as_deref()
+pub(crate) fn mine() -> Option<&'static Generation<'static>> {
+    MINE.get().map(|generation| &**generation)
+}
+
+/// Called in a new child of httpd: the generation that it was made with is its own until it exits.
+pub(crate) fn belong_to_this_process(child: Forked) {
+    let generation = KEPT.with(|life, kept| Some(child.lasting::<Generations>(life, kept?.generation.clone())));
+    if let Some(generation) = generation {
+        let _ = MINE.set(generation);
+    }
 }
 
 /// The daemon processes of the newest configuration. Called in the parent of httpd.
 pub(crate) fn daemons() -> Vec<u32> {
-    let kept = KEPT.lock();
-    let groups = kept.iter().flat_map(|kept| &kept.generation.groups);
-    let places = groups.flat_map(|group| (0..group.table.places()).filter_map(|place| group.roll.get(place)));
-    places.map(|enrolled| enrolled.process).collect()
+    KEPT.with(|_, kept| {
+        let groups = kept.iter().flat_map(|kept| &kept.generation.groups);
+        let places = groups.flat_map(|group| (0..group.table.places()).filter_map(|place| group.roll.get(place)));
+        places.map(|enrolled| enrolled.process).collect()
+    })
 }
 
-impl Generation {
+impl<'c> Generation<'c> {
     /// The group of that name.
-    pub(crate) fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| &*group.config.name == name)
+    pub(crate) fn group(&self, name: &str) -> Option<&Group<'c>> {
+        self.groups.iter().find(|group| group.config.name == name)
     }
 
-    fn new(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<Self, String> {
+    fn new(pool: Pool<'_>, main: Server<'c>, prefix: Option<&str>) -> Result<Self, String> {
         let prefix = full_prefix(pool, prefix)?;
         let declared = process_group::all(main);
         let groups = declared.iter().map(|declared| Group::new(declared.group, declared.server, &prefix));
@@ -134,7 +156,7 @@ fn socket(prefix: &str, config: &ProcessGroup, place: usize) -> PathBuf {
 ///
 /// # Errors
 /// What stops start-up, in words.
-pub(crate) fn check(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>) -> Result<(), String> {
+pub(crate) fn check(pool: Pool<'_>, main: Server<'_>, prefix: Option<&str>) -> Result<(), String> {
     let declared = process_group::all(main);
     if declared.is_empty() {
         return Ok(());
@@ -146,8 +168,8 @@ pub(crate) fn check(pool: Pool<'_>, main: Server<'static>, prefix: Option<&str>)
     })
 }
 
-impl Group {
-    fn new(config: &ProcessGroup, server: Server<'static>, prefix: &str) -> Result<Self, String> {
+impl<'c> Group<'c> {
+    fn new(config: &ProcessGroup, server: Server<'c>, prefix: &str) -> Result<Self, String> {
         let places = places(config);
         // Children of httpd that are gone stay in the table for a moment.
         let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
@@ -165,7 +187,7 @@ impl Group {
     }
 }
 
-impl Group {
+impl Group<'_> {
     /// How long a child of httpd that has this request waits for the other side: `socket-timeout`, else `Timeout`.
     pub(crate) fn patience(&self, request: &Request<'_>) -> Duration {
         self.config.socket_timeout.unwrap_or_else(|| request.server().timeout())
@@ -193,7 +215,7 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
         ));
     }
     match path.parent() {
-        Some(folder) if folder.is_dir() => Ok(()),
+        Some(directory) if directory.is_dir() => Ok(()),
         _ => Err(format!(
             "WSGISocketPrefix: there is no directory for '{}'; expected a prefix in a directory that exists",
             path.display()
@@ -201,17 +223,17 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
     }
 }
 
-/// Called when a configuration has been read, in the parent of httpd: has the daemons started that it asks for.
+/// Called when a configuration has been read, in the parent of httpd: starts the daemons that it asks for.
 ///
 /// # Errors
 /// What stops start-up, in words.
-pub(crate) fn begin(
-    pool: Pool<'_>,
-    main: Server<'static>,
+pub(crate) fn begin<'c>(
+    configuration: ConfigurationPool<'c>,
+    main: Server<'c>,
     prefix: Option<&str>,
     supervise: Supervise,
 ) -> Result<(), String> {
-    let generation = Arc::new(Generation::new(pool, main, prefix)?);
+    let generation = Arc::new(Generation::new(configuration.pool(), main, prefix)?);
     if generation.groups.is_empty() {
         return Ok(());
     }
@@ -220,10 +242,9 @@ pub(crate) fn begin(
         Kept { generation, watched: pipe.0, alive: pipe.1, supervisor: None, parent: std::process::id(), supervise };
     // The supervisor is to have the scoreboard, which httpd makes after its first reading of the configuration only.
     if scoreboard::exists() {
-        kept.start()?;
+        kept.start(configuration.life())?;
     }
-    *KEPT.lock() = Some(kept);
-    pool.on_clear(end);
+    configuration.keep(&KEPT, kept);
     Ok(())
 }
 
@@ -232,24 +253,26 @@ pub(crate) struct BeforeChildren;
 
 impl BeforeChildrenHook for BeforeChildren {
     fn run() -> Result<(), String> {
-        match &mut *KEPT.lock() {
-            Some(kept) if kept.supervisor.is_none() => kept.start(),
+        KEPT.with(|life, kept| match kept {
+            Some(kept) if kept.supervisor.is_none() => kept.start(life),
             _ => Ok(()),
-        }
+        })
     }
 }
 
-impl Kept {
+impl<'c> Kept<'c> {
     /// Starts the first supervisor.
-    fn start(&mut self) -> Result<(), String> {
-        self.start_supervisor().map_err(|error| format!("the supervisor cannot be started: {error}"))
+    fn start(&mut self, life: Life<'c>) -> Result<(), String> {
+        self.start_supervisor(life).map_err(|error| format!("the supervisor cannot be started: {error}"))
     }
 
-    fn start_supervisor(&mut self) -> nix::Result<()> {
+    fn start_supervisor(&mut self, life: Life<'c>) -> nix::Result<()> {
         let watched = self.watched.try_clone().map_err(|_| Errno::EMFILE)?;
         let (generation, alive) = (self.generation.clone(), self.alive.as_fd());
         let (parent, supervise) = (self.parent, self.supervise);
-        let pid = fork::fork(|| supervise(&generation, watched, alive, parent))?;
+        let pid = other_child::fork(|forked| {
+            supervise(forked.lasting::<Generations>(life, generation), watched, alive, parent)
+        })?;
         self.supervisor = Some(pid);
         other_child::watch(self.generation.main, pid.as_raw(), supervisor_ended);
         Ok(())
@@ -258,26 +281,29 @@ impl Kept {
 
 /// A supervisor has ended. That of this generation has a successor at once.
 fn supervisor_ended(pid: i32) {
-    let mut kept = KEPT.lock();
-    let Some(kept) = kept.as_mut().filter(|kept| kept.supervisor == Some(Pid::from_raw(pid))) else { return };
-    let text =
-        format!("WSGI1020: the supervisor of the process groups, process {pid}, ended; another one takes its place");
-    log::server(Some(kept.generation.main), Level::Error, &text);
-    if let Err(error) = kept.start_supervisor() {
+    KEPT.with(|life, kept| {
+        let Some(kept) = kept.filter(|kept| kept.supervisor == Some(Pid::from_raw(pid))) else { return };
         let text = format!(
-            "WSGI1027: no other supervisor can be started: {error}; process groups take no requests until httpd is restarted"
+            "WSGI1020: the supervisor of the process groups, process {pid}, ended; another one takes its place"
         );
-        log::server(Some(kept.generation.main), Level::Critical, &text);
-    }
+        log::server(Some(kept.generation.main), Level::Error, &text);
+        if let Err(error) = kept.start_supervisor(life) {
+            let text = format!(
+                "WSGI1027: no other supervisor can be started: {error}; process groups take no requests until httpd is restarted"
+            );
+            log::server(Some(kept.generation.main), Level::Critical, &text);
+        }
+    });
 }
 
 /// The configuration goes: at a stop, a restart or a graceful restart, and in every other process of httpd at its end.
-fn end() {
-    let mut place = KEPT.lock();
-    if place.as_ref().is_none_or(|kept| kept.parent != std::process::id()) {
+fn end(kept: Kept<'_>) {
+    if kept.parent != std::process::id() {
+        // The supervisor is the parent's, and the generation is this process's until it has exited.
+        core::mem::forget(kept);
         return;
     }
-    let Some(Kept { alive, watched, supervisor: Some(supervisor), generation, .. }) = place.take() else { return };
+    let Kept { alive, watched, supervisor: Some(supervisor), generation, .. } = kept else { return };
     drop(alive);
     if is_last_holder(&watched) {
         // No process of httpd is left that could use the daemons: they end now, and httpd waits for them.

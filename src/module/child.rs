@@ -3,10 +3,12 @@
 
 use crate::apache::hook::ChildHook;
 use crate::apache::log::{self, Level};
-use crate::apache::{directive, pool::Pool, server::Server};
+use crate::apache::pool::{Forked, Pool};
+use crate::apache::{directive, server::Server};
 use crate::api;
 use crate::config::server::ServerSettings;
 use crate::config::{WsgiConfiguration, control_script};
+use crate::daemon::generation;
 use crate::module::{readiness, slow_watch};
 use crate::observe::board::board;
 use crate::observe::bulletin;
@@ -27,7 +29,8 @@ const TIME_TO_END: Duration = Duration::from_secs(5);
 pub(crate) struct Child;
 
 impl ChildHook for Child {
-    fn run(pool: Pool<'static>, server: Server<'static>) {
+    fn run(child: Forked, pool: Pool<'static>, server: Server<'static>) {
+        generation::belong_to_this_process(child);
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return };
         start(pool, server, settings);
         // Once Python has started: until then the process has one thread.

@@ -137,7 +137,7 @@ fn check_file(request: &Request<'_>, alias: Option<&ScriptAlias>) -> Result<(), 
 }
 
 /// The settings in force: what directives say, and over it what the alias or the handler script says.
-fn settings_of(request: &Request<'_>, target: Target<'_>) -> Settings {
+fn settings_of<'r>(request: &Request<'r>, target: Target<'r>) -> Settings<'r> {
     let directory = directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default();
     let mut settings = directory.resolve();
     if let Some(options) = target.options() {
@@ -151,7 +151,7 @@ fn settings_of(request: &Request<'_>, target: Target<'_>) -> Settings {
 
 /// Refuses a body that cannot be served before Python sees anything of the request. An error document has none: what was
 /// refused once is not refused to its page.
-fn check_body(request: &Request<'_>, settings: &Settings) -> Result<(), Fault> {
+fn check_body(request: &Request<'_>, settings: &Settings<'_>) -> Result<(), Fault> {
     if request.is_error_document() {
         return Ok(());
     }
@@ -187,7 +187,7 @@ fn ends_without_a_byte(request: &Request<'_>) -> bool {
 }
 
 /// The name of the process group that serves; empty is this process.
-fn process_group(request: &Request<'_>, mount: &Mount<'_>, settings: &Settings) -> Result<String, Fault> {
+fn process_group(request: &Request<'_>, mount: &Mount<'_>, settings: &Settings<'_>) -> Result<String, Fault> {
     let group = group::expand(request, mount, settings.process_group);
     if let Some(allowed) = settings.restrict_process {
         let is_allowed = allowed.iter().any(|name| group_literal(*name).eq_ignore_ascii_case(&group));
@@ -200,7 +200,7 @@ fn process_group(request: &Request<'_>, mount: &Mount<'_>, settings: &Settings) 
 }
 
 /// The process group of that name, if the server of the request may use it.
-fn running_group(request: &Request<'_>, name: &str) -> Result<&'static Group, Fault> {
+fn running_group(request: &Request<'_>, name: &str) -> Result<&'static Group<'static>, Fault> {
     let generation = generation::mine().ok_or_else(|| Fault::NoProcessGroup(name.to_owned()))?;
     let running = generation.group(name).ok_or_else(|| Fault::UnknownProcessGroup(name.to_owned()))?;
     if is_visible(running.server, request.server()) {

@@ -96,7 +96,7 @@ impl<'r> Probe<'r> {
     }
 
     /// Those that are named, or all that serve requests here.
-    fn groups(&self) -> Result<Vec<&'static Group>, Trouble> {
+    fn groups(&self) -> Result<Vec<&'static Group<'static>>, Trouble> {
         let all = generation::mine().map_or(&[][..], |generation| &generation.groups);
         let visible = all.iter().filter(|group| is_visible(group.server, self.server));
         if self.names.is_empty() {

@@ -4,7 +4,7 @@
 //! other users later, and all that CPython says then is that it finds no module `encodings`.
 
 use crate::apache::hook::ConfigHook;
-use crate::apache::{directive, pool::Pool, server::Server, unixd};
+use crate::apache::{directive, pool::ConfigurationPool, server::Server, unixd};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::config::server::StartUp;
 use crate::config::{WsgiConfiguration, account, control_script, python_home};
@@ -19,7 +19,7 @@ use std::path::Path;
 pub(crate) struct HomeAccess;
 
 impl ConfigHook for HomeAccess {
-    fn run(_: Pool<'_>, server: Server<'static>) -> Result<(), String> {
+    fn run<'c>(_: ConfigurationPool<'c>, server: Server<'c>) -> Result<(), String> {
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
         let start_up = &settings.start_up;
         if runs_python_in_children(server, start_up) && !unixd::has_root_of_its_own() {
@@ -30,7 +30,7 @@ impl ConfigHook for HomeAccess {
     }
 }
 
-fn runs_python_in_children(server: Server<'static>, start_up: &StartUp) -> bool {
+fn runs_python_in_children(server: Server<'_>, start_up: &StartUp) -> bool {
     start_up.runs_python_in_children() || preload::is_asked_for(server, EMBEDDED) || control_script::is_seen()
 }
 
@@ -69,9 +69,9 @@ fn of_group<'a>(start_up: &StartUp, group: &'a ProcessGroup) -> Processes<'a> {
 }
 
 fn home(start_up: &StartUp, group: Option<&ProcessGroup>) -> (String, &'static str) {
-    let of_group = group.and_then(|group| group.python_home).map(|home| (home, "python-home="));
-    match of_group.or(start_up.python_home.map(|home| (home, "WSGIPythonHome"))) {
-        Some((home, directive)) => (home.to_string(), directive),
+    let of_group = group.and_then(|group| group.python_home.as_ref()).map(|home| (home, "python-home="));
+    match of_group.or(start_up.python_home.as_ref().map(|home| (home, "WSGIPythonHome"))) {
+        Some((home, directive)) => (home.clone(), directive),
         None => (python_home::built_for(), "the module was built for it; WSGIPythonHome names another one"),
     }
 }

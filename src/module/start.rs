@@ -2,7 +2,7 @@
 
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
-use crate::apache::{directive, mpm, pool::Pool, server::Server};
+use crate::apache::{directive, mpm, pool::ConfigurationPool, server::Server};
 use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
 use crate::daemon::parent::supervisor;
@@ -18,25 +18,25 @@ const TELEMETRY: &str = "WSGI1011: WSGITelemetryService and WSGITelemetryOptions
 pub(crate) struct Start;
 
 impl ConfigHook for Start {
-    fn run(pool: Pool<'_>, server: Server<'static>) -> Result<(), String> {
+    fn run<'c>(configuration: ConfigurationPool<'c>, server: Server<'c>) -> Result<(), String> {
         let component = format!("{IMPLEMENTATION} Python/{}", env!("MOD_WSGI_PYTHON_VERSION"));
         if let Ok(component) = CString::new(component) {
-            log::add_version_component(pool, &component);
+            log::add_version_component(configuration.pool(), &component);
         }
         let inert = inert::take_notice();
         control_script::take_seen();
         // httpd reads the configuration twice when it starts, and says so.
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
         if mpm::is_first_reading() {
-            return generation::check(pool, server, settings.start_up.socket_prefix.as_deref());
+            return generation::check(configuration.pool(), server, settings.start_up.socket_prefix.as_deref());
         }
         clock::begin();
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }
         crate::request::counting::begin()?;
-        let prefix = settings.start_up.socket_prefix;
-        generation::begin(pool, server, prefix.as_deref(), supervisor::run)?;
+        let prefix = settings.start_up.socket_prefix.as_deref();
+        generation::begin(configuration, server, prefix, supervisor::run)?;
         if settings.start_up.telemetry.asks_for_reports() {
             log::server(Some(server), Level::Warning, TELEMETRY);
         }

@@ -84,7 +84,7 @@ struct View<'r> {
     board: &'static Board,
     server: Server<'r>,
     is_main: bool,
-    groups: &'static [Group],
+    groups: &'static [Group<'static>],
     now: u64,
     running: Vec<Running>,
 }
@@ -203,7 +203,7 @@ impl<'r> View<'r> {
         })
     }
 
-    fn group(&self, group: &'static Group) -> page::Group {
+    fn group(&self, group: &'static Group<'static>) -> page::Group {
         let (length, limit) = group.table.queue();
         let waits = |running: &&Running| running.phase == Phase::Queue && running.meter == group.meter.number;
         let oldest = self.running.iter().find(waits).map_or(0.0, |running| self.age(running.began));

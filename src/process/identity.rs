@@ -224,7 +224,7 @@ fn identity_of(decision: &Decision<'_>) -> Option<Identity> {
 
 /// What `display-name` shows.
 fn title(group: &ProcessGroup) -> Option<String> {
-    group.display_name.map(|name| match &*name {
+    group.display_name.as_deref().map(|name| match name {
         "%{GROUP}" => format!("(wsgi:{})", group.name),
         name => name.to_owned(),
     })
@@ -242,8 +242,8 @@ fn set_priority(group: &ProcessGroup) -> Result<(), IdentityError> {
 
 /// The working directory goes along: outside of the root it would be a way out.
 fn enter_root(group: &ProcessGroup) -> Result<(), IdentityError> {
-    let Some(folder) = group.chroot else { return Ok(()) };
-    let entered = unistd::chroot(&*folder).and_then(|()| unistd::chdir("/"));
+    let Some(folder) = &group.chroot else { return Ok(()) };
+    let entered = unistd::chroot(folder.as_str()).and_then(|()| unistd::chdir("/"));
     entered.map_err(|errno| IdentityError::Root { folder: folder.to_string(), errno })
 }
 
@@ -338,7 +338,7 @@ fn set_surroundings(group: &ProcessGroup, user: Option<&User>, threads: &Threads
         let set = environment::set(threads, name, value);
         warnings.extend(set.err().map(|errno| IdentityError::Variable { name, errno }));
     }
-    if let Some(name) = group.locale {
+    if let Some(name) = &group.locale {
         let set = locale::set(threads, &name);
         warnings.extend(set.err().map(|errno| IdentityError::Locale { name: name.to_string(), errno }));
     }

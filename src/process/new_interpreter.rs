@@ -38,7 +38,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     api::children::prepare(attached)?;
     api::restrictions::apply(py, restrictions, process.surroundings.log_info)?;
     if let Some(eggs) = process.python_eggs() {
-        api::path::set_egg_cache(py, &eggs)?;
+        api::path::set_egg_cache(py, eggs)?;
     }
     for path in &options.python_paths {
         if let Err(error) = api::path::extend(py, path) {
@@ -56,7 +56,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     Ok(Box::new(wsgi))
 }
 
-fn options_of(process: &Process, application_group: &str) -> Resolved {
+fn options_of<'p>(process: &'p Process, application_group: &str) -> Resolved<'p> {
     process.start_up.interpreters.resolve(process.group, application_group, process.python_path())
 }
 
@@ -76,7 +76,7 @@ fn tell(level: Level, text: &str) {
 }
 
 fn tell_of_path(process: &Process, path: &str, error: &PyErr) {
-    let is_of_group = process.group != EMBEDDED && process.python_path().as_deref() == Some(path);
+    let is_of_group = process.group != EMBEDDED && process.python_path() == Some(path);
     let origin = if is_of_group { "python-path=" } else { "WSGIPythonPath" };
     tell(Level::Error, &format!("WSGI0091: {origin} '{path}': {error}"));
 }

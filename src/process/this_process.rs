@@ -2,7 +2,6 @@
 
 use crate::apache::boundary;
 use crate::apache::log::{self, Level};
-use crate::apache::pool::PoolStr;
 use crate::apache::{mpm, scoreboard, server};
 use crate::api::{self, log_handler::ServerLog};
 use crate::config::process_group::ProcessGroup;
@@ -123,13 +122,13 @@ impl Process {
     }
 
     /// The folders for `sys.path` below those of `<WSGIInterpreterOptions>`.
-    pub(crate) fn python_path(&self) -> Option<PoolStr> {
-        self.of_group.map_or_else(|| self.start_up.interpreters.python_path(), |group| group.python_path)
+    pub(crate) fn python_path(&self) -> Option<&str> {
+        self.of_group.map_or_else(|| self.start_up.interpreters.python_path(), |group| group.python_path.as_deref())
     }
 
     /// `PYTHON_EGG_CACHE`.
-    pub(crate) fn python_eggs(&self) -> Option<PoolStr> {
-        self.of_group.map_or(self.start_up.python_eggs, |group| group.python_eggs)
+    pub(crate) fn python_eggs(&self) -> Option<&str> {
+        self.of_group.map_or(&self.start_up.python_eggs, |group| &group.python_eggs).as_deref()
     }
 
     /// Starts Python, with its main interpreter.
@@ -151,13 +150,9 @@ impl Process {
         let free = FREE_THREADED_BUILD && start_up.interpreters.free_threading(self.group);
         Options {
             gil: if free { GilMode::FreeThreading } else { GilMode::Shared },
-            home: self
-                .of_group
-                .and_then(|group| group.python_home)
-                .or(start_up.python_home)
-                .map(|home| home.to_string()),
+            home: self.of_group.and_then(|group| group.python_home.as_ref()).or(start_up.python_home.as_ref()).cloned(),
             optimize: start_up.python_optimize,
-            warnings: start_up.python_warnings.iter().map(ToString::to_string).collect(),
+            warnings: start_up.python_warnings.clone(),
             write_bytecode: !start_up.dont_write_bytecode,
             hash_seed: match start_up.python_hash_seed {
                 None => HashSeed::Default,
@@ -176,7 +171,7 @@ fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads
         maximum_processes: processes,
         threads_per_process: threads,
         server_version: server::VERSION,
-        server_description: text(server::description()),
+        server_description: server::description(),
         server_built: text(server::built()),
         mpm_name: text(mpm::name()),
         read_scoreboard: None,

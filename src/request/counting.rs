@@ -22,8 +22,8 @@ pub(crate) struct Children;
 
 impl ChildrenHook for Children {
     /// httpd has its own handlers of signals now.
-    fn started() {
-        let settings = Server::main().and_then(directive::server_settings::<WsgiConfiguration>);
+    fn started(server: Server<'_>) {
+        let settings = directive::server_settings::<WsgiConfiguration>(server);
         let time = settings.map_or(Duration::ZERO, |settings| settings.start_up.drain_time);
         if !time.is_zero() {
             late_stop::put_off(time, board::drain);

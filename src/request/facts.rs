@@ -1,7 +1,6 @@
 //! The variables of a request, as CGI names them, from `request_rec`.
 
 use crate::apache::request::Request;
-use crate::apache::server;
 use crate::config::settings::Settings;
 use crate::config::values::HeadToGet;
 use crate::request::group::Mount;
@@ -17,7 +16,7 @@ use core::ptr::NonNull;
 /// How a request is served.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'r> {
-    pub(crate) settings: &'r Settings,
+    pub(crate) settings: &'r Settings<'r>,
     pub(crate) mount: &'r Mount<'r>,
     /// Empty in httpd's own processes.
     pub(crate) process_group: &'r str,
@@ -35,7 +34,7 @@ impl<'r> Terms<'r> {
 /// What an environ is made of, for an embedded request.
 pub(crate) struct EmbeddedFacts<'r> {
     pub(crate) request: &'r Request<'r>,
-    pub(crate) settings: &'r Settings,
+    pub(crate) settings: &'r Settings<'r>,
     pub(crate) mount: &'r Mount<'r>,
     /// Empty in httpd's own processes.
     pub(crate) process_group: &'r str,
@@ -196,7 +195,7 @@ impl<'r> EmbeddedFacts<'r> {
         visit(Variable::Known(Key::ServerName), &html_escaped(request.server_name_for_url()));
         visit(Variable::Known(Key::ServerPort), Decimal::new(request.server_port().into()).bytes());
         visit(Variable::Known(Key::ServerAddr), request.local_address());
-        visit(Variable::Known(Key::ServerSoftware), server::banner());
+        visit(Variable::Known(Key::ServerSoftware), request.server().banner());
         if let Some(admin) = request.server().admin() {
             visit(Variable::Known(Key::ServerAdmin), admin);
         }

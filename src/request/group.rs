@@ -1,7 +1,7 @@
 //! The application group and callable of a request: configured names, expanded.
 
 use crate::apache::request::Request;
-use crate::config::group_name::{CallableName, GroupName};
+use crate::config::group_name::{CallableName, DEFAULT_CALLABLE, GroupName};
 use crate::process::this_process::process;
 use crate::python::interpreter::Origin;
 use crate::request::target::Target;
@@ -58,7 +58,12 @@ pub(crate) fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a client has a say in the name: then the number of interpreters that it leads to must have an end.
-pub(crate) fn origin(request: &Request<'_>, mount: &Mount<'_>, target: Target<'_>, configured: GroupName) -> Origin {
+pub(crate) fn origin(
+    request: &Request<'_>,
+    mount: &Mount<'_>,
+    target: Target<'_>,
+    configured: GroupName<&str>,
+) -> Origin {
     let by_client = match configured {
         GroupName::Global | GroupName::Literal(_) => false,
         GroupName::Server => has_port_of_client(request),
@@ -69,7 +74,7 @@ pub(crate) fn origin(request: &Request<'_>, mount: &Mount<'_>, target: Target<'_
 }
 
 /// The application group of a script that decides about the request before there is an application.
-pub(crate) fn of_control_script(request: &Request<'_>, configured: GroupName) -> (String, Origin) {
+pub(crate) fn of_control_script(request: &Request<'_>, configured: GroupName<&str>) -> (String, Origin) {
     match configured {
         GroupName::Server => {
             let origin = if has_port_of_client(request) { Origin::Client } else { Origin::Configuration };
@@ -88,7 +93,7 @@ fn has_port_of_client(request: &Request<'_>) -> bool {
 }
 
 /// The name of a group, expanded for the request; empty is the main interpreter, or no daemon.
-pub(crate) fn expand(request: &Request<'_>, mount: &Mount<'_>, configured: GroupName) -> String {
+pub(crate) fn expand(request: &Request<'_>, mount: &Mount<'_>, configured: GroupName<&str>) -> String {
     match configured {
         GroupName::Global => String::new(),
         GroupName::Server => with_port(request, request.server().host_name()),
@@ -105,7 +110,7 @@ pub(crate) fn expand(request: &Request<'_>, mount: &Mount<'_>, configured: Group
             name
         }
         GroupName::Literal(name) => name.to_string(),
-        GroupName::Variable { text, name } => match variable(request, &name) {
+        GroupName::Variable { text, name } => match variable(request, name) {
             None => text.to_string(),
             Some(value) => expanded_once_more(request, mount, value),
         },
@@ -125,10 +130,10 @@ fn expanded_once_more(request: &Request<'_>, mount: &Mount<'_>, value: String) -
 }
 
 /// The name of the callable in the script.
-pub(crate) fn callable(request: &Request<'_>, configured: CallableName) -> String {
+pub(crate) fn callable(request: &Request<'_>, configured: CallableName<&str>) -> String {
     match configured {
         CallableName::Literal(name) => name.to_string(),
-        CallableName::Variable(name) => variable(request, &name).unwrap_or_else(|| CallableName::DEFAULT.to_owned()),
+        CallableName::Variable(name) => variable(request, name).unwrap_or_else(|| DEFAULT_CALLABLE.to_owned()),
     }
 }
 

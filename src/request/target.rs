@@ -16,7 +16,7 @@ pub(crate) enum Target<'r> {
     /// The file of the request, which an alias may have led to.
     File(Option<&'r ScriptAlias>),
     /// A script that answers for the file of the request, whatever that is. An alias that led there does not count.
-    HandlerScript(&'r HandlerScript),
+    HandlerScript(&'r HandlerScript<'r>),
 }
 
 /// What is to be called, in whatever process.
@@ -34,15 +34,15 @@ impl<'r> Target<'r> {
         if handler == HANDLER.to_bytes() || handler == b"application/x-httpd-wsgi" {
             return Some(Self::File(alias_of(request)));
         }
-        let registered = directory_settings::<WsgiConfiguration>(request)?.handler_scripts.as_deref()?;
+        let registered = directory_settings::<WsgiConfiguration>(request)?.handler_scripts?;
         registered.iter().find(|script| script.is_named(handler)).map(Self::HandlerScript)
     }
 
     /// What the alias or the registration says beside the directives.
-    pub(crate) fn options(self) -> Option<&'r AliasOptions> {
+    pub(crate) fn options(self) -> Option<AliasOptions<&'r str>> {
         match self {
-            Self::File(alias) => alias.map(|alias| &alias.options),
-            Self::HandlerScript(script) => Some(&script.options),
+            Self::File(alias) => alias.map(|alias| alias.options.map(String::as_str)),
+            Self::HandlerScript(script) => Some(script.options),
         }
     }
 

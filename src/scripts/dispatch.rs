@@ -24,11 +24,11 @@ const FUNCTIONS: [&str; 3] = ["process_group", "application_group", "callable_ob
 ///
 /// # Errors
 /// A function of it raised, or returned what is no name: that has been logged.
-pub(crate) fn choose(
-    request: &mut Request<'_>,
+pub(crate) fn choose<'r>(
+    request: &mut Request<'r>,
     mount: &Mount<'_>,
     target: Target<'_>,
-    settings: &mut Settings,
+    settings: &mut Settings<'r>,
 ) -> Result<(), Fault> {
     let Some(script) = settings.dispatch_script else { return Ok(()) };
     let question = Question::new(request, script, settings);
@@ -74,7 +74,7 @@ fn named(name: &'static str) -> Function {
 struct Chosen([Option<Option<String>>; 3]);
 
 impl Chosen {
-    fn apply(self, request: &Request<'_>, settings: &mut Settings) {
+    fn apply<'r>(self, request: &Request<'r>, settings: &mut Settings<'r>) {
         let [process_group, application_group, callable] =
             self.0.map(|name| name.flatten().map(|name| request.pool().text(&name)));
         if let Some(name) = process_group {

@@ -2,7 +2,6 @@
 //! proxies say, and no password.
 
 use crate::apache::request::Request;
-use crate::apache::server;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
 use core::ffi::c_void;
@@ -61,7 +60,7 @@ impl EarlyFacts<'_> {
     fn server(&self, visit: Visit<'_>) {
         let request = self.request;
         visit(Variable::Named(b"SERVER_SIGNATURE"), request.signature());
-        visit(Variable::Known(Key::ServerSoftware), server::banner());
+        visit(Variable::Known(Key::ServerSoftware), request.server().banner());
         visit(Variable::Known(Key::ServerName), request.server_name_for_url());
         visit(Variable::Known(Key::ServerAddr), request.local_address());
         visit(Variable::Known(Key::ServerPort), request.server_port().to_string().as_bytes());

@@ -28,7 +28,7 @@ use pyo3::prelude::*;
 use question::{Asked, Failure, Function, Question};
 
 /// What directives say of the request: there need not be an alias yet.
-fn settings_of(request: &Request<'_>) -> Settings {
+fn settings_of<'r>(request: &Request<'r>) -> Settings<'r> {
     directory_settings::<WsgiConfiguration>(request).copied().unwrap_or_default().resolve()
 }
 
@@ -36,7 +36,7 @@ fn settings_of(request: &Request<'_>) -> Settings {
 /// `understand` knows; that has been logged.
 fn ask<R>(
     request: &mut Request<'_>,
-    (script, settings): (ControlScript, &Settings),
+    (script, settings): (ControlScript<'_>, &Settings<'_>),
     function: Function,
     texts: &[&[u8]],
     understand: impl FnOnce(&Bound<'_, PyAny>) -> Result<R, Failure>,

@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Loads the scripts of all servers that are meant for this process group, in their order, and tells `report` of each
 /// whether it loaded. One that fails is logged, and the first request for it tries again.
-pub(crate) fn run(main: Server<'static>, process_group: &str, report: &dyn Fn(&ImportScript, bool)) {
+pub(crate) fn run(main: Server<'_>, process_group: &str, report: &dyn Fn(&ImportScript, bool)) {
     for (server, script) in of_group(main, process_group) {
         let loaded = load_script(&script.application_group, script.path.as_bytes(), Purpose::Application);
         if let Err(error) = &loaded {
@@ -28,12 +28,7 @@ pub(crate) fn run(main: Server<'static>, process_group: &str, report: &dyn Fn(&I
 }
 
 /// Runs the scripts of a group of services, one after the other, each within `running`, as long as `keep_on` says so.
-pub(crate) fn run_services(
-    main: Server<'static>,
-    process_group: &str,
-    running: &Interruptible,
-    keep_on: &dyn Fn() -> bool,
-) {
+pub(crate) fn run_services(main: Server<'_>, process_group: &str, running: &Interruptible, keep_on: &dyn Fn() -> bool) {
     for (server, script) in of_group(main, process_group) {
         if !keep_on() {
             return;
@@ -87,19 +82,19 @@ impl Interruptible {
 }
 
 /// The scripts of a process group, in their order.
-fn of_group(main: Server<'static>, process_group: &str) -> Vec<(Server<'static>, &'static ImportScript)> {
-    let mut scripts: Vec<_> = all(main).filter(|(_, script)| &*script.process_group == process_group).collect();
+fn of_group<'s>(main: Server<'s>, process_group: &str) -> Vec<(Server<'s>, &'s ImportScript)> {
+    let mut scripts: Vec<_> = all(main).filter(|(_, script)| script.process_group == process_group).collect();
     scripts.sort_by_key(|(_, script)| script.order);
     scripts
 }
 
 /// Whether a directive asks for a script to be loaded in this process group.
-pub(crate) fn is_asked_for(main: Server<'static>, process_group: &str) -> bool {
-    all(main).any(|(_, script)| script.is_asked_for && &*script.process_group == process_group)
+pub(crate) fn is_asked_for(main: Server<'_>, process_group: &str) -> bool {
+    all(main).any(|(_, script)| script.is_asked_for && script.process_group == process_group)
 }
 
 /// The scripts to load beforehand, with the servers that they are declared in.
-fn all(main: Server<'static>) -> impl Iterator<Item = (Server<'static>, &'static ImportScript)> {
+fn all<'s>(main: Server<'s>) -> impl Iterator<Item = (Server<'s>, &'s ImportScript)> {
     let all = settings_of_all::<WsgiConfiguration>(main);
     all.flat_map(|(server, settings)| settings.import_scripts.iter().map(move |script| (server, script)))
 }

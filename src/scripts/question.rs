@@ -31,8 +31,8 @@ pub(super) struct Function {
 }
 
 /// One question about a request.
-pub(super) struct Question {
-    pub(super) script: ControlScript,
+pub(super) struct Question<'r> {
+    pub(super) script: ControlScript<'r>,
     pub(super) reloading: bool,
     /// The interpreter of the script.
     pub(super) application_group: String,
@@ -53,7 +53,7 @@ pub(super) enum Failure {
 
 /// What a question is answered with.
 pub(super) struct Asked<'a, 'py> {
-    question: &'a Question,
+    question: &'a Question<'a>,
     attached: &'a Attached<'py>,
     environ: Bound<'py, PyDict>,
     /// The file of the request.
@@ -151,8 +151,8 @@ pub(super) fn bytes_of(object: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
 /// Calls a function with what a script is told of a request.
 pub(super) type WithFacts<'a> = &'a dyn Fn(&Request<'_>, &mut dyn FnMut(&dyn RequestFacts));
 
-impl Question {
-    pub(super) fn new(request: &Request<'_>, script: ControlScript, settings: &Settings) -> Self {
+impl<'r> Question<'r> {
+    pub(super) fn new(request: &Request<'_>, script: ControlScript<'r>, settings: &Settings<'_>) -> Self {
         let (application_group, origin) = group::of_control_script(request, script.application_group);
         Self { script, reloading: settings.script_reloading, application_group, origin }
     }

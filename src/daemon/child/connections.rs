@@ -19,7 +19,7 @@ pub(crate) struct Connection {
 
 /// What this child of httpd keeps for a group.
 pub(crate) struct Mine {
-    pub(crate) group: &'static Group,
+    pub(crate) group: &'static Group<'static>,
     /// Its row in the table of the group.
     pub(crate) tenant: Option<usize>,
     /// Connections of each place.
@@ -37,7 +37,7 @@ pub(crate) fn mine(group: &Group) -> Option<&'static Mine> {
 }
 
 impl Mine {
-    fn new(group: &'static Group) -> Self {
+    fn new(group: &'static Group<'static>) -> Self {
         let idle = (0..group.table.places()).map(|_| Mutex::default()).collect();
         Self { group, tenant: group.table.move_in(std::process::id()), idle }
     }

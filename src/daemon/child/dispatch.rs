@@ -41,7 +41,11 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(125);
 ///
 /// # Errors
 /// No daemon serves it, or the one that did has failed before the client saw anything.
-pub(crate) fn serve(facts: &EmbeddedFacts<'_>, group: &'static Group, wanted: &Wanted<'_>) -> Result<Status, Fault> {
+pub(crate) fn serve(
+    facts: &EmbeddedFacts<'_>,
+    group: &'static Group<'static>,
+    wanted: &Wanted<'_>,
+) -> Result<Status, Fault> {
     let mine = connections::mine(group).ok_or_else(|| Fault::UnknownProcessGroup(group.config.name.to_string()))?;
     let errand = Errand { facts, mine, wanted, queue_start: TimeOfDay::now(), queue_moment: Moment::now() };
     errand.run()

@@ -45,8 +45,8 @@ pub(crate) enum End {
 pub(crate) struct Relay<'r, 'c> {
     reservation: &'r Reservation<'static>,
     request: &'r Request<'r>,
-    settings: &'r Settings,
-    group: &'static Group,
+    settings: &'r Settings<'r>,
+    group: &'static Group<'static>,
     /// The id of the process, for the log.
     process: u32,
     channel: Channel<'c>,
@@ -140,8 +140,8 @@ impl<'r, 'c> Relay<'r, 'c> {
     /// `answered` is set when httpd has answered in the daemon's place.
     pub(crate) fn new(
         request: &'r Request<'r>,
-        settings: &'r Settings,
-        group: &'static Group,
+        settings: &'r Settings<'r>,
+        group: &'static Group<'static>,
         reservation: &'r Reservation<'static>,
         channel: Channel<'c>,
         answered: &'r AtomicBool,

@@ -137,7 +137,7 @@ impl Progress {
 }
 
 struct Supervisor {
-    generation: &'static Generation,
+    generation: &'static Generation<'static>,
     watched: OwnedFd,
     signals: Signals,
     members: Vec<Member>,
@@ -166,12 +166,12 @@ const APPLICATIONS: usize = 1000;
 const END_AT_MOST: Duration = Duration::from_secs(10);
 
 /// All that the supervisor does. Returns its exit status.
-pub(crate) fn run(generation: &Arc<Generation>, watched: OwnedFd, alive: BorrowedFd<'_>, parent: u32) -> i32 {
+pub(crate) fn run(generation: Arc<Generation<'static>>, watched: OwnedFd, alive: BorrowedFd<'_>, parent: u32) -> i32 {
     // This process holds no end of the pipe that tells it when httpd's processes are gone.
     let _ = nix::unistd::close(alive.as_raw_fd());
     // Signals for httpd's process group are not for the daemons.
     let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let generation: &'static Generation = Box::leak(Box::new(generation.clone()));
+    let generation: &'static Generation<'static> = Box::leak(Box::new(generation));
     let signals = Signals::new(
         &[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP],
         &[Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGPIPE, Signal::SIGWINCH],

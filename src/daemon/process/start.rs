@@ -49,7 +49,7 @@ const ASKED_EVERY: u64 = 1000;
 
 /// What a daemon is started with.
 pub(crate) struct Start<'s> {
-    pub(crate) group: &'static Group,
+    pub(crate) group: &'static Group<'static>,
     pub(crate) start_up: &'static StartUp,
     pub(crate) main: Server<'static>,
     /// Its place in the table of the group.
@@ -66,7 +66,7 @@ pub(crate) struct Start<'s> {
 
 /// This daemon, for its threads.
 pub(crate) struct Daemon {
-    pub(crate) group: &'static Group,
+    pub(crate) group: &'static Group<'static>,
     pub(crate) place: usize,
     pub(crate) line: Line,
     scores: Option<Scores>,

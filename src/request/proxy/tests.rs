@@ -4,18 +4,18 @@ use core::net::Ipv4Addr;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const EVERYONE: TrustedProxies = TrustedProxies::Everyone;
+const EVERYONE: TrustedProxies<'static> = TrustedProxies::Everyone;
 const PROXY: &str = "10.9.9.9";
 const STRANGER: &str = "203.0.113.9";
 const ALL: &[ProxyHeader] = ProxyHeader::ALL;
 
 /// A list that lasts as long as the tests do; settings keep theirs in a pool of httpd.
-fn listed(words: &[&str]) -> TrustedProxies {
+fn listed(words: &[&str]) -> TrustedProxies<'static> {
     let networks: Vec<_> = words.iter().map(|word| Network::parse(word).expect("a network")).collect();
-    TrustedProxies::Listed((&*networks.leak()).into())
+    TrustedProxies::Listed(networks.leak())
 }
 
-fn tens() -> TrustedProxies {
+fn tens() -> TrustedProxies<'static> {
     listed(&["10.0.0.0/8"])
 }
 
@@ -271,7 +271,7 @@ fn item() -> impl Strategy<Value = (String, bool)> {
     ]
 }
 
-fn any_proxies() -> impl Strategy<Value = TrustedProxies> {
+fn any_proxies() -> impl Strategy<Value = TrustedProxies<'static>> {
     prop_oneof![Just(EVERYONE), Just(tens()), Just(listed(&[])), Just(listed(&["0.0.0.0/0", "::/0"]))]
 }
 

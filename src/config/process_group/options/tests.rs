@@ -9,9 +9,8 @@ macro_rules! limit {
 
 /// What a line with these words behind the name gives.
 fn line(words: &[&'static str]) -> Result<ProcessGroup, String> {
-    let words: Vec<PoolStr> = words.iter().map(|word| PoolStr::from(*word)).collect();
-    let mut group = ProcessGroup::with_defaults("demo".into(), 1);
-    apply(&mut group, &words).map(|()| group)
+    let mut group = ProcessGroup::with_defaults("demo", 1);
+    apply(&mut group, words).map(|()| group)
 }
 
 fn accepted(word: &'static str) -> ProcessGroup {

@@ -76,7 +76,7 @@ impl Supervisor {
         };
         self.progress[group].without_place = None;
         let Ok((line, theirs)) = Line::pair() else { return false };
-        let running: &'static Group = &self.generation.groups[group];
+        let running: &'static Group<'static> = &self.generation.groups[group];
         let (asking, answering) = match running.config.server_metrics.then(scores::line).transpose() {
             Ok(ends) => ends.unzip(),
             Err(_) => return false,
