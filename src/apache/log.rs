@@ -4,30 +4,25 @@ use super::{pool::Pool, request::Request, server::Server};
 use crate::ffi;
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicPtr, Ordering};
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 use std::ffi::CString;
 
-/// A level of `LogLevel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(i32)]
+/// A level of `LogLevel`: its number is syslog's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
 pub(crate) enum Level {
-    Critical = ffi::APLOG_CRIT as i32,
-    Error = ffi::APLOG_ERR as i32,
-    Warning = ffi::APLOG_WARNING as i32,
-    Notice = ffi::APLOG_NOTICE as i32,
-    Info = ffi::APLOG_INFO as i32,
-    Debug = ffi::APLOG_DEBUG as i32,
+    Critical = ffi::APLOG_CRIT as u8,
+    Error = ffi::APLOG_ERR as u8,
+    Warning = ffi::APLOG_WARNING as u8,
+    Notice = ffi::APLOG_NOTICE as u8,
+    Info = ffi::APLOG_INFO as u8,
+    Debug = ffi::APLOG_DEBUG as u8,
 }
 
 impl Level {
-    /// The level of that number in syslog's order.
-    pub(crate) fn of_number(number: u8) -> Option<Self> {
-        let all = [Self::Critical, Self::Error, Self::Warning, Self::Notice, Self::Info, Self::Debug];
-        all.into_iter().find(|level| *level as i32 == i32::from(number))
-    }
-
     /// Whether `LogLevel` lets it through where that is `allowed`, a number in syslog's order. Notices always pass.
     pub(crate) fn passes(self, allowed: i32) -> bool {
-        self == Self::Notice || self as i32 <= allowed
+        self == Self::Notice || i32::from(u8::from(self)) <= allowed
     }
 }
 

@@ -2,49 +2,73 @@
 
 use crate::apache::log::{Level, Source};
 use crate::request::log_entry::{Entry, Speaker};
-use crate::wire::fields::{Fields, put_bytes, put_u32};
+use crate::wire::fields::{Field, Fields, numbered, payload};
 use crate::wire::frame::LONGEST_ENTRY;
+
+/// What stands before the further lines of an entry.
+struct Opening<'a> {
+    level: Level,
+    speaker: Speaker,
+    /// Where it was logged; empty if that is not known.
+    file: Piece<'a>,
+    line: u32,
+    text: Piece<'a>,
+}
+
+payload! { Opening<'a> { level, speaker, file, line, text } }
+numbered! { Level Speaker }
+
+/// A line. Httpd writes no more of it than this.
+struct Piece<'a>(&'a [u8]);
+
+const LONGEST_LINE: usize = 16 << 10;
+/// More lines than a traceback has.
+const MOST_DETAILS: usize = 1000;
+
+impl<'a> Field<'a> for Piece<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0[..self.0.len().min(LONGEST_LINE)].as_ref().put(out);
+    }
+
+    fn take(fields: &mut Fields<'a>) -> Option<Self> {
+        fields.next().map(Self)
+    }
+}
+
+impl Piece<'_> {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.0).into_owned()
+    }
+}
 
 /// The payload of a log frame. It always fits into one: lines beyond that are left out, the last one is that of an
 /// exception.
 pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
     let start = out.len();
-    out.extend_from_slice(&[entry.level as u8, u8::from(entry.speaker == Speaker::Module)]);
-    put_line(out, entry.source.as_ref().map_or(b"", Source::file));
-    put_u32(out, entry.source.as_ref().map_or(0, Source::line));
-    put_line(out, entry.text.as_bytes());
+    let (file, line) = entry.source.as_ref().map_or((&b""[..], 0), |source| (source.file(), source.line()));
+    let text = Piece(entry.text.as_bytes());
+    Opening { level: entry.level, speaker: entry.speaker, file: Piece(file), line, text }.put(out);
     let Some((last, lines)) = entry.details.split_last() else { return };
     for line in lines.iter().take(MOST_DETAILS - 1) {
         if out.len() - start + 2 * (LONGEST_LINE + 4) > LONGEST_ENTRY {
             break;
         }
-        put_line(out, line.as_bytes());
+        Piece(line.as_bytes()).put(out);
     }
-    put_line(out, last.as_bytes());
-}
-
-/// More of a line than httpd writes, and more lines than a traceback has.
-const LONGEST_LINE: usize = 16 << 10;
-const MOST_DETAILS: usize = 1000;
-
-fn put_line(out: &mut Vec<u8>, line: &[u8]) {
-    put_bytes(out, &line[..line.len().min(LONGEST_LINE)]);
+    Piece(last.as_bytes()).put(out);
 }
 
 /// The entry in the payload of a log frame; `None` if there is none.
 pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
     let mut fields = Fields(payload);
-    let level = Level::of_number(fields.u8()?)?;
-    let speaker = if fields.u8()? == 1 { Speaker::Module } else { Speaker::Application };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (file, line) = (text(fields.bytes()?), fields.u32()?);
-    let source = (!file.is_empty()).then(|| Source::new(&file, line));
-    let mut entry = Entry { level, speaker, text: text(fields.bytes()?), details: Vec::new(), source };
+    let Opening { level, speaker, file, line, text } = fields.next()?;
+    let source = (!file.0.is_empty()).then(|| Source::new(&file.text(), line));
+    let mut entry = Entry { level, speaker, text: text.text(), details: Vec::new(), source };
     while !fields.is_empty() {
         if entry.details.len() == MOST_DETAILS {
             return None;
         }
-        entry.details.push(text(fields.bytes()?));
+        entry.details.push(fields.next::<Piece<'_>>()?.text());
     }
     Some(entry)
 }
@@ -73,7 +97,7 @@ mod tests {
         let mut payload = Vec::new();
         write_entry(&Entry { details: vec![String::new(); MOST_DETAILS], ..Entry::line("") }, &mut payload);
         assert!(read_entry(&payload).is_some());
-        put_line(&mut payload, b"");
+        Piece(b"").put(&mut payload);
         assert!(read_entry(&payload).is_none());
     }
 

@@ -10,6 +10,7 @@ use crate::unix::shared::SharedCounters;
 use core::ops::Range;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU64, fence};
+use num_enum::TryFromPrimitive;
 
 /// Words of a row.
 /// The process, and above [`THREAD`] its thread.
@@ -39,7 +40,7 @@ const SEAT: u32 = 32;
 const LOOKS: usize = 100;
 
 /// What a thread does for its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromPrimitive)]
 #[repr(u64)]
 pub(crate) enum Phase {
     /// It waits for a thread of a daemon.
@@ -53,10 +54,6 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    fn of(word: u64) -> Option<Self> {
-        [Self::Queue, Self::Application, Self::Reading, Self::Writing].into_iter().find(|phase| *phase as u64 == word)
-    }
-
     /// For the page.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -191,7 +188,7 @@ impl Threads {
     /// What the thread did before is returned.
     pub(super) fn set_phase(&self, row: usize, phase: Phase) -> Option<Phase> {
         let word = &self.row(row)[PHASE];
-        let before = Phase::of(word.load(Relaxed));
+        let before = Phase::try_from(word.load(Relaxed)).ok();
         word.store(phase as u64, Relaxed);
         before
     }
@@ -223,7 +220,7 @@ impl Threads {
 
     fn read(&self, row: usize) -> Option<Running> {
         let words = self.row(row);
-        let phase = Phase::of(words[PHASE].load(Relaxed))?;
+        let phase = Phase::try_from(words[PHASE].load(Relaxed)).ok()?;
         let lengths = words[LENGTHS].load(Relaxed);
         let length = |shift: u32| usize::from((lengths >> shift) as u16);
         let (owner, process) = (words[OWNER].load(Relaxed), words[PROCESS].load(Relaxed));

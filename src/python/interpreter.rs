@@ -10,6 +10,7 @@ use super::short_slices;
 use super::thread_state::{self, Attached, attach};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 use parking_lot::Mutex;
 use pyo3::panic::PanicException;
 use pyo3::type_object::PyTypeInfo;
@@ -50,7 +51,8 @@ struct Runtime {
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
 /// Who thought of the name of an application group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
 pub(crate) enum Origin {
     /// The configuration, which is finite.
     Configuration,

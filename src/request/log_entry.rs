@@ -11,6 +11,7 @@ use crate::request::target;
 use crate::request::trace;
 use crate::wsgi::gateway::{ErrorLog, Raised, Record, Severity};
 use crate::wsgi::response::ResponseHead;
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub(crate) fn interpreter_in_words(application_group: &str) -> String {
 }
 
 /// Who says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
 pub(crate) enum Speaker {
     /// The application wrote a line: the script comes first.
     Application,

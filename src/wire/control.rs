@@ -1,9 +1,10 @@
 //! What a daemon and the supervisor tell each other: one message is one packet.
 
-use crate::wire::fields::{Fields, put_bytes, put_u64};
+use crate::wire::fields::{Field, Fields, numbered, payload};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// An application that a daemon has loaded, for its successor to load beforehand.
@@ -13,8 +14,11 @@ pub(crate) struct Application {
     pub(crate) script: Vec<u8>,
 }
 
+payload! { Application { application_group, script } }
+
 /// Why a process is to be replaced or to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
 pub(crate) enum Reason {
     ShutdownSignal,
     GracefulSignal,
@@ -29,20 +33,7 @@ pub(crate) enum Reason {
     ScriptReload,
 }
 
-/// All of them, numbered.
-const REASONS: [Reason; 11] = [
-    Reason::ShutdownSignal,
-    Reason::GracefulSignal,
-    Reason::EvictionSignal,
-    Reason::MaximumRequests,
-    Reason::RestartInterval,
-    Reason::InactivityTimeout,
-    Reason::RequestTimeout,
-    Reason::StartupTimeout,
-    Reason::DeadlockTimeout,
-    Reason::CpuTimeLimit,
-    Reason::ScriptReload,
-];
+numbered! { Reason }
 
 impl Reason {
     /// For the log.
@@ -78,68 +69,64 @@ impl Reason {
             Self::ScriptReload => "script_reload",
         }
     }
-
-    fn of_number(number: u8) -> Option<Self> {
-        REASONS.get(usize::from(number)).copied()
-    }
 }
 
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Message {
-    /// Daemon: it could take requests.
-    Ready,
-    /// Daemon: an application was loaded.
-    Loaded(Application),
-    /// Daemon: it is to be replaced; after a change of a script, so are the others. The number stands for the change.
-    Replace { reason: Reason, change: u64 },
-    /// Daemon: an application does not load.
-    LoadFailed(Application),
-    /// Supervisor: take no further request, end when the last one has.
-    Drain { reason: Reason, milliseconds: u64 },
-    /// Supervisor: SIGTERM follows, for that reason.
-    End { reason: Reason },
+/// An enumeration of which each variant has a number, and its fields behind it in their order.
+macro_rules! messages {
+    ($(#[$doc:meta])* enum $name:ident {
+        $($(#[$of:meta])* $number:literal $variant:ident $(($whole:ident: $type:ty))? $({ $($field:ident: $kind:ty),+ })?,)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$of])* $variant $(($type))? $({ $($field: $kind),+ })?,)+
+        }
+
+        impl<'a> Field<'a> for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$variant $(($whole))? $({ $($field),+ })? => {
+                        out.push($number);
+                        $($whole.put(out);)?
+                        $($($field.put(out);)+)?
+                    })+
+                }
+            }
+
+            fn take(fields: &mut Fields<'a>) -> Option<Self> {
+                Some(match fields.next::<u8>()? {
+                    $($number => Self::$variant $((fields.next::<$type>()?))? $({ $($field: fields.next()?),+ })?,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+messages! {
+    /// A message.
+    enum Message {
+        /// Daemon: it could take requests.
+        1 Ready,
+        /// Daemon: an application was loaded.
+        2 Loaded(application: Application),
+        /// Daemon: it is to be replaced; after a change of a script, so are the others. The number stands for the change.
+        3 Replace { reason: Reason, change: u64 },
+        /// Daemon: an application does not load.
+        4 LoadFailed(application: Application),
+        /// Supervisor: take no further request, end when the last one has.
+        5 Drain { reason: Reason, milliseconds: u64 },
+        /// Supervisor: SIGTERM follows, for that reason.
+        6 End { reason: Reason },
+    }
 }
 
 impl Message {
-    fn write(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        match self {
-            Self::Ready => out.push(1),
-            Self::Loaded(application) | Self::LoadFailed(application) => {
-                out.push(if matches!(self, Self::Loaded(_)) { 2 } else { 4 });
-                put_bytes(&mut out, application.application_group.as_bytes());
-                put_bytes(&mut out, &application.script);
-            }
-            Self::Replace { reason, change } => {
-                out.extend_from_slice(&[3, *reason as u8]);
-                put_u64(&mut out, *change);
-            }
-            Self::Drain { reason, milliseconds } => {
-                out.extend_from_slice(&[5, *reason as u8]);
-                put_u64(&mut out, *milliseconds);
-            }
-            Self::End { reason } => out.extend_from_slice(&[6, *reason as u8]),
-        }
-        out
+    fn packet(&self) -> Vec<u8> {
+        let mut packet = Vec::new();
+        self.put(&mut packet);
+        packet
     }
-
-    fn read(packet: &[u8]) -> Option<Self> {
-        let mut fields = Fields(packet);
-        Some(match fields.u8()? {
-            1 => Self::Ready,
-            2 => Self::Loaded(read_application(&mut fields)?),
-            3 => Self::Replace { reason: Reason::of_number(fields.u8()?)?, change: fields.u64()? },
-            4 => Self::LoadFailed(read_application(&mut fields)?),
-            5 => Self::Drain { reason: Reason::of_number(fields.u8()?)?, milliseconds: fields.u64()? },
-            6 => Self::End { reason: Reason::of_number(fields.u8()?)? },
-            _ => return None,
-        })
-    }
-}
-
-fn read_application(fields: &mut Fields<'_>) -> Option<Application> {
-    Some(Application { application_group: fields.text()?.to_owned(), script: fields.bytes()?.to_vec() })
 }
 
 /// One end of the line between a daemon and the supervisor.
@@ -170,12 +157,12 @@ impl Line {
     /// Says something. A side that does not listen any more is about to be ended by other means. It is lost if the other
     /// side is behind with some hundreds: the system keeps no more.
     pub(crate) fn say(&self, message: &Message) {
-        let _ = send(self.0.as_raw_fd(), &message.write(), MsgFlags::MSG_NOSIGNAL);
+        let _ = send(self.0.as_raw_fd(), &message.packet(), MsgFlags::MSG_NOSIGNAL);
     }
 
     /// Says something that must not be lost: waits until the other side has room for it, or is gone.
     pub(crate) fn insist(&self, message: &Message) {
-        let packet = message.write();
+        let packet = message.packet();
         while let Err(Errno::EAGAIN | Errno::EINTR) = send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
             let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
         }
@@ -186,7 +173,7 @@ impl Line {
         let mut packet = vec![0; LONGEST];
         match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => Heard::Gone,
-            Ok(length) => Message::read(&packet[..length]).map_or(Heard::Silence, Heard::Message),
+            Ok(length) => Fields(&packet[..length]).next().map_or(Heard::Silence, Heard::Message),
             Err(Errno::EAGAIN | Errno::EINTR) => Heard::Silence,
             Err(_) => Heard::Gone,
         }
@@ -202,6 +189,7 @@ impl AsFd for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fields::tests::sent;
 
     #[test]
     fn what_is_said_is_heard() {
@@ -246,23 +234,32 @@ mod tests {
 
     #[test]
     fn ends_of_each_reason_are_counted() {
-        for reason in REASONS {
+        for reason in (0..=u8::MAX).map_while(|number| Reason::try_from(number).ok()) {
             assert!(crate::observe::ends::CAUSES.contains(&reason.name()), "{reason:?}");
-        }
-    }
-
-    #[test]
-    fn reasons_are_numbered_in_their_order() {
-        for (number, reason) in REASONS.iter().enumerate() {
-            assert_eq!(*reason as usize, number);
         }
     }
 
     proptest::proptest! {
         #[test]
+        fn what_is_said_is_what_is_read(number: u64, reason in 0_u8..11, application_group: String, script: Vec<u8>) {
+            let reason = Reason::try_from(reason).expect("a reason");
+            let application = Application { application_group, script };
+            for message in [
+                Message::Ready,
+                Message::Loaded(application.clone()),
+                Message::Replace { reason, change: number },
+                Message::LoadFailed(application),
+                Message::Drain { reason, milliseconds: number },
+                Message::End { reason },
+            ] {
+                proptest::prop_assert_eq!(sent(&message), message);
+            }
+        }
+
+        #[test]
         fn a_packet_that_cannot_be_read_is_silence_and_the_next_one_is_heard(packet: Vec<u8>) {
             let (here, there) = Line::pair().expect("a pair");
-            let known = Message::read(&packet);
+            let known = Fields(&packet).next();
             proptest::prop_assume!(!packet.is_empty());
             send(here.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).expect("sent");
             here.say(&Message::Ready);

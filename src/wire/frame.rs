@@ -6,9 +6,10 @@
 
 use crate::wsgi::response::LONGEST_HEAD;
 use core::ops::Range;
+use num_enum::TryFromPrimitive;
 
 /// What a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromPrimitive)]
 #[repr(u8)]
 pub(crate) enum Kind {
     /// Child: a request, as `request_head` writes it.
@@ -41,25 +42,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn of(byte: u8) -> Option<Self> {
-        Some(match byte {
-            1 => Self::Request,
-            2 => Self::Body,
-            3 => Self::LastBody,
-            4 => Self::BodyFailed,
-            17 => Self::Head,
-            18 => Self::Data,
-            19 => Self::File,
-            20 => Self::Want,
-            21 => Self::Log,
-            22 => Self::End,
-            23 => Self::Abort,
-            24 => Self::Changed,
-            25 => Self::Part,
-            _ => return None,
-        })
-    }
-
     /// The largest payload: what is larger is no frame of ours.
     pub(crate) const fn longest(self) -> usize {
         match self {
@@ -127,7 +109,7 @@ pub(crate) enum Parsed {
 /// The bytes are no frame.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, FrameError> {
     let Some((header, _)) = bytes.split_first_chunk::<HEADER>() else { return Ok(Parsed::Partial(HEADER)) };
-    let kind = Kind::of(header[0]).ok_or(FrameError::Kind(header[0]))?;
+    let kind = Kind::try_from(header[0]).map_err(|_| FrameError::Kind(header[0]))?;
     let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
     if length > kind.longest() {
         return Err(FrameError::Length(kind, length));
@@ -166,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn kind() -> impl Strategy<Value = Kind> {
-        (0_u8..30).prop_filter_map("a kind", Kind::of)
+        (0_u8..30).prop_filter_map("a kind", |byte| Kind::try_from(byte).ok())
     }
 
     proptest! {

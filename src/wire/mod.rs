@@ -8,5 +8,6 @@ pub(crate) mod fields;
 pub(crate) mod frame;
 pub(crate) mod log_allowance;
 pub(crate) mod request_head;
+pub(crate) mod response;
 pub(crate) mod scores;
 pub(crate) mod table;

@@ -2,7 +2,7 @@
 
 use crate::metrics::clock::Moment;
 use crate::python::interpreter::Origin;
-use crate::wire::fields::{Fields, put_bytes, put_u32, put_u64};
+use crate::wire::fields::{Field, Fields, numbered, payload};
 use crate::wire::table::Seat;
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
@@ -32,12 +32,49 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) queue_moment: Moment,
     /// Which thread of the process is kept for it.
     pub(crate) seat: Seat,
-    /// How long the child waits for each read and write, in whole milliseconds; zero is without limit.
-    pub(crate) timeout: Duration,
+    /// How long the child waits for each read and write; zero is without limit.
+    pub(crate) timeout: Milliseconds,
     pub(crate) tries: Tries,
     /// What `LogLevel` lets through, in syslog's order.
     pub(crate) log_level: u8,
     pub(crate) options: Options,
+}
+
+payload! {
+    RequestHead<'a> {
+        pass, options, origin, tries, log_level, modified, request_start, queue_start, queue_moment, server_time, seat,
+        timeout, script, resource, callable, application_group,
+    }
+}
+
+numbered! { Origin }
+
+impl<'a> Field<'a> for Moment {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.number().put(out);
+    }
+
+    fn take(fields: &mut Fields<'a>) -> Option<Self> {
+        fields.next().map(Self::of_number)
+    }
+}
+
+/// A time in whole milliseconds, of which the longest is 50 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Milliseconds(u32);
+
+payload! { Milliseconds { 0 } }
+
+impl From<Duration> for Milliseconds {
+    fn from(time: Duration) -> Self {
+        Self(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Milliseconds> for Duration {
+    fn from(time: Milliseconds) -> Self {
+        Self::from_millis(time.0.into())
+    }
 }
 
 /// How the search for a process went.
@@ -48,6 +85,8 @@ pub(crate) struct Tries {
     /// How many have sent the request away, because another one had newer code. It takes what code there is then.
     pub(crate) restarts: u8,
 }
+
+payload! { Tries { connects, restarts } }
 
 /// Yes or no.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,13 +100,40 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn to_bits(self) -> u8 {
-        u8::from(self.reloading) | u8::from(self.head_only) << 1 | u8::from(self.ignore_activity) << 2
+    /// Each has a bit, from the lowest one on.
+    const ALL: [fn(&mut Self) -> &mut bool; 3] =
+        [|options| &mut options.reloading, |options| &mut options.head_only, |options| &mut options.ignore_activity];
+}
+
+impl<'a> Field<'a> for Options {
+    fn put(&self, out: &mut Vec<u8>) {
+        let mut options = *self;
+        let bits = Self::ALL.iter().rev().fold(0, |bits: u8, option| bits << 1 | u8::from(*option(&mut options)));
+        bits.put(out);
     }
 
-    fn of_bits(bits: u8) -> Self {
-        let bit = |number: u8| bits >> number & 1 == 1;
-        Self { reloading: bit(0), head_only: bit(1), ignore_activity: bit(2) }
+    fn take(fields: &mut Fields<'a>) -> Option<Self> {
+        let bits: u8 = fields.next()?;
+        let mut options = Self::default();
+        Self::ALL.iter().zip(0_u8..).for_each(|(option, number)| *option(&mut options) = bits >> number & 1 == 1);
+        Some(options)
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    /// Appends the payload of a request frame.
+    pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
+        self.put(out);
+        facts.variables(&mut |variable, value| {
+            variable.put(out);
+            value.put(out);
+        });
+    }
+
+    /// The head in the payload of a request frame, and the variables behind it; `None` if it is none.
+    pub(crate) fn read(payload: &'a [u8]) -> Option<(Self, Variables<'a>)> {
+        let mut fields = Fields(payload);
+        Some((fields.next()?, Variables::check(fields)?))
     }
 }
 
@@ -75,74 +141,33 @@ impl Options {
 const HEADER: u8 = 254;
 const NAMED: u8 = 255;
 
-impl<'a> RequestHead<'a> {
-    /// Appends the payload of a request frame.
-    pub(crate) fn write(&self, facts: &dyn RequestFacts, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.pass.to_le_bytes());
-        out.extend_from_slice(&[self.options.to_bits(), u8::from(self.origin == Origin::Client)]);
-        out.extend_from_slice(&[self.tries.connects, self.tries.restarts, self.log_level]);
-        for number in [self.modified, self.request_start, self.queue_start, self.queue_moment.number()] {
-            put_u64(out, number as u64);
-        }
-        put_u64(out, u64::try_from(self.server_time.as_micros()).unwrap_or(u64::MAX));
-        put_u32(out, self.seat.number);
-        put_u32(out, self.seat.ticket);
-        put_u32(out, u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX));
-        put_bytes(out, self.script);
-        put_bytes(out, self.resource);
-        put_bytes(out, self.callable.as_bytes());
-        put_bytes(out, self.application_group.as_bytes());
-        facts.variables(&mut |variable, value| {
-            match variable {
-                Variable::Known(key) => out.push(key as u8),
-                Variable::Header(name) => {
-                    out.push(HEADER);
-                    put_bytes(out, name);
-                }
-                Variable::Named(name) => {
-                    out.push(NAMED);
-                    put_bytes(out, name);
-                }
+impl<'a> Field<'a> for Variable<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Known(key) => (*key as u8).put(out),
+            Self::Header(name) => {
+                HEADER.put(out);
+                name.put(out);
             }
-            put_u32(out, value.len() as u32);
-            out.extend_from_slice(value);
-        });
+            Self::Named(name) => {
+                NAMED.put(out);
+                name.put(out);
+            }
+        }
     }
 
-    /// The head in the payload of a request frame, and the variables behind it; `None` if it is none.
-    pub(crate) fn read(payload: &'a [u8]) -> Option<(Self, Variables<'a>)> {
-        let pass = pass_of(payload)?;
-        let mut fields = Fields(payload.get(size_of_val(&pass)..)?);
-        let options = Options::of_bits(fields.u8()?);
-        let origin = if fields.u8()? == 0 { Origin::Configuration } else { Origin::Client };
-        let tries = Tries { connects: fields.u8()?, restarts: fields.u8()? };
-        let log_level = fields.u8()?;
-        let (modified, request_start, queue_start) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        let head = Self {
-            pass,
-            modified: modified as i64,
-            request_start: request_start as i64,
-            queue_start: queue_start as i64,
-            queue_moment: Moment::of_number(fields.u64()? as i64),
-            server_time: Duration::from_micros(fields.u64()?),
-            seat: Seat { number: fields.u32()?, ticket: fields.u32()? },
-            timeout: Duration::from_millis(fields.u32()?.into()),
-            script: fields.bytes()?,
-            resource: fields.bytes()?,
-            callable: fields.text()?,
-            application_group: fields.text()?,
-            origin,
-            tries,
-            log_level,
-            options,
-        };
-        Some((head, Variables::check(fields)?))
+    fn take(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(match fields.next()? {
+            HEADER => Self::Header(fields.next()?),
+            NAMED => Self::Named(fields.next()?),
+            number => Self::Known(Key::of_number(number)?),
+        })
     }
 }
 
 /// What the payload of a request frame shows, before anything else of it is looked at; `None` if that is nothing.
 pub(crate) fn pass_of(payload: &[u8]) -> Option<u128> {
-    payload.first_chunk().map(|bytes| u128::from_le_bytes(*bytes))
+    Fields(payload).next()
 }
 
 /// The variables of a request, in the order in which the child named them.
@@ -170,12 +195,7 @@ impl<'a> Variables<'a> {
     }
 
     fn next(fields: &mut Fields<'a>) -> Option<(Variable<'a>, &'a [u8])> {
-        let variable = match fields.u8()? {
-            HEADER => Variable::Header(fields.bytes()?),
-            NAMED => Variable::Named(fields.bytes()?),
-            number => Variable::Known(Key::of_number(number)?),
-        };
-        Some((variable, fields.bytes()?))
+        Some((fields.next()?, fields.next()?))
     }
 
     /// Calls `visit` with each variable.
@@ -190,6 +210,7 @@ impl<'a> Variables<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fields::tests::sent;
     use proptest::prelude::*;
 
     struct Listed(Vec<(Variable<'static>, &'static [u8])>);
@@ -218,31 +239,67 @@ mod tests {
             server_time: Duration::from_micros(7),
             queue_moment: Moment::of_number(-5),
             seat: Seat { number: 14, ticket: 1 << 20 },
-            timeout: Duration::from_millis(1500),
+            timeout: Duration::from_millis(1500).into(),
             tries: Tries { connects: 2, restarts: 1 },
             log_level: 6,
             options: Options { reloading: true, head_only: true, ..Options::default() },
         }
     }
 
-    #[test]
-    fn what_is_written_is_what_is_read() {
-        let listed = vec![
-            (Variable::Known(Key::RequestMethod), &b"GET"[..]),
-            (Variable::Header(b"X-A"), b""),
-            (Variable::Named(b"SET"), b"\xff\0"),
-        ];
-        let mut payload = Vec::new();
-        head().write(&Listed(listed.clone()), &mut payload);
-        let (read, variables) = RequestHead::read(&payload).expect("a head");
-        assert_eq!(read, head());
-        let mut seen = Vec::new();
-        variables.visit(&mut |variable, value| seen.push(format!("{variable:?} {value:?}")));
-        let expected: Vec<_> = listed.iter().map(|(variable, value)| format!("{variable:?} {value:?}")).collect();
-        assert_eq!(seen, expected);
+    /// A head with any numbers and texts. Texts last as long as the tests do.
+    fn any_head() -> impl Strategy<Value = RequestHead<'static>> {
+        let numbers =
+            (any::<u128>(), any::<(i64, i64, i64, i64)>(), any::<(u64, u32, u32, u32)>(), any::<(u8, u8, u8)>());
+        let texts = (any::<Vec<u8>>(), any::<Vec<u8>>(), any::<String>(), any::<String>());
+        (numbers, texts, any::<(bool, bool)>()).prop_map(
+            |((pass, times, seats, small), texts, (by_client, reloading))| RequestHead {
+                pass,
+                script: texts.0.leak(),
+                modified: times.0,
+                resource: texts.1.leak(),
+                callable: texts.2.leak(),
+                application_group: texts.3.leak(),
+                origin: if by_client { Origin::Client } else { Origin::Configuration },
+                request_start: times.1,
+                queue_start: times.2,
+                server_time: Duration::from_micros(seats.0),
+                queue_moment: Moment::of_number(times.3),
+                seat: Seat { number: seats.1, ticket: seats.2 },
+                timeout: Milliseconds(seats.3),
+                tries: Tries { connects: small.0, restarts: small.1 },
+                log_level: small.2,
+                options: Options { reloading, ..Options::default() },
+            },
+        )
+    }
+
+    /// Any variable and its value.
+    fn any_variable() -> impl Strategy<Value = (Variable<'static>, &'static [u8])> {
+        let known = (0..=u8::MAX).prop_filter_map("a key", |number| Key::of_number(number).map(Variable::Known));
+        let header = any::<Vec<u8>>().prop_map(|name| Variable::Header(name.leak()));
+        let named = any::<Vec<u8>>().prop_map(|name| Variable::Named(name.leak()));
+        (prop_oneof![known, header, named], any::<Vec<u8>>().prop_map(|value| &*value.leak()))
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_is_what_is_read(head in any_head(), variables in prop::collection::vec(any_variable(), 0..6)) {
+            let mut payload = Vec::new();
+            head.write(&Listed(variables.clone()), &mut payload);
+            let (read, listed) = RequestHead::read(&payload).expect("a head");
+            prop_assert_eq!(read, head);
+            let mut seen = Vec::new();
+            listed.visit(&mut |variable, value| seen.push(format!("{variable:?} {value:?}")));
+            let expected: Vec<_> = variables.iter().map(|(variable, value)| format!("{variable:?} {value:?}")).collect();
+            prop_assert_eq!(seen, expected);
+        }
+
+        #[test]
+        fn each_option_is_the_same_on_the_other_side(reloading: bool, head_only: bool, ignore_activity: bool) {
+            let options = Options { reloading, head_only, ignore_activity };
+            prop_assert_eq!(sent(&options), options);
+        }
+
         #[test]
         fn bytes_that_are_no_head_are_refused(payload: Vec<u8>) {
             if let Some((_, variables)) = RequestHead::read(&payload) {

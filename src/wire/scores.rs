@@ -8,7 +8,7 @@
 
 use crate::apache::scoreboard::{self, ProcessScore, Scoreboard, ServerScore, WorkerScore};
 use crate::unix::fork::{self, Private};
-use crate::wire::fields::{Fields, put_bytes, put_u32, put_u64};
+use crate::wire::fields::{Field, Fields, payload};
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -44,19 +44,7 @@ struct Question {
     from: u32,
 }
 
-impl Question {
-    fn write(self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_u64(&mut out, self.number);
-        put_u32(&mut out, self.from);
-        out
-    }
-
-    fn read(packet: &[u8]) -> Option<Self> {
-        let mut fields = Fields(packet);
-        Some(Self { number: fields.u64()?, from: fields.u32()? })
-    }
-}
+payload! { Question { number, from } }
 
 /// Where the records come from.
 trait Records {
@@ -102,7 +90,7 @@ impl Answering {
         match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => false,
             Ok(length) => {
-                if let Some(answer) = Question::read(&packet[..length]).and_then(|question| answer(question, records)) {
+                if let Some(answer) = Fields(&packet[..length]).next().and_then(|question| answer(question, records)) {
                     // A daemon that has not read what it asked for before gets nothing.
                     let _ = send(self.0.as_raw_fd(), &answer, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
                 }
@@ -117,15 +105,15 @@ impl Answering {
 fn answer(question: Question, records: &impl Records) -> Option<Vec<u8>> {
     let server = records.server()?;
     let mut out = Vec::new();
-    put_u64(&mut out, question.number);
-    put_server(&mut out, server);
+    question.number.put(&mut out);
+    server.put(&mut out);
     let all = server.server_limit.saturating_mul(server.thread_limit);
     for number in (question.from..all).take(MOST_WORKERS) {
         let (process, thread) = (number / server.thread_limit, number % server.thread_limit);
         if thread == 0 {
-            put_process(&mut out, records.process(process)?);
+            records.process(process)?.put(&mut out);
         }
-        put_worker(&mut out, &records.worker(process, thread)?);
+        packed(records.worker(process, thread)?).put(&mut out);
         if out.len() >= FULL {
             break;
         }
@@ -133,69 +121,17 @@ fn answer(question: Question, records: &impl Records) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn put_server(out: &mut Vec<u8>, server: ServerScore) {
-    put_u32(out, server.server_limit);
-    put_u32(out, server.thread_limit);
-    put_u32(out, server.running_generation as u32);
-    put_u64(out, server.restart_time as u64);
-}
-
-fn read_server(fields: &mut Fields<'_>) -> Option<ServerScore> {
-    Some(ServerScore {
-        server_limit: fields.u32()?,
-        thread_limit: fields.u32()?,
-        running_generation: fields.u32()? as i32,
-        restart_time: fields.u64()? as i64,
-    })
-}
-
-fn put_process(out: &mut Vec<u8>, process: ProcessScore) {
-    put_u32(out, process.process as u32);
-    put_u32(out, process.generation as u32);
-    out.push(u8::from(process.quiescing));
-}
-
-fn read_process(fields: &mut Fields<'_>) -> Option<ProcessScore> {
-    Some(ProcessScore { process: fields.u32()? as i32, generation: fields.u32()? as i32, quiescing: fields.u8()? != 0 })
-}
-
-/// Before a record that no thread has ever used, and there it ends: most are such. Before one that has been used.
-const UNUSED: u8 = 0;
-const USED: u8 = 1;
-
-fn put_worker(out: &mut Vec<u8>, worker: &WorkerScore) {
-    if *worker == WorkerScore::default() {
-        return out.push(UNUSED);
-    }
-    out.extend_from_slice(&[USED, worker.status]);
-    put_u32(out, worker.number as u32);
-    put_u32(out, worker.generation as u32);
-    put_u64(out, worker.accesses);
-    for number in [worker.bytes_served, worker.start_time, worker.stop_time, worker.last_used] {
-        put_u64(out, number as u64);
-    }
-    for text in [&worker.client, &worker.request, &worker.host] {
-        put_bytes(out, text);
+payload! { ServerScore { server_limit, thread_limit, running_generation, restart_time } }
+payload! { ProcessScore { process, generation, quiescing } }
+payload! {
+    WorkerScore {
+        status, number, generation, accesses, bytes_served, start_time, stop_time, last_used, client, request, host,
     }
 }
 
-fn read_worker(fields: &mut Fields<'_>) -> Option<WorkerScore> {
-    if fields.u8()? == UNUSED {
-        return Some(WorkerScore::default());
-    }
-    Some(WorkerScore {
-        status: fields.u8()?,
-        number: fields.u32()? as i32,
-        generation: fields.u32()? as i32,
-        accesses: fields.u64()?,
-        bytes_served: fields.u64()? as i64,
-        start_time: fields.u64()? as i64,
-        stop_time: fields.u64()? as i64,
-        last_used: fields.u64()? as i64,
-        client: fields.bytes()?.to_vec(),
-        request: fields.bytes()?.to_vec(),
-        host: fields.bytes()?.to_vec(),
-    })
+/// The record of a thread as it goes over the line. Most have never been used: these are one byte.
+fn packed(worker: WorkerScore) -> Option<WorkerScore> {
+    (worker != WorkerScore::default()).then_some(worker)
 }
 
 /// The daemon's end, before anyone asks.
@@ -238,7 +174,7 @@ impl Asker {
             let from = gathering.as_ref().map_or(0, |gathering| gathering.workers);
             let packet = self.ask(from, until)?;
             let mut fields = Fields(&packet);
-            let (_, server) = (fields.u64()?, read_server(&mut fields)?);
+            let (_, server): (u64, _) = (fields.next()?, fields.next()?);
             let gathering = gathering.get_or_insert_with(|| Gathering::new(server));
             gathering.take(fields)?;
         }
@@ -248,13 +184,14 @@ impl Asker {
     /// The answer to a question; those to earlier ones, which came too late, are passed over.
     fn ask(&mut self, from: u32, until: Instant) -> Option<Vec<u8>> {
         self.number += 1;
-        let question = Question { number: self.number, from };
-        send(self.line.as_raw_fd(), &question.write(), MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).ok()?;
+        let mut question = Vec::new();
+        Question { number: self.number, from }.put(&mut question);
+        send(self.line.as_raw_fd(), &question, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).ok()?;
         let mut packet = vec![0; LONGEST];
         loop {
             match recv(self.line.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return None,
-                Ok(length) if Fields(&packet[..length]).u64() == Some(question.number) => {
+                Ok(length) if Fields(&packet[..length]).next() == Some(self.number) => {
                     packet.truncate(length);
                     return Some(packet);
                 }
@@ -301,10 +238,10 @@ impl Gathering {
         let before = self.workers;
         while !fields.is_empty() && !self.is_complete() {
             if self.workers.is_multiple_of(self.scoreboard.server.thread_limit) {
-                self.scoreboard.processes.push((read_process(&mut fields)?, Vec::new()));
+                self.scoreboard.processes.push((fields.next()?, Vec::new()));
             }
             let (_, workers) = self.scoreboard.processes.last_mut()?;
-            workers.push(read_worker(&mut fields)?);
+            workers.push(fields.next::<Option<WorkerScore>>()?.unwrap_or_default());
             self.workers += 1;
         }
         (fields.is_empty() && (self.workers > before || self.is_complete())).then_some(())
@@ -314,6 +251,7 @@ impl Gathering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fields::tests::sent;
     use proptest::prelude::*;
 
     const SERVER: ServerScore =
@@ -349,9 +287,9 @@ mod tests {
                 let mut piece = Vec::new();
                 for number in range {
                     if number % 3 == 0 {
-                        put_process(&mut piece, process(number as i32 / 3));
+                        process(number as i32 / 3).put(&mut piece);
                     }
-                    put_worker(&mut piece, &workers[number]);
+                    packed(workers[number].clone()).put(&mut piece);
                 }
                 gathering.take(Fields(&piece)).expect("records");
             }
@@ -425,11 +363,11 @@ mod tests {
     fn a_late_answer_is_passed_over() {
         let (asking, answering) = line().expect("a line");
         let mut late = Vec::new();
-        put_u64(&mut late, 0);
-        put_server(&mut late, SERVER);
+        0_u64.put(&mut late);
+        SERVER.put(&mut late);
         let mut right = Vec::new();
-        put_u64(&mut right, 1);
-        put_server(&mut right, ServerScore { server_limit: 0, ..SERVER });
+        1_u64.put(&mut right);
+        ServerScore { server_limit: 0, ..SERVER }.put(&mut right);
         for packet in [late, right] {
             send(answering.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL).expect("sent");
         }
@@ -447,9 +385,38 @@ mod tests {
         }
 
         #[test]
-        fn a_question_is_read_as_it_was_written(number: u64, from: u32) {
+        fn what_is_said_is_what_is_read(number: u64, from: u32, worker in worker(), quiescing: bool) {
             let question = Question { number, from };
-            prop_assert_eq!(Question::read(&question.write()), Some(question));
+            prop_assert_eq!(sent(&question), question);
+            let process = ProcessScore { process: from as i32, generation: worker.generation, quiescing };
+            prop_assert_eq!(sent(&process), process);
+            let server = ServerScore { server_limit: from, running_generation: worker.number, restart_time: worker.start_time, ..SERVER };
+            prop_assert_eq!(sent(&server), server);
+            prop_assert_eq!(sent(&packed(worker.clone())).unwrap_or_default(), worker);
         }
+    }
+
+    /// Any record of a thread.
+    fn worker() -> impl Strategy<Value = WorkerScore> {
+        let numbers = (any::<i32>(), any::<i32>(), any::<u8>(), any::<u64>());
+        let times = (any::<i64>(), any::<i64>(), any::<i64>(), any::<i64>());
+        let texts = (any::<Vec<u8>>(), any::<Vec<u8>>(), any::<Vec<u8>>());
+        (numbers, times, texts).prop_map(|(numbers, times, (client, request, host))| {
+            let (number, generation, status, accesses) = numbers;
+            let (bytes_served, start_time, stop_time, last_used) = times;
+            WorkerScore {
+                number,
+                generation,
+                status,
+                accesses,
+                bytes_served,
+                start_time,
+                stop_time,
+                last_used,
+                client,
+                request,
+                host,
+            }
+        })
     }
 }

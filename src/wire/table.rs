@@ -16,18 +16,21 @@
 //! seats: one of the two always sees the other, so no request reaches a process that has gone.
 
 use crate::unix::{futex, shared::SharedWords};
+use crate::wire::fields::payload;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use num_enum::FromPrimitive;
 use std::time::Instant;
 
 /// What a place in the table is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromPrimitive)]
 #[repr(u32)]
 pub(crate) enum State {
     /// No process.
+    #[num_enum(default)]
     Empty = 0,
     /// A process that does not take requests yet.
     Starting = 1,
@@ -38,13 +41,9 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// Whatever stands in the word: what is no state of ours is no process.
     fn of(stage: u32) -> Self {
-        match stage & ((1 << STATE_BITS) - 1) {
-            1 => Self::Starting,
-            2 => Self::Ready,
-            3 => Self::Draining,
-            _ => Self::Empty,
-        }
+        Self::from(stage & ((1 << STATE_BITS) - 1))
     }
 }
 
@@ -162,6 +161,8 @@ pub(crate) struct Seat {
     pub(crate) number: u32,
     pub(crate) ticket: u32,
 }
+
+payload! { Seat { number, ticket } }
 
 /// A seat that a thread of the process has, until it is dropped.
 pub(crate) struct Sitting<'t> {

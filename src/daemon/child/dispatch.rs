@@ -205,7 +205,7 @@ impl Errand<'_> {
             server_time: clock::from_time_of_day(TimeOfDay(request.time()), self.queue_moment),
             queue_moment: self.queue_moment,
             seat,
-            timeout: self.timeout(),
+            timeout: self.timeout().into(),
             tries,
             log_level: u8::try_from(log::request_level(request)).unwrap_or(0),
             options: Options {

@@ -17,6 +17,7 @@ use crate::wire::channel::{Channel, ChannelError};
 use crate::wire::fields::Fields;
 use crate::wire::frame::{self, FrameError, Kind, PIECE};
 use crate::wire::log_allowance::{LogAllowance, Verdict};
+use crate::wire::response::{FilePart, Short};
 use crate::wire::table::Reservation;
 use crate::wsgi::gateway::{Arrived, ArrivingBody, FileRange, ResponseSink, SinkError};
 use crate::wsgi::response::ResponseHead;
@@ -359,8 +360,7 @@ impl<'r, 'c> Relay<'r, 'c> {
     fn pass_file(&mut self, range: Range<usize>) -> Result<(), Stop> {
         let broken = FrameError::Payload(Kind::File);
         let mut fields = Fields(self.channel.payload(range));
-        let (offset, length) = (fields.u64().ok_or(broken)?, fields.u64().ok_or(broken)?);
-        let complete = fields.u8().ok_or(broken)? == 1;
+        let FilePart { offset, length, complete } = fields.next().ok_or(broken)?;
         let descriptor = self.channel.take_descriptor().ok_or(broken)?;
         if !holds(&descriptor, offset, length) {
             return Err(broken.into());
@@ -380,7 +380,7 @@ impl<'r, 'c> Relay<'r, 'c> {
 
     /// The application reads the request body.
     fn take_want(&mut self, range: Range<usize>) -> Result<(), Stop> {
-        let want = Fields(self.channel.payload(range)).u32().ok_or(FrameError::Payload(Kind::Want))?;
+        let want = Fields(self.channel.payload(range)).next::<u32>().ok_or(FrameError::Payload(Kind::Want))?;
         if want == 0 {
             // No answer. A failure shows at the next read.
             let _ = self.body.read_now(0, &mut Vec::new());
@@ -469,8 +469,8 @@ impl<'r, 'c> Relay<'r, 'c> {
     fn abort(&mut self, range: Range<usize>) -> Result<End, Stop> {
         let broken = FrameError::Payload(Kind::Abort);
         let mut fields = Fields(self.channel.payload(range));
-        let code = fields.u16().ok_or(broken)?;
-        let short = fields.u64().zip(fields.u64());
+        let code: u16 = fields.next().ok_or(broken)?;
+        let short: Option<Short> = fields.next();
         if code != 0 && !(400..600).contains(&code) {
             return Err(broken.into());
         }
@@ -486,7 +486,7 @@ impl<'r, 'c> Relay<'r, 'c> {
         if let Response::Replaced(_) = self.response {
             return self.end_replaced();
         }
-        if let Some((announced, given)) = short {
+        if let Some(Short { announced, given }) = short {
             if !self.reply.is_complete() && self.sink.end_short()? {
                 self.reply.close();
                 return Ok(End::Served(Status::OK));

@@ -6,6 +6,7 @@
 
 use crate::wire::fields::Fields;
 use crate::wire::frame::{FrameError, Kind};
+use crate::wire::response::{BodyLength, HeadStart, Header};
 use crate::wsgi::response::{LONGEST_HEAD, MOST_HEADERS, ResponseHead, hop_by_hop};
 
 /// How far a response has come.
@@ -97,19 +98,17 @@ impl Reply {
     }
 }
 
-/// The head in the payload of a frame: the length of the body (all bits set: not known), the status line, then names and
-/// values.
+/// The head in the payload of a frame, with the length of the body.
 fn read_head(payload: &[u8]) -> Result<(ResponseHead, Option<u64>), FrameError> {
     let broken = FrameError::Payload(Kind::Head);
     let mut fields = Fields(payload);
-    let length = fields.u64().filter(|length| *length == u64::MAX || i64::try_from(*length).is_ok()).ok_or(broken)?;
-    let length = (length != u64::MAX).then_some(length);
-    let mut head = ResponseHead::new(fields.bytes().ok_or(broken)?).map_err(|_| broken)?;
+    let HeadStart { length: BodyLength(length), status_line } = fields.next().ok_or(broken)?;
+    let mut head = ResponseHead::new(status_line).map_err(|_| broken)?;
     // The client would take what follows for the response to its next request.
     head.check_final().map_err(|_| broken)?;
     let (mut count, mut bytes, mut lengths) = (0, 0, 0);
     while !fields.is_empty() {
-        let (name, value) = (fields.bytes().ok_or(broken)?, fields.bytes().ok_or(broken)?);
+        let Header { name, value } = fields.next().ok_or(broken)?;
         (count, bytes) = (count + 1, bytes + name.len() + value.len());
         if count > MOST_HEADERS || bytes > LONGEST_HEAD {
             return Err(FrameError::HeadTooLong);
@@ -142,16 +141,16 @@ fn check_header(name: &[u8]) -> Result<(), FrameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::fields::{put_bytes, put_u64};
+    use crate::wire::fields::Field;
     use proptest::prelude::*;
 
     fn payload(length: Option<u64>, status: &str, headers: &[(&str, &str)]) -> Vec<u8> {
         let mut out = Vec::new();
-        put_u64(&mut out, length.unwrap_or(u64::MAX));
-        put_bytes(&mut out, status.as_bytes());
+        length.unwrap_or(u64::MAX).put(&mut out);
+        status.put(&mut out);
         for (name, value) in headers {
-            put_bytes(&mut out, name.as_bytes());
-            put_bytes(&mut out, value.as_bytes());
+            name.put(&mut out);
+            value.put(&mut out);
         }
         out
     }

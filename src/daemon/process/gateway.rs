@@ -10,9 +10,10 @@ use crate::python::script::Event;
 use crate::request::log_entry::Entry;
 use crate::unix::socket::TimeLimits;
 use crate::wire::channel::{Channel, ChannelError};
-use crate::wire::fields::{put_bytes, put_u32, put_u64};
+use crate::wire::fields::Field;
 use crate::wire::frame::{self, Kind, PIECE};
 use crate::wire::request_head::{RequestHead, Variables};
+use crate::wire::response::{BodyLength, FilePart, HeadStart, Header, Short};
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
     Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, QueueTimes, Raised, Record, RequestFacts,
@@ -204,7 +205,7 @@ impl<'a, 'c> DaemonBody<'a, 'c> {
     /// Asks for a piece of at most `want` bytes; for 0 there is no answer.
     fn ask(channel: &mut Channel<'_>, want: usize) -> Result<(), ChannelError> {
         let start = frame::open(channel.out(), Kind::Want);
-        put_u32(channel.out(), want.min(PIECE) as u32);
+        (want.min(PIECE) as u32).put(channel.out());
         frame::close(channel.out(), start);
         channel.send()
     }
@@ -334,9 +335,8 @@ impl<'a, 'c> DaemonSink<'a, 'c> {
         let mut channel = self.conversation.channel.lock();
         let out = channel.out();
         let start = frame::open(out, Kind::Abort);
-        out.extend_from_slice(&0_u16.to_le_bytes());
-        put_u64(out, announced);
-        put_u64(out, given);
+        0_u16.put(out);
+        Short { announced, given }.put(out);
         frame::close(out, start);
         channel.send()
     }
@@ -386,13 +386,11 @@ impl ResponseSink for DaemonSink<'_, '_> {
         }
         let out = channel.out();
         let start = frame::open(out, Kind::Head);
-        put_u64(out, length.map_or(u64::MAX, |length| length));
-        put_bytes(out, head.status_line());
+        HeadStart { length: BodyLength(length), status_line: head.status_line() }.put(out);
         // The length stands before them.
         for (name, value) in head.end_to_end_headers().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"))
         {
-            put_bytes(out, name);
-            put_bytes(out, value);
+            Header { name, value }.put(out);
         }
         frame::close(out, start);
     }
@@ -418,9 +416,7 @@ impl ResponseSink for DaemonSink<'_, '_> {
         let mut channel = self.conversation.channel.lock();
         let out = channel.out();
         let start = frame::open(out, Kind::File);
-        put_u64(out, file.offset);
-        put_u64(out, file.length);
-        out.push(u8::from(complete));
+        FilePart { offset: file.offset, length: file.length, complete }.put(out);
         frame::close(out, start);
         channel.send_with_descriptor(&file.descriptor).map_err(|error| gone(&channel, error))
     }

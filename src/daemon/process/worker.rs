@@ -198,7 +198,7 @@ impl Worker {
         }
         check_pass(self.daemon, &self.request)?;
         let (head, variables) = RequestHead::read(&self.request).ok_or(frame::FrameError::Payload(kind))?;
-        limits.replace(stream, self.daemon.limits(head.timeout)).map_err(|_| ChannelError::Closed)?;
+        limits.replace(stream, self.daemon.limits(head.timeout.into())).map_err(|_| ChannelError::Closed)?;
         bulletin::note_thread(head.seat.number, self.thread);
         let worker = &activity::workers()[self.number];
         let activity = Activity { counts: !head.options.ignore_activity };
