@@ -20,6 +20,9 @@ fn a_wrong_value_is_told_by_name_value_and_what_was_expected() {
         ("WSGIAcceptMutex semaphore", "semaphore", mutexes),
         ("WSGIAcceptMutex file:/run/lock", "file:/run/lock", mutexes),
         ("WSGIServerMetrics yes", "yes", ON_OFF),
+        ("WSGILogFormat xml", "xml", &["expected", "Text", "JSON"]),
+        ("WSGILogHandler yes", "yes", ON_OFF),
+        ("WSGITraceContext 1", "1", ON_OFF),
         ("WSGITelemetryService", "", &["expected", "unix:"]),
         ("WSGITelemetryService /run/t.sock", "/run/t.sock", &["expected", "unix:"]),
         ("WSGITelemetryService unix:", "unix:", &["expected", "unix:/path"]),
@@ -68,6 +71,8 @@ fn what_belongs_to_the_server_as_a_whole_stands_in_the_main_server_alone() {
         "WSGITelemetryService unix:/run/t.sock",
         "WSGIDrainTime 1",
         "WSGIStatusQuery On",
+        "WSGILogFormat JSON",
+        "WSGILogHandler On",
         "WSGISlowRequests 1",
         "WSGITelemetryOptions All",
     ] {

@@ -18,6 +18,7 @@ mod head_and_no_body;
 mod http2;
 mod input;
 mod iteration;
+mod log_format;
 mod log_handler;
 mod other_modules;
 mod redirects;

@@ -54,6 +54,7 @@ mod interpreters;
 mod iteration;
 mod lifetimes;
 mod locale;
+mod log_format;
 mod log_handler;
 mod metrics;
 mod mpms;

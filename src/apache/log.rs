@@ -1,5 +1,6 @@
 //! httpd's error log. Lines carry the module's name, the level and, for a request, the client.
 
+use super::log_json::{self, Said};
 use super::{pool::Pool, request::Request, server::Server};
 use crate::ffi;
 use core::ffi::{CStr, c_int};
@@ -20,6 +21,18 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// The name that `LogLevel` has for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "crit",
+            Self::Error => "error",
+            Self::Warning => "warn",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
     /// Whether `LogLevel` lets it through where that is `allowed`, a number in syslog's order. Notices always pass.
     pub(crate) fn passes(self, allowed: i32) -> bool {
         self == Self::Notice || i32::from(u8::from(self)) <= allowed
@@ -149,6 +162,9 @@ pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option
     if raw.is_null() || !server_logs(raw, level) {
         return;
     }
+    if log_json::is_on() && put_json(raw, level, &Said { text, source, ..Said::default() }) {
+        return;
+    }
     let (line, (file, number)) = (line(text), Source::parts(source));
     // SAFETY: the server is alive; the format takes exactly one string.
     unsafe {
@@ -163,6 +179,25 @@ pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option
             line.as_ptr(),
         );
     }
+}
+
+/// Writes JSON to the log of a server that is not null; `false` if that is no file.
+fn put_json(raw: *mut ffi::server_rec, level: Level, said: &Said<'_>) -> bool {
+    // SAFETY: the caller passes a server that is alive.
+    log_json::put(unsafe { Server::from_raw(raw) }, level, said)
+}
+
+/// Several lines as [`server`] writes one, the first of which says what they are: they stay together.
+pub(crate) fn server_lines(server: Option<Server<'_>>, level: Level, text: &str, details: &[String]) {
+    let raw = server.map_or_else(owner, Server::as_raw);
+    if raw.is_null() || !server_logs(raw, level) {
+        return;
+    }
+    if log_json::is_on() && put_json(raw, level, &Said { text, details, ..Said::default() }) {
+        return;
+    }
+    self::server(server, level, text);
+    details.iter().for_each(|line| self::server(server, level, line));
 }
 
 /// Adds a word to the server's description (`Server` header, by `ServerTokens`).

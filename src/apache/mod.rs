@@ -12,6 +12,7 @@ pub(crate) mod client_socket;
 pub(crate) mod directive;
 pub(crate) mod hook;
 pub(crate) mod log;
+pub(crate) mod log_json;
 pub(crate) mod mpm;
 pub(crate) mod mutex;
 pub(crate) mod other_child;

@@ -28,6 +28,25 @@ pub(super) fn maker<'py>(py: Python<'py>, surroundings: &Surroundings) -> Return
     ClassType::<LogWriter>::new(py)?.instance(py, LogWriter(surroundings.server_log))?.bound_method(MAKE)
 }
 
+/// Puts a handler on the root logger of the interpreter attached to, whose level is that of the server's log if that takes
+/// more than warnings (`WSGILogHandler`).
+///
+/// # Errors
+/// What CPython raises: `logging` may be a module of the application's own.
+pub(crate) fn install_on_root(py: Python<'_>, log: ServerLog) -> PyResult<()> {
+    const SOURCE: &str = include_str!("log_root.py");
+    let level = match () {
+        () if (log.takes)(Severity::Debug) => 10,
+        () if (log.takes)(Severity::Info) => 20,
+        () => 30,
+    };
+    let namespace = PyDict::new(py);
+    namespace.set_item("__name__", "mod_wsgi")?;
+    py.run(&CString::new(SOURCE)?, Some(&namespace), None)?;
+    let class = py.import("mod_wsgi")?.getattr("LogHandler")?;
+    namespace.as_any().get_item("install")?.call1((class, level)).map(drop)
+}
+
 /// Writes to the log of the request that the thread runs, or else to that of the server.
 struct LogWriter(ServerLog);
 

@@ -13,7 +13,7 @@ use super::python_home;
 use super::server::ServerSettings;
 use super::telemetry::{self, TelemetryOptions, TelemetryService};
 use super::trusted_proxies::{self, TrustedProxies};
-use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, flag, leading_number, positive_seconds, seconds};
+use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, choice, flag, leading_number, positive_seconds, seconds};
 use crate::apache::directive::{Arguments, Configuration, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 55] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -86,6 +86,10 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 53] = [
         c"a number of seconds for which httpd serves on after apachectl graceful-stop while wsgi-health is not ready, 0 for none"),
     global(c"WSGIStatusQuery", |s, a| { s.start_up.status_query = flag(a.first())?; Ok(()) },
         c"On or Off: whether wsgi-status shows the query strings of running requests"),
+    global(c"WSGILogFormat", |s, a| { s.start_up.log_json = choice(a.first(), &[("Text", false), ("JSON", true)])?; Ok(()) },
+        c"Text or JSON: how the module writes its lines of the error log"),
+    global(c"WSGILogHandler", |s, a| { s.start_up.log_handler = flag(a.first())?; Ok(()) },
+        c"On or Off: whether the root logger of logging writes to the error log"),
     global(c"WSGIServerMetrics", |s, a| { s.start_up.telemetry.server_metrics = flag(a.first())?; Ok(()) },
         c"On or Off: whether applications may ask for the metrics of httpd"),
     global_list(c"WSGITelemetryService", |s, a| { s.start_up.telemetry.service = Some(TelemetryService::parse(a.words(), s.start_up.telemetry.service.as_ref())?); Ok(()) },

@@ -57,6 +57,10 @@ pub(crate) struct StartUp {
     pub(crate) drain_time: Duration,
     /// `WSGIStatusQuery`
     pub(crate) status_query: bool,
+    /// `WSGILogFormat json`
+    pub(crate) log_json: bool,
+    /// `WSGILogHandler`
+    pub(crate) log_handler: bool,
     /// `WSGIServerMetrics` and the telemetry directives
     pub(crate) telemetry: Telemetry,
     /// Whether httpd's own processes run Python; `None` while no directive has decided it

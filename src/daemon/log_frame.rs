@@ -12,10 +12,12 @@ struct Opening<'a> {
     /// Where it was logged; empty if that is not known.
     file: Piece<'a>,
     line: u32,
+    /// What lines of one record have in common; empty if there is one line.
+    record: Piece<'a>,
     text: Piece<'a>,
 }
 
-payload! { Opening<'a> { level, speaker, file, line, text } }
+payload! { Opening<'a> { level, speaker, file, line, record, text } }
 numbered! { Level Speaker }
 
 /// A line. Httpd writes no more of it than this.
@@ -47,7 +49,8 @@ pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
     let start = out.len();
     let (file, line) = entry.source.as_ref().map_or((&b""[..], 0), |source| (source.file(), source.line()));
     let text = Piece(entry.text.as_bytes());
-    Opening { level: entry.level, speaker: entry.speaker, file: Piece(file), line, text }.put(out);
+    let record = Piece(entry.record.as_deref().unwrap_or_default().as_bytes());
+    Opening { level: entry.level, speaker: entry.speaker, file: Piece(file), line, record, text }.put(out);
     let Some((last, lines)) = entry.details.split_last() else { return };
     for line in lines.iter().take(MOST_DETAILS - 1) {
         if out.len() - start + 2 * (LONGEST_LINE + 4) > LONGEST_ENTRY {
@@ -61,9 +64,10 @@ pub(crate) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
 /// The entry in the payload of a log frame; `None` if there is none.
 pub(crate) fn read_entry(payload: &[u8]) -> Option<Entry> {
     let mut fields = Fields(payload);
-    let Opening { level, speaker, file, line, text } = fields.next()?;
+    let Opening { level, speaker, file, line, record, text } = fields.next()?;
     let source = (!file.0.is_empty()).then(|| Source::new(&file.text(), line));
-    let mut entry = Entry { level, speaker, text: text.text(), details: Vec::new(), source };
+    let record = (!record.0.is_empty()).then(|| record.text());
+    let mut entry = Entry { level, speaker, text: text.text(), details: Vec::new(), source, record };
     while !fields.is_empty() {
         if entry.details.len() == MOST_DETAILS {
             return None;
@@ -115,7 +119,8 @@ mod tests {
         fn an_entry_is_read_as_it_was_written(text: String, details: Vec<String>, by_module: bool, line in 0..=i32::MAX as u32) {
             let speaker = if by_module { Speaker::Module } else { Speaker::Application };
             let source = (!by_module).then(|| Source::new("/srv/app.py", line));
-            let entry = Entry { level: Level::Debug, speaker, text, details, source };
+            let record = (!by_module).then(|| "12-3".to_owned());
+            let entry = Entry { level: Level::Debug, speaker, text, details, source, record };
             let mut payload = Vec::new();
             write_entry(&entry, &mut payload);
             prop_assert_eq!(read_entry(&payload), Some(entry));

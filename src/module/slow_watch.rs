@@ -143,13 +143,12 @@ impl Watcher {
             return;
         }
         let server = self.server(running);
-        let say = |text: &str| log::server(server, Level::Warning, text);
         let heading = slow::stack_in_words(&String::from_utf8_lossy(&running.id), thread, running.trace);
         match stack {
-            None => say(&format!("{heading}: it runs no Python code now")),
+            None => log::server(server, Level::Warning, &format!("{heading}: it runs no Python code now")),
             Some(lines) => {
-                say(&format!("{heading} (most recent call last):"));
-                lines.iter().for_each(|line| say(line));
+                let heading = format!("{heading} (most recent call last):");
+                log::server_lines(server, Level::Warning, &heading, &lines);
             }
         }
     }

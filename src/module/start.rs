@@ -2,7 +2,7 @@
 
 use crate::apache::hook::ConfigHook;
 use crate::apache::log::{self, Level};
-use crate::apache::{directive, mpm, pool::ConfigurationPool, server::Server};
+use crate::apache::{directive, log_json, mpm, pool::ConfigurationPool, server::Server};
 use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
 use crate::daemon::parent::supervisor;
@@ -31,6 +31,7 @@ impl ConfigHook for Start {
             return generation::check(configuration.pool(), server, settings.start_up.socket_prefix.as_deref());
         }
         clock::begin();
+        log_json::choose(settings.start_up.log_json);
         for notice in settings.start_up.notices.iter().chain(&inert) {
             log::server(Some(server), Level::Warning, notice);
         }

@@ -2,7 +2,7 @@
 
 use super::board::{Board, board};
 use super::clock;
-use super::meter::{Meter, Outcome};
+use super::meter::{Meter, Outcome, Subject};
 use super::threads::{Description, Phase};
 use super::trace_context::TraceIds;
 use crate::unix::fork;
@@ -33,6 +33,8 @@ struct Seat {
     is_taken: Cell<bool>,
     /// Whether the response of the request has been cut short.
     is_cut: Cell<bool>,
+    /// What counts the request, once it is clear who serves it.
+    meter: Cell<Option<&'static Meter>>,
 }
 
 impl Seat {
@@ -43,7 +45,7 @@ impl Seat {
         if let Some(row) = row {
             THREADS.lock().insert(row, this_thread());
         }
-        Self { board, row, process, is_taken: Cell::new(false), is_cut: Cell::new(false) }
+        Self { board, row, process, is_taken: Cell::new(false), is_cut: Cell::new(false), meter: Cell::new(None) }
     }
 
     fn is_of_this_process(&self) -> bool {
@@ -100,6 +102,7 @@ impl Watch {
         SEAT.with(|seat| {
             meter.begin(seat.row);
             self.meter.set(Some(meter));
+            seat.meter.set(Some(meter));
             self.trace.set(request.trace);
             if let Some((board, row)) = seat.watched() {
                 board.threads.begin(row, self.began, meter.number, request);
@@ -118,6 +121,7 @@ impl Watch {
         let microseconds = clock::now().saturating_sub(self.began);
         SEAT.with(|seat| {
             seat.is_taken.set(false);
+            seat.meter.set(None);
             let board = seat.board.filter(|_| seat.is_of_this_process());
             let meter = board.map(|board| {
                 self.meter.get().unwrap_or_else(|| {
@@ -162,6 +166,12 @@ impl Drop for Over {
             meter.end(self.row, self.outcome, self.microseconds);
         }
     }
+}
+
+/// The process group that serves the request of this thread: empty if this process does, `None` if that is not clear yet.
+pub(crate) fn group() -> Option<String> {
+    let meter = SEAT.try_with(|seat| seat.meter.get()).ok().flatten()?;
+    Some(if let Subject::Group(name) = &meter.subject { name.clone() } else { String::new() })
 }
 
 /// The response of the request of this thread has been cut short.

@@ -1,9 +1,11 @@
 //! What the log is told that belongs to no request: records of `logging`, and lines of standard streams.
 
 use crate::apache::log::{self, Level, Source};
+use crate::apache::log_json;
 use crate::process::this_process::{EMBEDDED, process};
 use crate::python::loading;
 use crate::wsgi::gateway::{Record, Severity};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 impl From<Severity> for Level {
     fn from(severity: Severity) -> Self {
@@ -25,7 +27,22 @@ pub(crate) fn source_of(record: &Record<'_>) -> Option<Source> {
 /// Writes a record that belongs to no request.
 pub(crate) fn write_without_request(record: &Record<'_>) {
     let source = source_of(record);
-    record.lines().for_each(|line| log::server_at(None, record.severity.into(), source.as_ref(), line));
+    let write = |text: &str| log::server_at(None, record.severity.into(), source.as_ref(), text);
+    if log_json::is_on() {
+        return write(record.text.trim_end_matches('\n'));
+    }
+    let lines: Vec<_> = record.lines().collect();
+    if let [line] = lines[..] {
+        return write(line);
+    }
+    let id = record_id();
+    lines.iter().for_each(|line| write(&format!("[record {id}] {line}")));
+}
+
+/// A name for a record, which its lines have in common: no other record of this httpd has it.
+pub(crate) fn record_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
 }
 
 /// Writes a line of a standard stream that belongs to no request.

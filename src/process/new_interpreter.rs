@@ -53,6 +53,11 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     if let Some(interval) = options.switch_interval.filter(|_| is_own || process.switch_interval().is_none()) {
         set_switch_interval(attached, interval, options.per_interpreter_gil)?;
     }
+    if process.start_up.log_handler
+        && let Err(error) = api::log_handler::install_on_root(py, process.surroundings.server_log)
+    {
+        error.write_unraisable(py, None);
+    }
     Ok(Box::new(wsgi))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::apache::boundary;
 use crate::apache::log::{self, Level};
+use crate::apache::log_json;
 use crate::apache::{mpm, scoreboard, server};
 use crate::api::{self, log_handler::ServerLog};
 use crate::config::process_group::ProcessGroup;
@@ -48,7 +49,9 @@ pub(crate) fn process_id() -> &'static str {
 
 /// Makes `process` this process, unless it is one already.
 pub(crate) fn become_process(make: impl FnOnce() -> Process) -> &'static Process {
-    PROCESS.get_or_init(make)
+    let process = PROCESS.get_or_init(make);
+    log_json::belong_to(process.group);
+    process
 }
 
 impl Process {

@@ -4,8 +4,10 @@
 //! request, so that both modes write the same lines.
 
 use crate::apache::log::{self, Level, Source};
+use crate::apache::log_json::{self, OfRequest, Said};
 use crate::apache::request::Request;
-use crate::process::log::source_of;
+use crate::observe::watch;
+use crate::process::log::{record_id, source_of};
 use crate::python::script::Event;
 use crate::request::target;
 use crate::request::trace;
@@ -23,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) details: Vec<String>,
     /// Where the application logged it, if that is known.
     pub(crate) source: Option<Source>,
+    /// What lines of one record of the application have in common, where it has several.
+    pub(crate) record: Option<String>,
 }
 
 /// The interpreter of an application group; the empty name is that of the main one.
@@ -32,6 +36,24 @@ pub(crate) fn interpreter_in_words(application_group: &str) -> String {
     } else {
         format!("interpreter '{application_group}'")
     }
+}
+
+/// As many lines and bytes of a record make an entry: it fits into a frame of a daemon.
+const LINES: usize = 500;
+const BYTES: usize = 64 << 10;
+
+/// Lines, in pieces that make an entry each.
+fn pieces<'a>(lines: &'a [&'a str]) -> Vec<&'a [&'a str]> {
+    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (number, line) in lines.iter().enumerate() {
+        if number > start && (number - start >= LINES || bytes + line.len() > BYTES) {
+            pieces.push(&lines[start..number]);
+            (start, bytes) = (number, 0);
+        }
+        bytes += line.len();
+    }
+    pieces.extend((start < lines.len()).then(|| &lines[start..]));
+    pieces
 }
 
 /// Who says it.
@@ -47,7 +69,7 @@ pub(crate) enum Speaker {
 impl Entry {
     /// A line of this module, without details.
     pub(crate) fn of_module(level: Level, text: String) -> Self {
-        Self { level, speaker: Speaker::Module, text, details: Vec::new(), source: None }
+        Self { level, speaker: Speaker::Module, text, details: Vec::new(), source: None, record: None }
     }
 
     /// A line that the application wrote.
@@ -56,13 +78,20 @@ impl Entry {
     }
 
     fn of_application(level: Level, text: &str, source: Option<Source>) -> Self {
-        Self { level, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new(), source }
+        Self { level, speaker: Speaker::Application, text: text.to_owned(), details: Vec::new(), source, record: None }
     }
 
-    /// What the application logged by `logging`: an entry for each line of it.
+    /// What the application logged by `logging`: an entry, or several for a record of very many lines.
     pub(crate) fn of_record(record: &Record<'_>) -> impl Iterator<Item = Self> {
         let (level, source) = (record.severity.into(), source_of(record));
-        record.lines().map(move |line| Self::of_application(level, line, source.clone()))
+        let lines: Vec<_> = record.lines().collect();
+        let id = (lines.len() > 1).then(record_id);
+        let entries = pieces(&lines).into_iter().filter_map(|piece| {
+            let (first, rest) = piece.split_first()?;
+            let details = rest.iter().map(|line| (*line).to_owned()).collect();
+            Some(Self { details, record: id.clone(), ..Self::of_application(level, first, source.clone()) })
+        });
+        entries.collect::<Vec<_>>().into_iter()
     }
 
     /// An exception that the application let through.
@@ -113,11 +142,22 @@ impl Entry {
             return;
         }
         let script = String::from_utf8_lossy(script);
+        if log_json::is_on() && self.write_json(request, &script) {
+            return;
+        }
         let trace = trace::ids(request).map(|ids| ids.to_string());
         let trace = trace.as_deref().unwrap_or_default();
         let space = if trace.is_empty() { "" } else { " " };
         let line = match self.speaker {
-            Speaker::Application => format!("[script {script}]{space}{trace} {}", self.text),
+            Speaker::Application => {
+                let record = self.record.as_ref().map_or_else(String::new, |id| format!(" [record {id}]"));
+                let write = |line: &str| {
+                    let line = format!("[script {script}]{space}{trace}{record} {line}");
+                    log::request_at(request, self.level, self.source.as_ref(), &line);
+                };
+                write(&self.text);
+                return self.details.iter().for_each(|line| write(line));
+            }
             Speaker::Module => {
                 let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
                 format!("{} [script {script}] [request {id}]{space}{trace}", self.text)
@@ -127,6 +167,31 @@ impl Entry {
         for line in &self.details {
             log::request(request, self.level, &format!("{line}{space}{trace}"));
         }
+    }
+}
+
+impl Entry {
+    /// Writes the entry as JSON; `false` if the log is no file.
+    fn write_json(&self, request: &Request<'_>, script: &str) -> bool {
+        let id = String::from_utf8_lossy(request.log_id().unwrap_or(b"-"));
+        let client = format!("{}:{}", String::from_utf8_lossy(request.client_address()), request.client_port());
+        let ids = trace::ids(request).map(|ids| (ids.trace_id(), ids.span_id()));
+        let trace = ids.as_ref().map(|(trace, span)| (&**trace, &**span));
+        let group = watch::group();
+        let request_in_words = OfRequest { id: &id, client: &client, script, trace, group: group.as_deref() };
+        let whole;
+        let (text, details) = match self.speaker {
+            Speaker::Module => (&*self.text, &self.details[..]),
+            // A record is one message.
+            Speaker::Application => {
+                let lines = core::iter::once(&self.text).chain(&self.details);
+                whole = lines.map(String::as_str).collect::<Vec<_>>().join("\n");
+                (&*whole, &[][..])
+            }
+        };
+        let record = self.record.as_deref();
+        let said = Said { text, details, request: Some(request_in_words), source: self.source.as_ref(), record };
+        log_json::put(request.server(), self.level, &said)
     }
 }
 

@@ -76,7 +76,7 @@ impl Line {
 
 /// Year, month (from 1) and day of the month, of a day since 1970-01-01. A year is taken to begin with March, so that the
 /// day that some years have more is its last.
-fn date(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     // 1970-01-01 is the day 719468 from 0000-03-01; 400 years have 146097 days.
     let from_march = days + 719_468;
     let (era, day_of_era) = (from_march.div_euclid(146_097), from_march.rem_euclid(146_097));

@@ -144,8 +144,8 @@ impl Look<'_> {
             }
             Ok(lines) if lines.is_empty() => self.say(level, &format!("{heading}: it runs no Python code now")),
             Ok(lines) => {
-                self.say(level, &format!("{heading} (most recent call last):"));
-                lines.iter().for_each(|line| self.say(level, line));
+                let heading = format!("{heading} (most recent call last):");
+                log::server_lines(Some(self.daemon.group.server), level, &heading, &lines);
             }
             Err(error) => self.say(level, &format!("its stack cannot be taken: {error}")),
         }
