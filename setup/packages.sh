@@ -9,7 +9,7 @@ PACKAGES="
   build-essential pkg-config dpkg-dev libclang-dev
   libssl-dev libffi-dev zlib1g-dev libbz2-dev liblzma-dev libsqlite3-dev libreadline-dev uuid-dev
   python3-dev python3-venv python3-pip
-  ca-certificates curl wrk nghttp2-client strace
+  ca-certificates curl haproxy wrk nghttp2-client strace
 "
 
 say() { echo "setup: $*" >&2; }

@@ -80,6 +80,18 @@ fn parse<'r>(path_info: &'r [u8], uri: &'r [u8]) -> Option<(Question, Vec<&'r [u
     Some((Question::of(parts(uri).next_back()?)?, Vec::new()))
 }
 
+/// A name that a client has sent, for an answer of one line.
+fn shown(name: &[u8]) -> String {
+    const MOST: usize = 100;
+    let text = String::from_utf8_lossy(name);
+    let signs = text.chars().map(|sign| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign });
+    let mut shown: String = signs.take(MOST).collect();
+    if text.chars().nth(MOST).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
 impl<'r> Probe<'r> {
     fn of(request: &'r Request<'r>) -> Option<Self> {
         let (question, names) = parse(request.path_info(), request.uri())?;
@@ -104,7 +116,7 @@ impl<'r> Probe<'r> {
         }
         let find = |name: &&[u8]| {
             let found = visible.clone().find(|group| group.config.name.as_bytes() == *name);
-            found.ok_or_else(|| Trouble::NoGroup(String::from_utf8_lossy(name).into_owned()))
+            found.ok_or_else(|| Trouble::NoGroup(shown(name)))
         };
         self.names.iter().map(find).collect()
     }
@@ -134,6 +146,13 @@ impl<'r> Probe<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_a_client_stays_on_one_line_and_short() {
+        assert_eq!(shown(b"one"), "one");
+        assert_eq!(shown(b"a\r\nb\xff"), "a\u{fffd}\u{fffd}b\u{fffd}");
+        assert_eq!(shown("\u{e9}".repeat(101).as_bytes()), "\u{e9}".repeat(100) + "...");
+    }
 
     #[test]
     fn the_question_is_found_wherever_the_handler_is_mounted() {
