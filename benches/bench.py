@@ -44,7 +44,9 @@ class Bench:
         self.rounds = settings.rounds
         self.seconds = settings.seconds
         self.warm_up = min(1, settings.seconds)
+        self.open_rounds = settings.open_rounds
         self.traced = settings.traced
+        self.opened = settings.opened
         self.requests = settings.requests
         self.loads = settings.loads
         self.results = results.Results(head)
@@ -58,7 +60,12 @@ class Bench:
         return variants.serving(variant, self.root / f"server{next(self.served)}", self.applications, workload, functools.partial(load.check, workload))
 
     def loads_of(self, workload):
+        if not presets.matches(workload.name, self.opened):
+            return []
         return [part for part in workload.loads if self.loads is None or part in self.loads]
+
+    def is_traced(self, workload):
+        return presets.matches(workload.name, self.traced)
 
     def capacity(self, workload, variant):
         record = self.results.records.get((workload.name, variant.name, "closed"))
@@ -94,7 +101,7 @@ def main():
         carry_out(bench, plan)
     run = bench.results.as_json()
     if arguments.out:
-        results.write(arguments.out, run)
+        results.write(arguments.out, run, arguments.add)
     return show(results.Run(run), arguments)
 
 
@@ -107,21 +114,26 @@ def parse_arguments():
     parser.add_argument("--workloads", help="names with * and ?, separated by commas, in the place of the preset's")
     parser.add_argument("--variants", help="names with * and ?, separated by commas, in the place of the preset's")
     parser.add_argument("--rounds", type=int, help="windows of each variant")
+    parser.add_argument("--open-rounds", type=int, help="windows of each variant and rate in the open loop")
     parser.add_argument("--seconds", type=float, help="length of a window (wrk and h2load take whole seconds)")
     parser.add_argument("--requests", type=int, help="how many the measurement of growth makes")
     parser.add_argument("--loads", help="parts of the capacity for the open loop, separated by commas; 0 for none")
-    parser.add_argument("--no-trace", dest="traced", action="store_false", help="do not count system calls")
+    parser.add_argument("--no-trace", dest="trace", action="store_false", help="do not count system calls")
     parser.add_argument("--out", type=pathlib.Path, help="a file for the results, in the place of those of the same Python")
+    parser.add_argument("--add", action="store_true", help="with --out: keep the file's workloads that this run does not measure")
     parser.add_argument("--markdown", action="store_true", help="tables in Markdown")
     parser.add_argument("--check", action="store_true", help="end with 1 if a target is missed")
     parser.add_argument("--list", action="store_true", help="say what would be measured, and end")
     arguments = parser.parse_args()
     preset = presets.PRESETS[arguments.preset]
-    for name in ("rounds", "seconds", "requests"):
+    for name in ("rounds", "open_rounds", "seconds", "requests"):
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(preset, name))
         if getattr(arguments, name) <= 0:
-            parser.error(f"--{name} must be more than 0")
+            parser.error(f"--{name.replace('_', '-')} must be more than 0")
+    # A workload that is asked for by its name is measured in every way.
+    arguments.opened = [presets.ALL] if arguments.workloads or arguments.loads else preset.opened.split()
+    arguments.traced = ([presets.ALL] if arguments.workloads else preset.traced.split()) if arguments.trace else []
     arguments.loads = [float(part) for part in arguments.loads.split(",")] if arguments.loads else preset.loads
     for name in ("workloads", "variants"):
         words = getattr(arguments, name)
@@ -172,7 +184,7 @@ def head_of(arguments, there):
 
 def without_out(words):
     """Where the results went says nothing of them."""
-    kept = [word for word in words if not word.startswith("--out=")]
+    kept = [word for word in words if word != "--add" and not word.startswith("--out=")]
     if "--out" in kept:
         at = kept.index("--out")
         del kept[at : at + 2]

@@ -22,6 +22,7 @@ UPLOAD = 64 * MIB
 DOWNLOAD = 200 * MIB
 FIRST_TRANSFER = MIB
 GROWTH_POINTS = 10
+WAITING_THREADS = (1, 4, 16, 64)
 TRACED_SECONDS = 1
 # Above this part of the capacity a server may refuse.
 FULL = 1.0
@@ -38,8 +39,8 @@ def rotation(variants, rounds):
 def one_workload(bench, workload, variants):
     """Closed loop for all variants, then the open loop, whose rates are parts of what the closed loop has reached."""
     for number, variant in rotation(variants, bench.rounds):
-        bench.attempt(workload, variant, closed, number == 0 and bench.traced)
-    for number, variant in rotation(variants, bench.rounds):
+        bench.attempt(workload, variant, closed, number == 0 and bench.is_traced(workload))
+    for _, variant in rotation(variants, bench.open_rounds):
         loads = bench.loads_of(workload)
         if loads and bench.capacity(workload, variant):
             bench.attempt(workload, variant, opened, load=open_at(loads[0]))
@@ -121,13 +122,16 @@ def open_sample(bench, rate, result, used):
 
 
 def waits(bench, variants):
-    """Waits of the module for a lock, per request, where there is no GIL to wait for: by their stacks, for httpd waits too.
+    """Waits of the module for a lock, per request, where there is no GIL to wait for, with ever more worker threads.
 
-    Unwinding the stacks is slow: locks are held longer than they ever are without it, which hides no wait.
+    Stacks tell them from httpd's own waits. Unwinding them is slow: locks are held longer than they ever are without it,
+    which hides no wait.
     """
-    workload = workloads.BY_NAME["hello"]
+    hello = workloads.BY_NAME["hello"]
     for variant in variants:
-        bench.attempt(workload, variant, waits_of, name="waits")
+        for threads in WAITING_THREADS:
+            workload = dataclasses.replace(hello, threads=threads, connections=threads)
+            bench.attempt(workload, variant, waits_of, name="waits")
 
 
 def waits_of(bench, workload, variant):
@@ -138,7 +142,7 @@ def waits_of(bench, workload, variant):
             window = load.closed(workload, server.port, bench.seconds)
     calls = process.system_calls_below([variant.python.module.resolve().name, "libpython"], stacks)
     found = per_request(calls, window)
-    bench.results.add(record, {name: found[name] for name in ("futex", "sched_yield")})
+    bench.results.add(record, {"threads": workload.threads} | {name: float(found[name]) for name in ("futex", "sched_yield")})
 
 
 def per_request(calls, window):

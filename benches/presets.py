@@ -8,26 +8,35 @@ import workloads
 
 ALL = "*"
 # One mode of each server.
-CONTENDERS = "null ours-ft ours-gil ours-daemon-ft mod_wsgi-ft mod_wsgi-daemon-ft granian-ft gunicorn-ft waitress-ft".split()
+CONTENDERS = "ours-ft ours-gil ours-daemon-ft mod_wsgi-ft mod_wsgi-daemon-ft granian-ft gunicorn-ft waitress-ft".split()
 OURS = "ours-ft ours-gil ours-daemon-ft ours-daemon-gil".split()
+BEST = "ours-ft ours-gil ours-daemon-ft mod_wsgi-ft granian-ft gunicorn-ft".split()
+NULLS = ["null", "null-worker", "static"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """`choices` are pairs: names of workloads, names of variants."""
+    """`choices` are pairs: names of workloads, names of variants; a workload takes what the first pair with its name says.
+
+    `opened` names the workloads that run in the open loop too, `traced` those whose system calls are counted.
+    """
 
     help: str
     rounds: int
+    open_rounds: int
     seconds: float
     requests: int
     loads: list | None
     choices: tuple
+    opened: str = ALL
+    traced: str = ALL
 
 
 PRESETS = {
     "quick": Preset(
         help="what the targets need, in about 6 minutes",
         rounds=3,
+        open_rounds=1,
         seconds=2,
         requests=200_000,
         loads=[0.7, 0.9, 2.0],
@@ -41,23 +50,49 @@ PRESETS = {
             ("overload", ["ours-ft"]),
             ("growth", ["ours-ft", "ours-daemon-ft"]),
         ),
+        opened="flask django overload",
+        traced="hello",
     ),
     "usual": Preset(
-        help="each workload with one mode of each server, in about 30 minutes (what is taken if nothing is said)",
+        help="the main workloads with one mode of each server, in about 15 minutes (what is taken if nothing is said)",
         rounds=3,
+        open_rounds=1,
         seconds=2,
-        requests=500_000,
+        requests=300_000,
         loads=[0.7, 0.9, 2.0],
         choices=(
-            ("hello", [*CONTENDERS, "null-worker", "ours-ft-worker", "ours-daemon-gil"]),
-            (ALL, CONTENDERS),
-            ("down-file", [*CONTENDERS, "static"]),
-            ("growth memory", OURS),
+            ("hello", ["null", "null-worker", *OURS, "ours-ft-worker", "mod_wsgi-ft", "granian-ft", "gunicorn-ft", "waitress-ft"]),
+            ("browser flask django", ["null", *BEST]),
+            ("fib", BEST),
+            ("down-small-one down-small-list", ["ours-ft", "granian-ft", "mod_wsgi-ft"]),
+            ("down-chunks", ["null", "ours-ft", "ours-daemon-ft", "granian-ft", "mod_wsgi-ft"]),
+            ("down-file", ["static", "ours-ft", "granian-ft", "mod_wsgi-ft"]),
+            ("mixed", ["ours-ft", "ours-gil", "granian-ft"]),
+            ("overload", ["ours-ft", "ours-daemon-ft", "granian-ft"]),
+            ("waits memory", ["ours-ft"]),
+            ("growth", OURS),
         ),
+        opened="flask django mixed overload",
+        traced="hello",
+    ),
+    "long": Preset(
+        help="each workload with one mode of each server, in about an hour",
+        rounds=3,
+        open_rounds=2,
+        seconds=2,
+        requests=1_000_000,
+        loads=None,
+        choices=(
+            ("hello", [*NULLS, *CONTENDERS, *OURS, "ours-ft-worker", "ours-build", "proxy-*-ft"]),
+            ("growth memory", OURS),
+            (ALL, [*NULLS, *CONTENDERS]),
+        ),
+        traced="hello browser flask",
     ),
     "full": Preset(
-        help="everything with everything, in some hours",
+        help="everything with everything, in a night",
         rounds=5,
+        open_rounds=3,
         seconds=3,
         requests=2_000_000,
         loads=None,
@@ -87,10 +122,7 @@ def plan(preset, workload_patterns, variant_patterns, there):
 
 
 def patterns_for(name, choices):
-    """Of all choices that fit: the more exact one first, so that `*` is for what no other names."""
-    exact = [patterns for names, patterns in choices if name in names.split()]
-    general = [patterns for names, patterns in choices if names == ALL]
-    return sum(exact or general, [])
+    return next((patterns for names, patterns in choices if matches(name, names.split())), [])
 
 
 def matches(name, patterns):

@@ -101,6 +101,13 @@ def extra_table(run, extra):
         points = [f"{sample['requests']:,}" for sample in found[0]["samples"]]
         rows = [[run.title(record["variant"]), *growth_cells(record, len(points))] for record in found]
         return Table(f"{extra.title}: MiB after so many requests", ["", *points], rows)
+    if extra.name == "waits":
+        rows = [
+            [f"{run.title(record['variant'])}, {sample['threads']} threads", f"{sample['futex']:.3f}", f"{sample['sched_yield']:.3f}"]
+            for record in found
+            for sample in record["samples"]
+        ]
+        return Table(extra.title, ["", "futex", "sched_yield"], rows)
     names = list(found[0]["samples"][0])
     rows = [
         [run.title(record["variant"]), *(number(run.median(extra.name, record["variant"], name)) for name in names)]

@@ -80,12 +80,32 @@ def read(path):
     return content["runs"]
 
 
-def write(path, run):
-    """Puts the run into the file, in the place of the one with its label."""
+def write(path, run, keeps_others=False):
+    """Puts the run into the file, in the place of the one with its label, or of that one's workloads that it has measured too.
+
+    What is compared is of one workload, so records of one workload stay together.
+    """
     path = pathlib.Path(path)
-    runs = [other for other in read(path) if other["label"] != run["label"]] + [run]
+    runs = read(path)
+    at = next((number for number, other in enumerate(runs) if other["label"] == run["label"]), len(runs))
+    if keeps_others and at < len(runs):
+        run = merged(runs[at], run)
+    runs[at : at + 1] = [run]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumped(runs))
+
+
+def merged(old, new):
+    measured = {record["workload"] for record in new["records"]}
+    kept = [record for record in old["records"] if record["workload"] not in measured]
+    if not kept:
+        return new
+    return new | {
+        "command": f"{old['command']}; {new['command']}",
+        "variants": old["variants"] | new["variants"],
+        "pythons": old["pythons"] | new["pythons"],
+        "records": kept + new["records"],
+    }
 
 
 def dumped(runs):

@@ -62,9 +62,10 @@ def cpu_against_null(run):
 
 
 def waits(run):
-    """"None": what a garbage collection now and then may cost, and no more."""
+    """"None": what a garbage collection now and then may cost, and no more; of 1 to 64 threads the worst."""
     for call in ("futex", "sched_yield"):
-        yield Figure(f"{call} of the module per request, without the GIL", run.median("waits", "ours-ft", call), at_most=0.05)
+        worst = max(run.samples("waits", "ours-ft", call), default=None)
+        yield Figure(f"{call} of the module per request, without the GIL", worst, at_most=0.05)
 
 
 def against_others(run):

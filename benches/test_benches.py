@@ -180,6 +180,16 @@ class Documents(unittest.TestCase):
         self.assertEqual(run["records"][0]["samples"][0]["rate"], 200.0)
         self.assertEqual(json.loads((self.project / "docs/performance/results.json").read_text())["format"], 1)
 
+    def test_a_run_may_add_to_the_one_of_the_same_python_workload_by_workload(self):
+        path = self.project / "docs/performance/results.json"
+        results.write(path, a_run(100.0))
+        fib = a_run(7.0)
+        fib["records"][0]["workload"] = "fib"
+        results.write(path, fib, keeps_others=True)
+        results.write(path, a_run(300.0), keeps_others=True)
+        (run,) = map(results.Run, results.read(path))
+        self.assertEqual([run.median(name, "ours-ft", "rate") for name in ("hello", "fib")], [300.0, 7.0])
+
     def test_a_record_with_an_error_is_no_result(self):
         broken = a_run()
         broken["records"][0]["error"] = "wrk met 1 failures"
@@ -195,6 +205,7 @@ class Names(unittest.TestCase):
         known = {*workloads.BY_NAME, *measure.EXTRAS, presets.ALL}
         for preset in presets.PRESETS.values():
             named = {name for names, _ in preset.choices for name in names.split()}
+            named |= set(preset.opened.split()) | set(preset.traced.split())
             self.assertLessEqual(named, known)
 
     def test_quick_measures_what_the_targets_need(self):
