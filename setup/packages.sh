@@ -5,7 +5,7 @@
 set -eu
 
 PACKAGES="
-  apache2-bin apache2-dev libapache2-mod-xsendfile
+  apache2-bin apache2-dev libapache2-mod-xsendfile libapache2-mod-security2
   build-essential pkg-config dpkg-dev libclang-dev
   libssl-dev libffi-dev zlib1g-dev libbz2-dev liblzma-dev libsqlite3-dev libreadline-dev uuid-dev
   python3-dev python3-venv python3-pip

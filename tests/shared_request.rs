@@ -93,13 +93,13 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// The beginning of a request for `/duplex`, whose body follows.
-fn head(is_http2: bool) -> Vec<u8> {
+/// The beginning of a request, whose body follows.
+fn head(is_http2: bool, path: &str) -> Vec<u8> {
     if !is_http2 {
-        return b"POST /duplex HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        return format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").into_bytes();
     }
     let mut block = Vec::new();
-    for (name, value) in [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/duplex")] {
+    for (name, value) in [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", path)] {
         // HPACK: a literal that is not indexed.
         block.push(0);
         for text in [name, value] {
@@ -122,7 +122,7 @@ fn one_thread_waits_for_the_client_while_another_one_answers() {
     in_all_ways(&[], |httpd, url, version| {
         let is_http2 = version.starts_with("--http2");
         let mut wire = Wire::open(httpd, url == "{tls}", is_http2);
-        wire.send(&head(is_http2));
+        wire.send(&head(is_http2, "/duplex"));
         wire.wait_for("ready\n");
         for number in 0..20 {
             wire.send(&part(is_http2, &format!("{number}\n")));
@@ -177,6 +177,46 @@ fn a_client_that_stalls_holds_up_no_other_request() {
         }
         drop(downloads);
         httpd.finish(&["a thread waits for its client", LOGGED]);
+    });
+}
+
+/// Where httpd cannot be asked whether the client has moved, a thread waits with the request in its hands: for a body
+/// through a filter that works on its content, and for room in a stream of HTTP/2. It does so outside of Python.
+#[test]
+fn a_wait_within_httpd_holds_up_no_other_request() {
+    let group = "WSGIDaemonProcess group threads=16\nWSGIProcessGroup group\n";
+    let conf = |group| format!("{CONF}\n{group}<Location /waits_for_client>\nKeptBodySize 1000\n</Location>\n");
+    in_both_modes(|mode| {
+        for group in ["", group] {
+            let builder = Httpd::with(&conf(group), "shared.py").modules(&["http2", "request"]);
+            let httpd = builder.gil_mode(mode).start();
+            let mut uploads = [httpd.connect(), httpd.connect()];
+            for upload in &mut uploads {
+                upload.send("POST /waits_for_client HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+            }
+            // Their streams have room for 64 KiB, and get no more.
+            let mut downloads = [true, true].map(|is_http2| Wire::open(&httpd, false, is_http2));
+            for download in &mut downloads {
+                download.send(&head(true, "/fills_client"));
+                download.send(&part(true, ""));
+                download.wait_for("xxxx");
+            }
+            wait_for("the threads", || (httpd.get("/how_many_wait").text() == "4").then_some(()));
+            for _ in 0..20 {
+                httpd.get("/collects").assert(200, "done");
+            }
+            for upload in &mut uploads {
+                upload.send("hello").response().assert(200, "hello");
+            }
+            drop(downloads);
+            let lines = wait_for("the requests to end", || {
+                let response = httpd.get("/how_many_lines");
+                response.text().strip_suffix(" 2").and_then(|lines| lines.parse::<usize>().ok())
+            });
+            // None is lost, though httpd may have learnt that the client is gone before it had seen all of them.
+            wait_for("their lines", || (httpd.error_log().count(LOGGED) == lines).then_some(()));
+            httpd.finish(&["a thread waits for its client", LOGGED]);
+        }
     });
 }
 

@@ -166,6 +166,14 @@ impl<'c> Channel<'c> {
         }
     }
 
+    /// What the other side sends from now on does not arrive, and it is told so. What it has sent before can be received.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn refuse_more(&self) -> std::io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Read)
+    }
+
     /// Whether there is something to receive within `time`.
     pub(crate) fn is_readable_within(&self, time: Duration) -> bool {
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
@@ -307,6 +315,12 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
+    fn frame_of(kind: Kind, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::push(&mut bytes, kind, payload);
+        bytes
+    }
+
     /// Reads frames until the conversation fails; returns how many there were, why it failed, and the memory that it took.
     fn read_all(pieces: &[Vec<u8>]) -> (usize, ChannelError, usize) {
         let (mut here, there) = UnixStream::pair().expect("a pair");
@@ -348,6 +362,20 @@ mod tests {
             let (count, _, memory) = read_all(&pieces);
             prop_assert_eq!(count, usize::from(sent >= length as usize));
             prop_assert!(memory <= ROOM.max(2 * (sent + HEADER)));
+        }
+
+        #[test]
+        fn what_was_sent_before_it_was_refused_arrives(count in 0_usize..100) {
+            let (mut here, there) = UnixStream::pair().expect("a pair");
+            here.write_all(&frame_of(Kind::Log, b"a line").repeat(count)).expect("written");
+            let mut buffers = Buffers::new();
+            let mut channel = Channel::new(&there, &mut buffers);
+            channel.refuse_more().expect("an open socket");
+            prop_assert_eq!(here.write_all(b"more").map_err(|error| error.kind()), Err(std::io::ErrorKind::BrokenPipe));
+            for _ in 0..count {
+                prop_assert_eq!(channel.wait().map(|frame| frame.0), Ok(Kind::Log));
+            }
+            prop_assert_eq!(channel.wait(), Err(ChannelError::Closed));
         }
 
         #[test]

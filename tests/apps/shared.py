@@ -1,5 +1,7 @@
 """Requests that several threads of the application work on at the same time."""
 
+import contextlib
+import gc
 import logging
 import queue
 import sys
@@ -7,6 +9,9 @@ import threading
 import time
 
 kept = {}
+waiting = []
+lines = []
+ended = []
 
 
 def application(environ, start_response):
@@ -16,6 +21,12 @@ def application(environ, start_response):
 def plain(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"done"]
+
+
+def collects(environ, start_response):
+    """Stops all threads that are attached to Python."""
+    gc.collect()
+    return plain(environ, start_response)
 
 
 def answers_at_once(environ, start_response):
@@ -72,11 +83,17 @@ def what_was_read(environ, start_response):
     return [kept["read"].encode()]
 
 
+def how_many_wait(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % len(waiting)]
+
+
 def waits_for_client(environ, start_response):
     """A thread reads what the client does not send, and the answer waits for that."""
     outcome = []
 
     def read():
+        waiting.append(environ["PATH_INFO"])
         try:
             outcome.append(environ["wsgi.input"].read(5))
         except Exception as error:
@@ -97,6 +114,7 @@ def fills_client(environ, start_response):
     stop = threading.Event()
 
     def send():
+        waiting.append(environ["PATH_INFO"])
         try:
             for _ in range(64):
                 write(b"x" * 1000000)
@@ -105,15 +123,30 @@ def fills_client(environ, start_response):
         stop.set()
 
     def log():
-        while not stop.wait(0.05):
+        while True:
             errors.write("a thread says something\n")
+            lines.append(environ["PATH_INFO"])
+            if stop.wait(0.05):
+                return
 
-    threads = [threading.Thread(target=send), threading.Thread(target=log)]
+    def read():
+        while not stop.wait(0.05):
+            with contextlib.suppress(OSError):
+                environ["wsgi.input"].read(1)
+
+    threads = [threading.Thread(target=target) for target in (send, log, read)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    ended.append(environ["PATH_INFO"])
     return []
+
+
+def how_many_lines(environ, start_response):
+    """How many lines were logged for clients that did not take their response, and for how many of them."""
+    start_response("200 OK", [])
+    return [b"%d %d" % (len(lines), len(ended))]
 
 
 def stress(environ, start_response):

@@ -178,8 +178,12 @@ impl<'r, 'c> Relay<'r, 'c> {
             }
         };
         match stop {
-            Stop::Sink(SinkError::Answered) => Ok(End::Broken(EmbeddedSink::ANSWERED)),
+            Stop::Sink(SinkError::Answered) => {
+                self.hear_out();
+                Ok(End::Broken(EmbeddedSink::ANSWERED))
+            }
             Stop::Sink(SinkError::ClientGone(_)) => {
+                self.hear_out();
                 if let Some(error) = self.sink.filter_failure() {
                     return self.fail(Fault::Filter(error));
                 }
@@ -198,6 +202,26 @@ impl<'r, 'c> Relay<'r, 'c> {
                 self.fail(Fault::Silent { group, process, limit })
             }
             Stop::Fault(fault) => self.fail(fault),
+        }
+    }
+
+    /// The response goes no further: the daemon hears so at its next word. What it has said for the log before is not lost.
+    fn hear_out(&mut self) {
+        if self.channel.refuse_more().is_err() {
+            return;
+        }
+        loop {
+            match self.channel.next() {
+                Ok(Some((Kind::Log, range))) => {
+                    if self.log(range).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+                Ok(Some(_)) => {}
+                Ok(None) if self.channel.receive_now() == Ok(true) => {}
+                Ok(None) => return,
+            }
         }
     }
 
