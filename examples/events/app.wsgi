@@ -43,7 +43,8 @@ threading.Thread(target=report, daemon=False).start()
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/sleep":
         time.sleep(2 * SLOW)
-    paths = sorted(data["path"] for data in mod_wsgi.active_requests.copy().values())
+    # One that another thread has begun this moment has no path yet: its event comes next.
+    paths = sorted(data["path"] for data in mod_wsgi.active_requests.copy().values() if "path" in data)
     body = ("under way: " + " ".join(paths) + "\n").encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]

@@ -1,8 +1,8 @@
 """Uploads whose progress another request can see.
 
     make serve APP=examples/upload/app.wsgi
-    curl http://127.0.0.1:8000/upload?id=1 --limit-rate 1M -T /usr/bin/python3 &
-    curl http://127.0.0.1:8000/progress?id=1
+    curl 'http://127.0.0.1:8000/upload?id=1' --limit-rate 1M -T /usr/bin/python3 &
+    curl 'http://127.0.0.1:8000/progress?id=1'
 
 The body is read block by block, so an upload of any size needs little memory. A real application would write the blocks to a
 file; this one computes their SHA-256.
