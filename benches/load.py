@@ -59,7 +59,9 @@ def wrk(workload, port, seconds):
         said = output_of(command, seconds)
     found = re.search(r"^RESULT (.*)$", said, re.MULTILINE)
     result = json.loads(found[1]) if found else {"requests": 0, "errors": 0}
-    if result["requests"] == 0 or result["errors"] > 0:
+    if result["requests"] == 0 and result["errors"] == 0:
+        raise RuntimeError(f"no request was answered within {length}")
+    if result["errors"] > 0:
         raise RuntimeError(f"wrk met {result['errors']} failures in {result['requests']} requests")
     microseconds = [result[name] / 1e3 for name in ("p50", "p99", "p999")]
     return Window(result["requests"], result["seconds"], *microseconds)

@@ -3,7 +3,7 @@
 Whatever is compared is measured in rotation: one window for every variant, then the next round, so that
 a machine that changes its speed meanwhile changes it for all of them. Medians are compared.
 
-A window with a failed request is no result: the variant is left out of the workload from then on, with the reason.
+A window with a failed request is no result: the variant is left out of the workload from then on, and the reason is kept.
 """
 
 import collections
@@ -22,7 +22,7 @@ UPLOAD = 64 * MIB
 DOWNLOAD = 200 * MIB
 FIRST_TRANSFER = MIB
 GROWTH_POINTS = 10
-WAITING_THREADS = (1, 4, 16, 64)
+CLIENTS_OF_WAITS = (1, 4, 16, 64)
 TRACED_SECONDS = 1
 # Above this part of the capacity a server may refuse.
 FULL = 1.0
@@ -122,15 +122,17 @@ def open_sample(bench, rate, result, used):
 
 
 def waits(bench, variants):
-    """Waits of the module for a lock, per request, where there is no GIL to wait for, with ever more worker threads.
+    """Waits of the module for a lock, per request, where there is no GIL to wait for, with ever more clients, each of which
+    keeps a worker thread busy.
 
     Stacks tell them from httpd's own waits. Unwinding them is slow: locks are held longer than they ever are without it,
     which hides no wait.
     """
     hello = workloads.BY_NAME["hello"]
     for variant in variants:
-        for threads in WAITING_THREADS:
-            workload = dataclasses.replace(hello, threads=threads, connections=threads)
+        for clients in CLIENTS_OF_WAITS:
+            # httpd closes connections when its last thread is taken.
+            workload = dataclasses.replace(hello, connections=clients, threads=clients + 8)
             bench.attempt(workload, variant, waits_of, name="waits")
 
 
@@ -142,7 +144,7 @@ def waits_of(bench, workload, variant):
             window = load.closed(workload, server.port, bench.seconds)
     calls = process.system_calls_below([variant.python.module.resolve().name, "libpython"], stacks)
     found = per_request(calls, window)
-    bench.results.add(record, {"threads": workload.threads} | {name: float(found[name]) for name in ("futex", "sched_yield")})
+    bench.results.add(record, {"clients": workload.connections} | {name: float(found[name]) for name in ("futex", "sched_yield")})
 
 
 def per_request(calls, window):

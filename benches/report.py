@@ -49,7 +49,7 @@ def closed_table(run, workload):
         if record["load"] == CLOSED and run.record(workload.name, record["variant"]):
             rows.append([run.title(record["variant"]), *closed_cells(run, workload.name, record["variant"])])
         elif record["load"] == CLOSED:
-            rows.append([run.title(record["variant"]), "no result: requests failed", *[""] * 6])
+            rows.append([run.title(record["variant"]), "no result", *[""] * 6])
     head = ["", "requests/s", "server CPU, µs/request", "p50, ms", "p99, ms", "p99.9, ms", "memory at rest, MiB", "after, MiB"]
     return Table(f"{workload.title}: {workload.connections} connections, closed loop", head, rows)
 
@@ -98,12 +98,11 @@ def extra_table(run, extra):
     if not found:
         return Table(extra.title, [], [])
     if extra.name == "growth":
-        points = [f"{sample['requests']:,}" for sample in found[0]["samples"]]
-        rows = [[run.title(record["variant"]), *growth_cells(record, len(points))] for record in found]
-        return Table(f"{extra.title}: MiB after so many requests", ["", *points], rows)
+        rows = [[run.title(record["variant"]), *growth_cells(record["samples"])] for record in found]
+        return Table(f"{extra.title}, MiB", ["", "requests", "after a tenth", "in the middle", "at the end"], rows)
     if extra.name == "waits":
         rows = [
-            [f"{run.title(record['variant'])}, {sample['threads']} threads", f"{sample['futex']:.3f}", f"{sample['sched_yield']:.3f}"]
+            [f"{run.title(record['variant'])}, {sample['clients']} clients", f"{sample['futex']:.3f}", f"{sample['sched_yield']:.3f}"]
             for record in found
             for sample in record["samples"]
         ]
@@ -116,9 +115,9 @@ def extra_table(run, extra):
     return Table(extra.title, ["", *names], rows)
 
 
-def growth_cells(record, count):
-    cells = [number(sample["pss_kib"] / 1024) for sample in record["samples"][:count]]
-    return cells + [""] * (count - len(cells))
+def growth_cells(samples):
+    moments = (samples[0], samples[len(samples) // 2], samples[-1])
+    return [f"{samples[-1]['requests']:,}", *(f"{sample['pss_kib'] / 1024:.2f}" for sample in moments)]
 
 
 def targets_table(figures):

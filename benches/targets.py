@@ -62,7 +62,7 @@ def cpu_against_null(run):
 
 
 def waits(run):
-    """"None": what a garbage collection now and then may cost, and no more; of 1 to 64 threads the worst."""
+    """"None": what a garbage collection now and then may cost, and no more; of 1 to 64 clients the worst."""
     for call in ("futex", "sched_yield"):
         worst = max(run.samples("waits", "ours-ft", call), default=None)
         yield Figure(f"{call} of the module per request, without the GIL", worst, at_most=0.05)

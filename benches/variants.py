@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import pathlib
 import subprocess
+import time
 
 import environment
 import peer
@@ -20,6 +21,7 @@ MODES = {FREE_THREADED: "free-threaded", GIL: "GIL", GIL_BUILD: "build with the 
 MODULES = {"ours": "this module", "mod_wsgi": f"mod_wsgi {peer.VERSION}"}
 PROGRAMS = {"granian": "granian", "gunicorn": "gunicorn gthread", "waitress": "waitress"}
 GLOBAL = "%{GLOBAL}"
+LOG_LIMIT = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,8 +245,16 @@ def serving(variant, root, apps, workload, check):
         try:
             check(server.port)
             server.settle()
-            if not variant.shows_its_mode_in(server.error_log()):
-                raise RuntimeError("the application did not run in the GIL mode that was asked for")
+            wait_for_its_mode(variant, server)
             yield server
         except Exception as error:
             raise RuntimeError(f"{error}\n{server.error_log()[-2000:]}") from error
+
+
+def wait_for_its_mode(variant, server):
+    """What a daemon process prints comes into the log by way of another process, which may be later than the answer."""
+    deadline = time.monotonic() + LOG_LIMIT
+    while not variant.shows_its_mode_in(server.error_log()):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the application did not run in the GIL mode that was asked for")
+        time.sleep(0.02)
