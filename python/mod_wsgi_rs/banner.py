@@ -29,11 +29,13 @@ def rows(settings: Settings, *, starting: bool) -> list[tuple[str, str]]:
     if s.https:
         found.append(("Server URL (HTTPS)", url("https", s.name, o.https_port, 443)))
     if o.server_status:
-        found.append(("Server Status", found[0][1] + "server-status"))
+        found.append(("Server Status", f"{found[0][1]}server-status, {found[0][1]}server-wsgi-status"))
+    if o.health:
+        found.append(("Health", found[0][1] + "server-wsgi-health/ready"))
     found += [("Server Root", str(s.root)), ("Server Conf", str(s.root / "httpd.conf"))]
-    found.append(("Error Log File", f"{s.error_log} ({o.log_level})"))
+    found.append(("Error Log File", f"{'/dev/stderr' if s.log_to_terminal else s.error_log} ({o.log_level})"))
     if o.access_log:
-        found.append(("Access Log File", s.access_log))
+        found.append(("Access Log File", "/dev/stdout" if s.log_to_terminal else s.access_log))
     if o.startup_log:
         found.append(("Startup Log File", str(s.startup_log)))
     if not starting:

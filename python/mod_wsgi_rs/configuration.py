@@ -226,6 +226,8 @@ def _python(page: Page, s: Settings) -> None:
         page.line("WSGITelemetryOptions", *option.split())
     if o.slow_requests:
         page.line("WSGISlowRequests", o.slow_requests)
+    if o.drain_time:
+        page.line("WSGIDrainTime", o.drain_time)
     page.line("WSGICallableObject", o.callable_object)
     page.line("WSGIPassAuthorization", "On")
     if o.map_head_to_get.lower() != "auto":
@@ -347,8 +349,9 @@ def _to_the_application(page: Page, s: Settings) -> None:
     page.line("RewriteCond", "%{REQUEST_FILENAME}", "!-f")
     if s.options.directory_index:
         page.line("RewriteCond", "%{REQUEST_FILENAME}", "!-d")
-    if s.options.server_status:
-        page.line("RewriteCond", "%{REQUEST_URI}", "!^/server-status$")
+    own = ["status", "wsgi-status"] * s.options.server_status + ["wsgi-health(/.*)?"] * s.options.health
+    if own:
+        page.line("RewriteCond", "%{REQUEST_URI}", f"!^/server-({'|'.join(own)})$")
     page.line("RewriteRule", ".*", "-", f"[H={HANDLER}]")
 
 
@@ -404,10 +407,18 @@ def _access(page: Page, s: Settings) -> None:
                 if o.auth_group_script:
                     page.line("Require", "wsgi-group", o.auth_group)
     if o.server_status:
-        page.comment("Status of httpd, for this machine alone")
-        with page.section("Location", "/server-status"):
-            page.line("SetHandler", "server-status")
+        page.comment("Status of httpd and of the application, for this machine alone")
+        for name in ("server-status", "wsgi-status"):
+            with page.section("Location", f"/server-{name.removeprefix('server-')}"):
+                page.line("SetHandler", name)
+                page.line("Require", "local")
+    if o.health:
+        page.comment("Probes")
+        with page.section("Location", "/server-wsgi-health"):
+            page.line("SetHandler", "wsgi-health")
             page.line("Require", "local")
+            if o.health_from:
+                page.line("Require", "ip", *o.health_from)
 
 
 def _aliases(page: Page, s: Settings) -> None:

@@ -158,6 +158,7 @@ TIMEOUTS = Group(
         number("startup-timeout", 15, "Until the application has loaded."),
         number("shutdown-timeout", 5, "For requests when a process is told to exit."),
         number("graceful-timeout", 15, "For requests when a process is to be replaced."),
+        number("drain-time", 0, "Told to stop gracefully (SIGWINCH), probes are refused and requests still taken."),
         number("eviction-timeout", 0, "For requests when a process is evicted."),
         number("deadlock-timeout", 60, "Until a process that does not answer is replaced."),
         number("inactivity-timeout", 0, "Without a request until a process is replaced."),
@@ -212,7 +213,9 @@ METRICS = Group(
     "Metrics",
     (
         flag("server-metrics", "Let the application read httpd's scoreboard."),
-        flag("server-status", "Show httpd's status page to this machine at /server-status."),
+        flag("server-status", "Show /server-status and /server-wsgi-status to this machine."),
+        flag("health", "Answer probes at /server-wsgi-health/live, /startup and /ready, to this machine."),
+        many("health-from", "Address or network whose probes are answered too (with --health)."),
         Option("telemetry-service", "Socket that measurements are sent to: unix:/path."),
         flag("enable-telemetry", "Run the telemetry service.", no_effect="it is not part of the package."),
         number("telemetry-ui-port", 8888, "Port of the telemetry service's page.", no_effect="see --enable-telemetry."),

@@ -156,11 +156,11 @@ class Settings:
 
     @property
     def error_log(self) -> str:
-        return "/dev/stderr" if self.log_to_terminal else str(self.logs / self.options.error_log_name)
+        return _terminal("/dev/stderr", "|$exec cat >&2") if self.log_to_terminal else str(self.logs / self.options.error_log_name)
 
     @property
     def access_log(self) -> str:
-        return "/dev/stdout" if self.log_to_terminal else str(self.logs / self.options.access_log_name)
+        return _terminal("/dev/stdout", "|$exec cat") if self.log_to_terminal else str(self.logs / self.options.access_log_name)
 
     @property
     def startup_log(self) -> Path:
@@ -269,6 +269,8 @@ def _check_switches(options: argparse.Namespace) -> None:
         raise Refused(f"--auth-type {options.auth_type}: expected Basic or Digest")
     if options.map_head_to_get.lower() not in ("on", "off", "auto"):
         raise Refused(f"--map-head-to-get {options.map_head_to_get}: expected On, Off or Auto")
+    if options.health_from and not options.health:
+        raise Refused("--health-from needs --health")
     if options.server_alias and not options.server_name:
         raise Refused("--server-alias needs --server-name")
     for extension, _ in options.add_handler:
@@ -430,10 +432,19 @@ def _locale(options: argparse.Namespace) -> str:
 
 def _mime_types(options: argparse.Namespace) -> str:
     if options.mime_types:
-        if not Path(options.mime_types).is_file():
+        if not Path(options.mime_types).exists() or Path(options.mime_types).is_dir():
             raise Refused(f"--mime-types {options.mime_types}: no such file")
         return options.mime_types
     return next((path for path in mimetypes.knownfiles if Path(path).is_file()), "/dev/null")
+
+
+def _terminal(device: str, program: str) -> str:
+    """The device, or a program that writes there: a socket (of a journal) or another user's pipe cannot be opened."""
+    try:
+        os.close(os.open(device, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY))
+    except OSError:
+        return program
+    return device
 
 
 def rotatelogs(settings: Settings) -> str:

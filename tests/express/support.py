@@ -87,7 +87,7 @@ class Installed(unittest.TestCase):
 class Server:
     """start-server with a free port, in a server root of its own."""
 
-    def __init__(self, test: Installed, words, env: dict, command: list[str] | None = None):
+    def __init__(self, test: Installed, words, env: dict, command: list[str] | None = None, output=None):
         self.test = test
         self.port = free_port()
         self.root = test.place / "root"
@@ -95,11 +95,11 @@ class Server:
         fixed = ["--host", "127.0.0.1", "--port", str(self.port), "--server-root", str(self.root)]
         command = command or [test.python, "-m", "mod_wsgi_rs", "start-server"]
         self.output = test.place / "output"
-        with self.output.open("wb") as output:
+        with self.output.open("wb") as file:
             self.process = subprocess.Popen(
                 [*command, *fixed, *map(str, words)],
                 cwd=test.place,
-                stdout=output,
+                stdout=output or file,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **env},
                 start_new_session=True,

@@ -126,6 +126,86 @@ class Commands(Installed):
             self.assertRegex(text, rf"--{name}[ \n,]", name)
 
 
+@unittest.skipUnless(os.getuid() == 0, "only root may give a service another user")
+class EachOption(Installed):
+    """All options together, in a few command lines; httpd itself says whether it takes what is made of them."""
+
+    def test_httpd_takes_the_configuration_of_each_option(self):
+        for name in ("app.wsgi", "part.py", "rules.conf", "more.conf", "envvars", "t.crt", "t.key", "chain.pem"):
+            self.file(name)
+        for name in ("rules.conf", "more.conf", "envvars"):
+            self.file(name, "# nothing\n")
+        for name in ("site", "logs", "eggs", "sockets"):
+            (self.place / name).mkdir()
+        subject = ["-subj", "/CN=127.0.0.1", "-days", "2", "-nodes"]
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", *subject, "-keyout", "t.key", "-out", "t.crt"]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.place)
+        (self.place / "chain.pem").write_bytes((self.place / "t.crt").read_bytes())
+        for path in self.place.iterdir():
+            path.chmod(0o755)
+        given: set[str] = set()
+        for number, text in enumerate(LINES_WITH_EACH_OPTION):
+            words = text.split()
+            given |= {word[2:].partition("=")[0] for word in words if word.startswith("--")}
+            root = self.place / f"root{number}"
+            done = self.command("setup-server", "app.wsgi", "--server-root", root, *words)
+            self.assertEqual(done.returncode, 0, (words, done))
+            test = subprocess.run([root / "apachectl", "configtest"], capture_output=True, text=True, cwd=self.place)
+            self.assertEqual(test.returncode, 0, (test, (root / "httpd.conf").read_text()))
+        # An option has no command line here.
+        wanted = set(OPTIONS_OF_MOD_WSGI_EXPRESS.split()) | set(OPTIONS_OF_OUR_OWN.split())
+        self.assertEqual(wanted - given, {"server-root", "httpd-executable", "modules-directory", "enable-gdb", "setup-only"})
+
+
+OPTIONS_OF_OUR_OWN = "debug drain-time health health-from"
+LINES_WITH_EACH_OPTION = [
+    # The application, in daemon processes.
+    """
+    --application-type script --entry-point app.wsgi --application-group shop --process-group shop
+    --callable-object application --map-head-to-get Off --mount-point /shop --working-directory . --python-path site
+    --python-eggs eggs --python-warnings ignore --lang C.UTF-8 --setenv KEY value --passenv PATH
+    --include-file more.conf --rewrite-rules rules.conf --envvars-script envvars --add-handler .page part.py
+    --chunked-request --with-cgi --orphan-interpreter --switch-interval 0.01 --enable-docs --with-php5
+    --processes 2 --threads 3 --max-clients 40 --initial-workers 0.2 --minimum-spare-workers 0.2
+    --maximum-spare-workers 0.6 --server-backlog 100 --daemon-backlog 50 --limit-request-body 1000
+    --maximum-requests 1000 --send-buffer-size 65536 --receive-buffer-size 65536 --response-buffer-size 65536
+    --header-buffer-size 65536 --response-flush-delay 10 --enable-sendfile --keep-alive-timeout 0
+    --compress-responses --startup-timeout 1 --shutdown-timeout 2 --graceful-timeout 3 --eviction-timeout 4
+    --deadlock-timeout 5 --inactivity-timeout 6 --request-timeout 7 --interrupt-timeout 8 --connect-timeout 9
+    --queue-timeout 10 --response-socket-timeout 11 --restart-interval 12 --cpu-time-limit 13 --socket-timeout 14
+    --drain-time 15 --header-timeout 16 --header-max-timeout 17 --header-min-rate 18 --body-timeout 19
+    --body-max-timeout 20 --body-min-rate 21 --ignore-activity /ping --debug --reload-on-changes
+    """,
+    # Names, TLS, files and proxies.
+    """
+    --host 127.0.0.1 --port 8001 --http2 --https-port 8444 --ssl-certificate-file t.crt --ssl-certificate-key-file t.key
+    --ssl-certificate-chain-file chain.pem --ssl-ca-certificate-file chain.pem --ssl-verify-client /admin
+    --ssl-environment --https-only --hsts-policy max-age=60 --server-name www.shop.example
+    --server-alias shop2.example --allow-localhost --document-root site --directory-index index.html
+    --allow-override FileInfo --url-alias /static site --error-document 404 /lost.html --error-override
+    --proxy-mount-point /api http://127.0.0.1:9/ --proxy-virtual-host api.example http://127.0.0.1:9/
+    --proxy-timeout 5 --trust-proxy-header X-Forwarded-For --trust-proxy 192.0.2.1 --host-access-script part.py
+    --auth-user-script part.py --auth-type Digest --auth-group-script part.py --auth-group staff
+    --server-metrics --server-status --health --health-from 192.0.2.0/24 --telemetry-service unix:/tmp/telemetry.sock
+    --telemetry-interval 2 --slow-requests 5 --telemetry-options +CaptureUserAgent --locale C.UTF-8
+    """,
+    # Users, logs and services.
+    """
+    --user www-data --group www-data --pid-file the.pid --server-mpm worker --server-mpm event --process-name x
+    --socket-prefix sockets --mime-types /dev/null --shell-executable /bin/sh --rotatelogs-executable /bin/true
+    --gdb-executable gdb --log-directory logs --log-level info --access-log --startup-log --verbose-debugging
+    --access-log-format combined --error-log-format %M --error-log-name e --access-log-name a --startup-log-name s
+    --rotate-logs --max-log-size 1 --service-script tasks part.py --service-user tasks www-data
+    --service-group tasks www-data --service-log-file tasks tasks.log --disable-reloading --enable-telemetry
+    --telemetry-ui-port 8889 --ssl-port 8445 --ssl-certificate t --proxy-url-alias /other http://127.0.0.1:9/
+    """,
+    # Without daemon processes.
+    "--embedded-mode --free-threading --log-to-terminal --access-log --directory-listing --debug --reload-on-changes",
+    """
+    --debug-mode --enable-debugger --debugger-startup --enable-coverage --coverage-directory c --enable-profiler
+    --profiler-directory p --enable-recorder --recorder-directory r
+    """,
+]
 OPTIONS_OF_MOD_WSGI_EXPRESS = """
 application-type entry-point application-group process-group callable-object map-head-to-get mount-point
 working-directory python-path python-eggs python-warnings lang locale setenv passenv include-file rewrite-rules

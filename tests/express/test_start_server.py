@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
-from support import HELLO, Installed, free_port
+from support import HELLO, PATIENCE, Installed, Server, free_port
 
 
 class Applications(Installed):
@@ -243,11 +244,50 @@ class Processes(Installed):
         server.process.wait(30)
 
 
+class Terminals(Installed):
+    def test_logs_reach_a_socket_which_nobody_can_open_by_a_name(self):
+        # So it is under systemd, where standard output is a socket of the journal.
+        self.file("app.wsgi", HELLO.replace("    body", "    print('a line of ours', file=environ['wsgi.errors'])\n    body", 1))
+        ours, its = socket.socketpair()
+        self.addCleanup(ours.close)
+        command = [self.python, "-m", "mod_wsgi_rs", "start-server", "--log-to-terminal", "--access-log"]
+        with its:
+            server = Server(self, ["app.wsgi"], {}, command=command, output=its)
+        self.addCleanup(server.kill)
+        server.wait_until_it_listens()
+        server.text("/seen")
+        server.process.terminate()
+        self.assertEqual(server.process.wait(60), 0)
+        ours.settimeout(60)
+        said = b""
+        while part := ours.recv(65536):
+            said += part
+        self.assertIn(b"a line of ours", said)
+        self.assertIn(b'"GET /seen HTTP/1.1" 200', said)
+
+
 class Measurements(Installed):
+    def test_probes_are_answered_and_refused_while_it_drains(self):
+        self.file("app.wsgi")
+        server = self.serve("app.wsgi", "--health", "--drain-time", "600")
+        self.assertEqual(server.text("/server-wsgi-health/live"), "ok\n")
+        server.text("/")
+        self.assertEqual(server.text("/server-wsgi-health/ready"), "ok\n")
+        self.assertEqual(server.text("/server-wsgi-health-of-mine"), "('', '/server-wsgi-health-of-mine', None)")
+        server.process.send_signal(signal.SIGWINCH)
+        deadline = time.monotonic() + PATIENCE
+        while server.get("/server-wsgi-health/ready")[0] != 503:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual(server.text("/x"), "('', '/x', None)")
+        # The second one ends the wait.
+        server.stop(signal.SIGWINCH)
+
     def test_the_status_page_is_for_this_machine_and_leaves_other_urls_alone(self):
         self.file("app.wsgi")
         server = self.serve("app.wsgi", "--server-status", "--access-log", "--log-level", "info")
         self.assertIn("ServerUptimeSeconds", server.text("/server-status?auto"))
+        self.assertIn(f"127.0.0.1:{server.port}", server.text("/server-wsgi-status?json"))
         self.assertEqual(server.text("/my/server-status"), "('', '/my/server-status', None)")
         server.process.terminate()
         server.process.wait(30)
