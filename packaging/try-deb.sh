@@ -2,34 +2,39 @@
 # Tries the Debian package as an operator does, on a fresh Debian that holds apache2 and nothing of this project: installs
 # it, serves a Django project by the lines of Django's own documentation, removes and purges it.
 #
-#   packaging/try-deb.sh bookworm package.deb
+#   packaging/try-deb.sh bookworm|trixie [package.deb]
 #
-# Needs root and mmdebstrap. Package sources are those of this machine.
+# Without a package it is built first, for that Debian's own python3. A package with a Python of its own (see setup/deb.sh)
+# can be given for trixie, whose Django runs with it. Needs root and mmdebstrap; lintian is asked where it is installed.
 set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 suite=$1
-package=$(realpath "$2")
 
-root=$(mktemp -d)
-leave() {
-  umount "$root/proc" "$root/dev" 2>/dev/null || true
-  rm -rf --one-file-system "$root"
-}
-trap leave EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
+say() { echo "try-deb: $*" >&2; }
 
-apt_sources=$(find /etc/apt/sources.list.d -name '*.sources')
-# shellcheck disable=SC2086  # a list of files
-mmdebstrap --quiet --variant=apt --include=apache2,python3-django,curl,ca-certificates "$suite" "$root" $apt_sources
-cp /etc/resolv.conf /etc/hosts "$root/etc/"
+if [ -n "${2:-}" ]; then
+  package=$(realpath "$2")
+else
+  say "building the package in a system of $suite"
+  "$here/build.sh" "$suite" deb "$work/package"
+  package=$(echo "$work"/package/*.deb)
+fi
+if command -v lintian >/dev/null 2>&1; then
+  lintian --fail-on error "$package"
+fi
+
+root="$work/root"
+"$here/root.sh" "$suite" "$root" apache2,python3-django,curl
+"$here/in-root.sh" "$root" apt-get -qq update
 cp "$package" "$root/tmp/package.deb"
-mount --bind /proc "$root/proc"
-mount --bind /dev "$root/dev"
-
 cat >"$root/tmp/site.conf" <<'CONF'
 Listen 127.0.0.1:8085
 ServerName localhost
 WSGIScriptAlias / /srv/mysite/mysite/wsgi.py
-WSGIPythonPath /srv/mysite
+WSGIPythonPath /srv/mysite:/usr/lib/python3/dist-packages
 <Directory /srv/mysite/mysite>
 <Files wsgi.py>
 Require all granted
@@ -38,9 +43,7 @@ Require all granted
 CONF
 cat >"$root/tmp/try.sh" <<'TRY'
 set -eu
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-apt-get -qq update
-apt-get -qq install -y --no-install-recommends /tmp/package.deb >/dev/null
+apt-get -qq install -y --no-install-recommends /tmp/package.deb >/dev/null 2>&1
 cd /srv
 django-admin startproject mysite
 sed -i "s/ALLOWED_HOSTS = .*/ALLOWED_HOSTS = ['127.0.0.1']/" mysite/mysite/settings.py
@@ -50,16 +53,19 @@ a2ensite -q django
 a2dissite -q 000-default
 apachectl configtest
 apachectl start
-page=$(curl -s --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8085/)
+page=$(curl -s --retry 60 --retry-connrefused --retry-delay 1 http://127.0.0.1:8085/)
+date +%s.%N >/tmp/served
 apachectl stop
 while [ -e /run/apache2/apache2.pid ]; do sleep 0.1; done
-case $page in *"The install worked successfully"*) echo "Django answers" ;; *) echo "no Django: $page"; cat /var/log/apache2/error.log; exit 1 ;; esac
+case $page in *"The install worked successfully"*) ;; *) echo "no Django: $page"; cat /var/log/apache2/error.log; exit 1 ;; esac
 a2dissite -q django
-apt-get -qq remove -y libapache2-mod-wsgi-rs >/dev/null
+apt-get -qq remove -y libapache2-mod-wsgi-rs >/dev/null 2>&1
 [ ! -e /etc/apache2/mods-enabled/wsgi.load ] || { echo "removing left the module enabled"; exit 1; }
 apachectl configtest
-apt-get -qq purge -y libapache2-mod-wsgi-rs >/dev/null
+apt-get -qq purge -y libapache2-mod-wsgi-rs >/dev/null 2>&1
 [ ! -e /etc/apache2/mods-available/wsgi.load ] || { echo "purging left its configuration"; exit 1; }
-echo "installed, served, removed and purged"
 TRY
-chroot "$root" sh /tmp/try.sh
+began=$(date +%s.%N)
+"$here/in-root.sh" "$root" sh /tmp/try.sh
+seconds=$(echo "$(cat "$root/tmp/served") - $began" | awk '{ printf "%.1f", $1 - $3 }')
+say "on $suite: Django answered $seconds s after the first command; then removed and purged"

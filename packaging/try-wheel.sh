@@ -1,47 +1,34 @@
 #!/bin/sh
 # Tries the wheel as a newcomer does, on a fresh Debian that holds apache2 and nothing of this project.
 #
-#   packaging/try-wheel.sh bookworm|trixie [DIRECTORY]
+#   packaging/try-wheel.sh bookworm|trixie [mod_wsgi_rs-*.whl]
 #
-# First pip makes the wheel of that Debian's own python3 from the source distribution, in a system of its own that has
-# compilers and headers and sees this machine's Rust toolchain; the wheel is left in DIRECTORY (target/wheels if not given).
-# Then a system with apache2 alone gets that python3 and the wheel in a virtual environment, and serves with wsgi-express.
-# The time from the first command to the first page is printed; it must be below a minute. Needs root and mmdebstrap.
+# Without a wheel it is built first, by pip from the source distribution, in a system of that Debian that has compilers and
+# headers and sees this machine's Rust toolchain; it is left in target/wheels. Then a system with apache2 alone gets its own
+# python3 and the wheel in a virtual environment, and serves with wsgi-express. The time from the first command to the first
+# page is printed; it must be below a minute. Needs root and mmdebstrap.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 suite=$1
-wheels=$(realpath -m "${2:-$here/../target/wheels}")
-mkdir -p "$wheels"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir "$work/build" "$work/fresh"
 say() { echo "try-wheel: $*" >&2; }
 
-say "making two systems of $suite"
-"$here/root.sh" "$suite" "$work/build" apache2-dev,build-essential,libclang-dev,pkg-config,python3-dev,python3-venv &
+if [ -n "${2:-}" ]; then
+  wheel=$(realpath "$2")
+else
+  say "building the wheel in a system of $suite"
+  "$here/build.sh" "$suite" wheel "$work/wheels"
+  mkdir -p "$here/../target/wheels"
+  cp "$work"/wheels/*.whl "$here/../target/wheels/"
+  wheel=$(echo "$work"/wheels/*.whl)
+fi
 "$here/root.sh" "$suite" "$work/fresh" apache2
-wait $!
-
-say "making the wheel from the source distribution"
-sdist=$("$here/../setup/sdist.sh" "$("$here/../setup/python.sh" --quiet)" "$work")
-cp "$sdist" "$work/build/tmp/"
-cat >"$work/build/tmp/make.sh" <<'MAKE'
-set -eu
-export PATH="/rust/bin:$PATH" CARGO_HOME=/cargo RUSTUP_HOME=/rustup
-python3 -m venv /venv
-/venv/bin/python -m pip wheel -q --no-deps -w /wheels /tmp/mod_wsgi_rs-*.tar.gz
-/venv/bin/python /tmp/check_wheel.py /wheels/*.whl
-MAKE
-cp "$here/../setup/check_wheel.py" "$work/build/tmp/"
-mkdir "$work/wheels"
-toolchain=$(rustc --print sysroot)
-BIND="$toolchain:/rust ${CARGO_HOME:-$HOME/.cargo}:/cargo $work/wheels:/wheels" \
-  "$here/in-root.sh" "$work/build" sh /tmp/make.sh
 
 say "installing it on a system with apache2 alone"
-cp "$work"/wheels/*.whl "$work/fresh/tmp/"
+cp "$wheel" "$work/fresh/tmp/"
 cat >"$work/fresh/tmp/try.sh" <<'TRY'
 set -eu
 version=$(apt-cache depends python3 | sed -n 's/.*Depends: python\(3\.[0-9]*\)$/\1/p')
@@ -83,5 +70,4 @@ began=$(date +%s.%N)
 "$here/in-root.sh" "$work/fresh" sh /tmp/try.sh
 seconds=$(echo "$(cat "$work/fresh/tmp/served") - $began" | awk '{ printf "%.1f", $1 - $3 }')
 say "on $suite: installed and serving in $seconds s"
-cp "$work"/wheels/*.whl "$wheels/"
 awk "BEGIN { exit !($seconds < 60) }"
