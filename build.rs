@@ -64,6 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let flags: Vec<String> = apxs("EXTRA_CPPFLAGS")?.split_whitespace().map(str::to_owned).collect();
     bind_httpd(&include, &flags)?;
     compile_httpd_layout(&include, &flags);
+    // Where wsgictl looks for the socket of an httpd.
+    println!("cargo:rustc-env=MOD_WSGI_RUNTIME_DIRECTORY={}", apxs("RUNTIMEDIR")?);
     link_python(pyo3_build_config::get())
 }
 

@@ -75,7 +75,21 @@ fn each_directory_is_a_layer_of_the_list() {
     for entry in fs::read_dir(source("")).expect("src") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        assert!(!path.is_dir() || layers.iter().any(|layer| layer == name), "src/lib.rs does not list {name}");
+        // Programs of their own, which name nothing of the library.
+        let is_programs = name == "bin";
+        assert!(
+            !path.is_dir() || is_programs || layers.iter().any(|layer| layer == name),
+            "src/lib.rs does not list {name}"
+        );
+    }
+}
+
+#[test]
+fn programs_use_nothing_of_the_module() {
+    // What wsgictl named of the library would bring libpython with it.
+    for file in files(&source("bin")) {
+        let text = fs::read_to_string(&file).expect("a file");
+        assert!(!text.contains("mod_wsgi::") && !text.contains("pyo3"), "{} uses the library", file.display());
     }
 }
 

@@ -16,6 +16,7 @@ mod client_names;
 mod clients;
 mod configuration;
 mod control_scripts;
+mod control_socket;
 mod daemon;
 mod daemon_configuration;
 mod daemon_duplex;

@@ -4,6 +4,7 @@
 use super::WsgiConfiguration;
 use super::alias::ScriptAlias;
 use super::control_script::ControlScript;
+use super::control_socket::ControlSocket;
 use super::group_name::{CallableName, GroupName};
 use super::handler_script;
 use super::import_script::ImportScript;
@@ -64,7 +65,7 @@ pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// Every directive of the module.
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 55] = [
+pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 56] = [
     declaration(c"WSGIScriptAlias", 2, |s, o, a| add_alias(s, o, ScriptAlias::prefix(a)?),
         c"a URL path, a script or directory of scripts, and options (process-group=, application-group=, callable-object=, pass-authorization=)"),
     declaration(c"WSGIScriptAliasMatch", 2, |s, o, a| add_alias(s, o, ScriptAlias::expression(a)?),
@@ -84,6 +85,8 @@ pub(crate) static DIRECTIVES: [Directive<WsgiConfiguration>; 55] = [
         c"default or the name of a mutex, without effect: no two processes share a socket"),
     global(c"WSGIDrainTime", |s, a| { s.start_up.drain_time = seconds(a.first())?; Ok(()) },
         c"a number of seconds for which httpd serves on after apachectl graceful-stop while wsgi-health is not ready, 0 for none"),
+    global_list(c"WSGIControlSocket", |s, a| { s.start_up.control_socket = Some(ControlSocket::parse(a)?); Ok(()) },
+        c"off, or the path of the socket that wsgictl uses, and options (mode=, owner=, group=)"),
     global(c"WSGIStatusQuery", |s, a| { s.start_up.status_query = flag(a.first())?; Ok(()) },
         c"On or Off: whether wsgi-status shows the query strings of running requests"),
     global(c"WSGILogFormat", |s, a| { s.start_up.log_json = choice(a.first(), &[("Text", false), ("JSON", true)])?; Ok(()) },

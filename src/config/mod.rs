@@ -8,6 +8,7 @@
 pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod control_script;
+pub(crate) mod control_socket;
 pub(crate) mod directives;
 pub(crate) mod group_name;
 pub(crate) mod handler_script;

@@ -1,6 +1,7 @@
 //! Settings of a server, and those that its processes start with.
 
 use super::alias::ScriptAlias;
+use super::control_socket::ControlSocket;
 use super::import_script::ImportScript;
 use super::interpreter_options::InterpreterOptions;
 use super::process_group::ProcessGroup;
@@ -55,6 +56,8 @@ pub(crate) struct StartUp {
     pub(crate) accept_mutex: AcceptMutex,
     /// `WSGIDrainTime`; zero leaves `SIGWINCH` to httpd
     pub(crate) drain_time: Duration,
+    /// `WSGIControlSocket`; `None` leaves it to the default
+    pub(crate) control_socket: Option<ControlSocket>,
     /// `WSGIStatusQuery`
     pub(crate) status_query: bool,
     /// `WSGILogFormat json`

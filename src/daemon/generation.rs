@@ -12,7 +12,9 @@ use crate::apache::pool::{ConfigurationPool, Forked, Keep, Life, OfConfiguration
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::{mpm, runtime, scoreboard, unixd};
+use crate::config::control_socket::{ControlSocket, Place, Rights};
 use crate::config::process_group::{self, ProcessGroup};
+use crate::config::server::StartUp;
 use crate::daemon::pass::Pass;
 use crate::observe::board::board;
 use crate::observe::bulletin::Bulletin;
@@ -21,15 +23,18 @@ use crate::observe::roll::Roll;
 use crate::process::identity;
 use crate::unix::shared::Address;
 use crate::wire::table::Table;
+use core::ffi::CStr;
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::{Pid, geteuid, pipe2};
+use parking_lot::Mutex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -55,6 +60,49 @@ pub(crate) struct Group<'c> {
 pub(crate) struct Generation<'c> {
     pub(crate) groups: Vec<Group<'c>>,
     pub(crate) main: Server<'c>,
+    /// Where its supervisor serves `wsgictl`, if it is to.
+    pub(crate) control: Option<Control>,
+    pub(crate) show: Show,
+}
+
+/// What `wsgi-status` shows of everything, for machines. Called in the supervisor.
+pub(crate) type Show = fn(&'static Generation<'static>) -> Option<serde_json::Value>;
+
+/// Where a supervisor serves `wsgictl`, and whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) path: PathBuf,
+    pub(crate) rights: Rights,
+    /// Nobody has named the path.
+    pub(crate) is_default: bool,
+}
+
+impl Control {
+    /// What `WSGIControlSocket` says, or the default.
+    fn of(pool: Pool<'_>, said: Option<&ControlSocket>) -> Option<Self> {
+        match said {
+            Some(ControlSocket::Off) => None,
+            Some(ControlSocket::At(Place { path, rights })) => {
+                Some(Self { path: PathBuf::from(path), rights: *rights, is_default: false })
+            }
+            None => {
+                let path = PathBuf::from(runtime::file(pool, CONTROL)?);
+                Some(Self { path, rights: Rights::default(), is_default: true })
+            }
+        }
+    }
+
+    /// Whether httpd may give the socket away as it is to.
+    fn check(&self) -> Result<(), String> {
+        let start_user = geteuid();
+        let owner = self.rights.owner.filter(|owner| !start_user.is_root() && *owner != start_user.as_raw());
+        owner.map_or(Ok(()), |owner| {
+            Err(format!(
+                "WSGIControlSocket: owner=#{owner} is not who httpd was started as, user {start_user}; expected that user, \
+                 or httpd started by root"
+            ))
+        })
+    }
 }
 
 /// All that a supervisor does, in a process of its own: with the generation, both ends of its pipe, and its parent.
@@ -72,6 +120,12 @@ struct Kept<'c> {
     supervise: Supervise,
     parent: u32,
 }
+
+/// The name in httpd's runtime directory of the socket that `wsgictl` uses.
+const CONTROL: &CStr = c"wsgi.control";
+
+/// Where the generation before served `wsgictl`.
+static CONTROL_BEFORE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 impl OfConfiguration for Kept<'static> {
     type Of<'c> = Kept<'c>;
@@ -124,11 +178,15 @@ impl<'c> Generation<'c> {
         self.groups.iter().find(|group| group.config.name == name)
     }
 
-    fn new(pool: Pool<'_>, main: Server<'c>, prefix: Option<&str>) -> Result<Self, String> {
-        let prefix = full_prefix(pool, prefix)?;
+    fn new(pool: Pool<'_>, main: Server<'c>, start_up: &StartUp, show: Show) -> Result<Self, String> {
+        let prefix = full_prefix(pool, start_up.socket_prefix.as_deref())?;
         let declared = process_group::all(main);
         let groups = declared.iter().map(|declared| Group::new(declared.group, declared.server, &prefix));
-        Ok(Self { groups: groups.collect::<Result<_, _>>()?, main })
+        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
+        // Without a group there is no supervisor, unless someone asks for what it serves.
+        let control = Control::of(pool, start_up.control_socket.as_ref());
+        let control = control.filter(|place| !place.is_default || !groups.is_empty());
+        Ok(Self { groups, main, control, show })
     }
 }
 
@@ -156,12 +214,13 @@ fn socket(prefix: &str, config: &ProcessGroup, place: usize) -> PathBuf {
 ///
 /// # Errors
 /// What stops start-up, in words.
-pub(crate) fn check(pool: Pool<'_>, main: Server<'_>, prefix: Option<&str>) -> Result<(), String> {
+pub(crate) fn check(pool: Pool<'_>, main: Server<'_>, start_up: &StartUp) -> Result<(), String> {
+    Control::of(pool, start_up.control_socket.as_ref()).map_or(Ok(()), |control| control.check())?;
     let declared = process_group::all(main);
     if declared.is_empty() {
         return Ok(());
     }
-    let prefix = full_prefix(pool, prefix)?;
+    let prefix = full_prefix(pool, start_up.socket_prefix.as_deref())?;
     declared.iter().try_for_each(|declared| {
         identity::check(declared.group, unixd::user_id(), unixd::group_id())?;
         check_socket(&socket(&prefix, declared.group, places(declared.group)))
@@ -207,7 +266,7 @@ impl Group<'_> {
 /// The most bytes of the name of a socket (unix(7)).
 const SOCKET_NAME_AT_MOST: usize = 107;
 
-fn check_socket(path: &std::path::Path) -> Result<(), String> {
+fn check_socket(path: &Path) -> Result<(), String> {
     if path.as_os_str().len() > SOCKET_NAME_AT_MOST {
         return Err(format!(
             "WSGISocketPrefix: '{}' is longer than the {SOCKET_NAME_AT_MOST} bytes that a socket's name may have",
@@ -230,11 +289,13 @@ fn check_socket(path: &std::path::Path) -> Result<(), String> {
 pub(crate) fn begin<'c>(
     configuration: ConfigurationPool<'c>,
     main: Server<'c>,
-    prefix: Option<&str>,
+    start_up: &StartUp,
     supervise: Supervise,
+    show: Show,
 ) -> Result<(), String> {
-    let generation = Arc::new(Generation::new(configuration.pool(), main, prefix)?);
-    if generation.groups.is_empty() {
+    let generation = Arc::new(Generation::new(configuration.pool(), main, start_up, show)?);
+    leave_control_before(generation.control.as_ref().map(|control| &*control.path));
+    if generation.groups.is_empty() && generation.control.is_none() {
         return Ok(());
     }
     let pipe = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("no pipe for the supervisor: {error}"))?;
@@ -246,6 +307,17 @@ pub(crate) fn begin<'c>(
     }
     configuration.keep(&KEPT, kept);
     Ok(())
+}
+
+/// Removes the socket of the generation before, unless the next supervisor puts its own in that place.
+fn leave_control_before(now: Option<&Path>) {
+    let mut before = CONTROL_BEFORE.lock();
+    if let Some(path) = before.take().filter(|path| Some(&**path) != now)
+        && std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket())
+    {
+        let _ = std::fs::remove_file(path);
+    }
+    *before = now.map(Path::to_owned);
 }
 
 /// The hook that httpd calls when it has made its scoreboard, before its first child.

@@ -48,8 +48,7 @@ impl ChildHook for Child {
 /// Starts Python, if httpd's own processes are to run it.
 fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static ServerSettings) {
     let process = become_process(|| Process::embedded(&settings.start_up));
-    let is_asked_for = preload::is_asked_for(server, EMBEDDED) || control_script::is_any_configured();
-    if !process.start_up.runs_python_in_children() && !is_asked_for {
+    if !are_to_run_python(server) {
         log::server(Some(server), Level::Info, "WSGIRestrictEmbedded On: Python is not started in this process");
         return;
     }
@@ -82,6 +81,14 @@ fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static Server
         }
         Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
     }
+}
+
+/// Whether httpd's own processes are to run Python.
+pub(crate) fn are_to_run_python(server: Server<'static>) -> bool {
+    let settings = directive::server_settings::<WsgiConfiguration>(server);
+    settings.is_some_and(|settings| settings.start_up.runs_python_in_children())
+        || preload::is_asked_for(server, EMBEDDED)
+        || control_script::is_any_configured()
 }
 
 /// Tells subscribers that the process ends, unless a signal has interrupted this thread inside of Python.

@@ -7,6 +7,7 @@ use crate::config::{WsgiConfiguration, control_script, inert};
 use crate::daemon::generation;
 use crate::daemon::parent::supervisor;
 use crate::metrics::clock;
+use crate::module::status;
 use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
 use crate::python::config::{FREE_THREADED_BUILD, old_free_threaded_version};
 use std::ffi::CString;
@@ -28,7 +29,7 @@ impl ConfigHook for Start {
         // httpd reads the configuration twice when it starts, and says so.
         let Some(settings) = directive::server_settings::<WsgiConfiguration>(server) else { return Ok(()) };
         if mpm::is_first_reading() {
-            return generation::check(configuration.pool(), server, settings.start_up.socket_prefix.as_deref());
+            return generation::check(configuration.pool(), server, &settings.start_up);
         }
         clock::begin();
         log_json::choose(settings.start_up.log_json);
@@ -36,8 +37,7 @@ impl ConfigHook for Start {
             log::server(Some(server), Level::Warning, notice);
         }
         crate::request::counting::begin()?;
-        let prefix = settings.start_up.socket_prefix.as_deref();
-        generation::begin(configuration, server, prefix, supervisor::run)?;
+        generation::begin(configuration, server, &settings.start_up, supervisor::run, status::of_everything)?;
         if settings.start_up.telemetry.asks_for_reports() {
             log::server(Some(server), Level::Warning, TELEMETRY);
         }

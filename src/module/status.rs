@@ -3,14 +3,17 @@
 //! Answered from shared memory and `/proc`, without Python. The main server's page shows everything, that of a virtual host
 //! the groups which it declares and the requests to it: what others have in common is theirs as well.
 
+use crate::apache::directive::server_settings;
 use crate::apache::hook::RequestHook;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
 use crate::apache::{mpm, scoreboard};
-use crate::daemon::generation::{self, Group};
+use crate::config::WsgiConfiguration;
+use crate::config::server::StartUp;
+use crate::daemon::generation::{self, Generation, Group};
 use crate::module::answer::{self, Answer};
-use crate::module::readiness;
+use crate::module::{child, readiness};
 use crate::observe::board::{Board, board};
 use crate::observe::clock;
 use crate::observe::cpu::Look;
@@ -79,33 +82,61 @@ fn format_of(request: &Request<'_>) -> Format {
     }
 }
 
+/// All of it for machines, for those who ask the supervisor.
+pub(crate) fn of_everything(generation: &'static Generation<'static>) -> Option<serde_json::Value> {
+    serde_json::to_value(View::of_everything(generation, board()?).snapshot()).ok()
+}
+
 /// What is looked at, and how much of it may be shown.
 struct View<'r> {
     board: &'static Board,
     server: Server<'r>,
     is_main: bool,
+    start_up: Option<&'r StartUp>,
+    /// Whether httpd's own processes run Python.
+    runs_embedded: bool,
     groups: &'static [Group<'static>],
     now: u64,
     running: Vec<Running>,
 }
 
+/// Requests that run, the oldest first.
+fn running(board: &Board) -> Vec<Running> {
+    let mut running: Vec<_> = board.threads.running().collect();
+    running.sort_by_key(|running| running.began);
+    running
+}
+
 impl<'r> View<'r> {
     fn of(request: &'r Request<'r>, board: &'static Board) -> Self {
-        let mut running: Vec<_> = board.threads.running().collect();
-        running.sort_by_key(|running| running.began);
         Self {
             board,
             server: request.server(),
             is_main: !request.server().place().is_virtual,
+            start_up: process().map(|process| process.start_up),
+            runs_embedded: readiness::runs_python(),
             groups: generation::mine().map_or(&[][..], |generation| &generation.groups),
             now: clock::now(),
-            running,
+            running: running(board),
+        }
+    }
+
+    fn of_everything(generation: &'static Generation<'static>, board: &'static Board) -> Self {
+        Self {
+            board,
+            server: generation.main,
+            is_main: true,
+            start_up: server_settings::<WsgiConfiguration>(generation.main).map(|settings| &settings.start_up),
+            runs_embedded: child::are_to_run_python(generation.main),
+            groups: &generation.groups,
+            now: clock::now(),
+            running: running(board),
         }
     }
 
     fn snapshot(&self) -> Snapshot {
         let shown = |group: &&Group| self.is_main || group.server.as_raw() == self.server.as_raw();
-        let embedded = self.is_main && readiness::runs_python();
+        let embedded = self.is_main && self.runs_embedded;
         Snapshot {
             implementation: IMPLEMENTATION,
             python: env!("MOD_WSGI_PYTHON_VERSION"),
@@ -164,7 +195,7 @@ impl<'r> View<'r> {
         let records = 0..mpm::most_processes().unsigned_abs();
         let ends = self.board.embedded.ends();
         page::Embedded {
-            gil: gil(EMBEDDED),
+            gil: self.gil(EMBEDDED),
             counts: self.counts(&self.board.embedded),
             processes: records.filter_map(|number| self.child(number)).collect(),
             starts: ends.starts(),
@@ -209,7 +240,7 @@ impl<'r> View<'r> {
         let oldest = self.running.iter().find(waits).map_or(0.0, |running| self.age(running.began));
         page::Group {
             name: group.config.name.to_string(),
-            gil: gil(&group.config.name),
+            gil: self.gil(&group.config.name),
             processes_wanted: group.config.processes,
             threads_per_process: group.config.threads,
             queue: page::Queue { length, limit, oldest_wait_seconds: oldest },
@@ -246,10 +277,10 @@ impl<'r> View<'r> {
             undeclared_extensions: told.map(Into::into),
         })
     }
-}
 
-/// Whether the processes of a group run with the GIL: it is settled when Python starts, and stays.
-fn gil(group: &str) -> &'static str {
-    let is_free = process().is_some_and(|process| process.start_up.interpreters.free_threading(group));
-    if FREE_THREADED_BUILD && is_free { "off" } else { "on" }
+    /// Whether the processes of a group run with the GIL: it is settled when Python starts, and stays.
+    fn gil(&self, group: &str) -> &'static str {
+        let is_free = self.start_up.is_some_and(|start_up| start_up.interpreters.free_threading(group));
+        if FREE_THREADED_BUILD && is_free { "off" } else { "on" }
+    }
 }

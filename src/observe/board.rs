@@ -20,6 +20,8 @@ static BOARD: OnceLock<Board> = OnceLock::new();
 
 /// When it was asked that no new requests be sent here, by `clock::now`; 0 if it was not.
 const DRAINING: usize = 0;
+/// Not 0 once httpd stops when the drain is over.
+const STOPPING: usize = 1;
 const FLAGS: usize = 8;
 
 /// Beside the threads of the MPM, parts of httpd have threads of their own that serve requests (mod_http2: half as many
@@ -158,6 +160,17 @@ impl Board {
         self.flags[DRAINING].load(Relaxed) != 0
     }
 
+    /// Whether httpd stops when the drain is over.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.flags[STOPPING].load(Relaxed) != 0
+    }
+
+    /// Asks that no new requests be sent here, or takes that back.
+    pub(crate) fn set_draining(&self, draining: bool) {
+        let since = if draining { clock::now().max(1) } else { 0 };
+        self.flags[DRAINING].store(since, Relaxed);
+    }
+
     /// The counts of a meter. One that waits to be reaped has died already.
     pub(crate) fn totals(&self, meter: &Meter) -> Totals {
         meter.totals(&self.threads, &process::lives)
@@ -198,10 +211,11 @@ pub(crate) fn child_ended(process: u32) {
     }
 }
 
-/// From now on no new requests are to be sent here. Safe in a signal handler.
-pub(crate) fn drain() {
+/// From now on no new requests are to be sent here: httpd stops soon. Safe in a signal handler.
+pub(crate) fn drain_to_stop() {
     if let Some(board) = board() {
-        board.flags[DRAINING].store(clock::now().max(1), Relaxed);
+        board.flags[STOPPING].store(1, Relaxed);
+        board.set_draining(true);
     }
 }
 

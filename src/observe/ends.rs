@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a process ended: what it was told, by the names of `shutdown_reason`, or what became of it.
-pub(crate) const CAUSES: [&str; 16] = [
+pub(crate) const CAUSES: [&str; 17] = [
     "shutdown_signal",
     "graceful_signal",
     "eviction_signal",
@@ -18,6 +18,7 @@ pub(crate) const CAUSES: [&str; 16] = [
     "deadlock_timeout",
     "cpu_time_limit",
     "script_reload",
+    "reload_command",
     "exit",
     "signal",
     "other",

@@ -44,6 +44,14 @@ pub(crate) fn short_slices() -> Option<ShortSlices> {
     cfg!(all(Py_GIL_DISABLED, not(Py_3_14))).then(ShortSlices::new)
 }
 
+/// Collects garbage in the interpreter; returns how many objects could not be reached.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn collect_garbage(py: Python<'_>) -> PyResult<usize> {
+    py.import("gc")?.call_method0("collect")?.extract()
+}
+
 /// How many references to `object` there are.
 pub(crate) fn references_to(object: &Bound<'_, PyAny>) -> isize {
     // SAFETY: ATTACHED: the object is proof, and a reference to it.

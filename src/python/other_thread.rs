@@ -36,7 +36,30 @@ fn walked(py: Python<'_>, thread: u64) -> PyResult<Vec<String>> {
 
 /// Without a GIL frames may be looked at while all threads stand still. `faulthandler` does that, since 3.13.2.
 fn dumped(py: Python<'_>, thread: u64) -> PyResult<Vec<String>> {
-    if py.version_info() < (3, 13, 2) {
+    Ok(lines_of(&dump(py)?, thread))
+}
+
+/// What a thread of the interpreter runs, a line each, the most recent call last.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stack {
+    pub(crate) thread: u64,
+    pub(crate) lines: Vec<String>,
+}
+
+/// Where all threads of the interpreter are, up to a hundred.
+///
+/// # Errors
+/// What CPython raises.
+pub(crate) fn all_stacks(py: Python<'_>) -> PyResult<Vec<Stack>> {
+    let dump = dump(py)?;
+    let threads = threads_of(&dump).into_iter();
+    Ok(threads.map(|thread| Stack { thread, lines: lines_of(&dump, thread) }).collect())
+}
+
+/// What `faulthandler` writes of all threads of the interpreter.
+fn dump(py: Python<'_>) -> PyResult<String> {
+    let is_free = interpreter::gil_mode() == Some(GilMode::FreeThreading);
+    if is_free && py.version_info() < (3, 13, 2) {
         return Err(PyRuntimeError::new_err("before Python 3.13.2 no stack can be taken without the GIL"));
     }
     let mut file = File::from(memfd_create(c"stacks", MFdFlags::MFD_CLOEXEC).map_err(std::io::Error::from)?);
@@ -44,7 +67,18 @@ fn dumped(py: Python<'_>, thread: u64) -> PyResult<Vec<String>> {
     file.rewind()?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    Ok(lines_of(&String::from_utf8_lossy(&text), thread))
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The threads that `faulthandler` has written of.
+fn threads_of(dump: &str) -> Vec<u64> {
+    let heads = dump.lines().filter(|line| line.starts_with("Thread 0x") || line.starts_with("Current thread 0x"));
+    let number = |line: &str| {
+        let digits = line.split_once("0x")?.1;
+        let end = digits.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(digits.len());
+        u64::from_str_radix(&digits[..end], 16).ok()
+    };
+    heads.filter_map(number).collect()
 }
 
 /// What `faulthandler` has written of one thread, turned into the order of tracebacks.
@@ -82,6 +116,8 @@ mod tests {
         assert_eq!(lines_of(dump, 0xab), ["  File \"b\", line 2 in outer", "  File \"b\", line 3 in inner"]);
         assert_eq!(lines_of(dump, 10), ["  File \"a\", line 1 in f"]);
         assert_eq!(lines_of(dump, 12), [""; 0]);
+        assert_eq!(threads_of(dump), [10, 0xab, 12]);
+        assert_eq!(threads_of("Thread 0x00ff [name] (most recent call first):\n  File \"a\""), [0xff]);
         assert_eq!(lines_of(dump, 0xa0), [""; 0]);
     }
 }

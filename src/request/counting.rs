@@ -26,7 +26,7 @@ impl ChildrenHook for Children {
         let settings = directive::server_settings::<WsgiConfiguration>(server);
         let time = settings.map_or(Duration::ZERO, |settings| settings.start_up.drain_time);
         if !time.is_zero() {
-            late_stop::put_off(time, board::drain);
+            late_stop::put_off(time, board::drain_to_stop);
         }
         board::child_started();
     }

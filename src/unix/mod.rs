@@ -12,6 +12,7 @@ pub(crate) mod late_stop;
 pub(crate) mod locale;
 pub(crate) mod one_thread;
 pub(crate) mod parked;
+pub(crate) mod peer;
 pub(crate) mod priority;
 pub(crate) mod process;
 pub(crate) mod process_title;

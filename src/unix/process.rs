@@ -32,6 +32,11 @@ pub(crate) fn lives(process: u32) -> bool {
     stat(process).is_none_or(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// The process that has started it; `None` if it is gone, or `/proc` does not tell.
+pub(crate) fn parent_of(process: u32) -> Option<u32> {
+    stat(process).map(|stat| stat.parent)
+}
+
 /// What the process has taken; `None` if it is gone, or `/proc` does not tell.
 pub(crate) fn taken(process: u32) -> Option<Taken> {
     let stat = stat(process)?;
@@ -50,6 +55,7 @@ pub(crate) fn taken(process: u32) -> Option<Taken> {
 /// Fields of `/proc/<pid>/stat` (proc(5)).
 struct Stat {
     state: char,
+    parent: u32,
     /// Clock ticks of user and system time.
     cpu: u64,
     /// Clock ticks since the system was started.
@@ -67,6 +73,7 @@ fn parse(text: &str) -> Option<Stat> {
     let number = |field: usize| fields.get(field)?.parse::<u64>().ok();
     Some(Stat {
         state: fields.first()?.chars().next()?,
+        parent: u32::try_from(number(1)?).ok()?,
         cpu: number(11)?.saturating_add(number(12)?),
         started: number(19)?,
         pages: number(21)?,
@@ -90,6 +97,7 @@ mod tests {
         let taken = taken(here).expect("Linux");
         assert!(taken.resident > 1 << 20 && taken.age < Duration::from_secs(3600), "{taken:?}");
         assert!(!lives(0) && !lives(u32::MAX));
+        assert_eq!(parent_of(here), Some(std::os::unix::process::parent_id()));
     }
 
     #[test]

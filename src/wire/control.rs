@@ -1,11 +1,13 @@
 //! What a daemon and the supervisor tell each other: one message is one packet.
 
 use crate::wire::fields::{Field, Fields, numbered, payload};
+use core::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// An application that a daemon has loaded, for its successor to load beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub(crate) enum Reason {
     DeadlockTimeout,
     CpuTimeLimit,
     ScriptReload,
+    ReloadCommand,
 }
 
 numbered! { Reason }
@@ -50,6 +53,7 @@ impl Reason {
             Self::DeadlockTimeout => "its GIL was held for deadlock-timeout",
             Self::CpuTimeLimit => "it has used its cpu-time-limit",
             Self::ScriptReload => "a script has changed",
+            Self::ReloadCommand => "wsgictl reload asked for it",
         }
     }
 
@@ -67,6 +71,7 @@ impl Reason {
             Self::DeadlockTimeout => "deadlock_timeout",
             Self::CpuTimeLimit => "cpu_time_limit",
             Self::ScriptReload => "script_reload",
+            Self::ReloadCommand => "reload_command",
         }
     }
 }
@@ -118,8 +123,36 @@ messages! {
         5 Drain { reason: Reason, milliseconds: u64 },
         /// Supervisor: SIGTERM follows, for that reason.
         6 End { reason: Reason },
+        /// Supervisor: a question of an operator, by a number of its own.
+        7 Ask { number: u64, question: Question },
+        /// Daemon: to the question of that number.
+        8 Answer { number: u64, part: Part, text: Vec<u8> },
     }
 }
+
+messages! {
+    /// What an operator wants to know of a process, or done in it.
+    enum Question {
+        /// Where all threads of Python are.
+        1 Stacks,
+        /// Raise `RequestTimeout` in the request of that id.
+        2 Interrupt { request: Vec<u8> },
+        /// Collect garbage.
+        3 Collect,
+    }
+}
+
+/// A part of the answer to a [`Question`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
+pub(crate) enum Part {
+    More,
+    Last,
+    /// The last, and it says why there is no answer.
+    Failure,
+}
+
+numbered! { Part }
 
 impl Message {
     fn packet(&self) -> Vec<u8> {
@@ -144,6 +177,10 @@ pub(crate) enum Heard {
 
 /// Longer than any path.
 const LONGEST: usize = 16 << 10;
+/// The most text of one [`Message::Answer`].
+const TEXT_AT_MOST: usize = 8 << 10;
+/// How long an answer waits for a supervisor that does not listen.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Line {
     /// # Errors
@@ -165,6 +202,39 @@ impl Line {
         let packet = message.packet();
         while let Err(Errno::EAGAIN | Errno::EINTR) = send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
             let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
+        }
+    }
+
+    /// Answers a question, in as many messages as it takes. Waits a while for the other side to have room for them.
+    pub(crate) fn answer(&self, number: u64, answer: Result<&str, &str>) {
+        let (text, last) = answer.map_or_else(|why| (why, Part::Failure), |text| (text, Part::Last));
+        let until = Instant::now() + PATIENCE;
+        let mut rest = text.as_bytes();
+        loop {
+            let (piece, after) = rest.split_at(rest.len().min(TEXT_AT_MOST));
+            rest = after;
+            let part = if rest.is_empty() { last } else { Part::More };
+            if !self.say_until(&Message::Answer { number, part, text: piece.to_vec() }, until) || rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Says something, waiting until the other side has room for it; `false` if the time is up, or no one listens.
+    fn say_until(&self, message: &Message, until: Instant) -> bool {
+        let packet = message.packet();
+        loop {
+            match send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) => return true,
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let wait = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], wait);
         }
     }
 
@@ -226,6 +296,23 @@ mod tests {
     }
 
     #[test]
+    fn a_long_answer_comes_in_parts() {
+        let (here, there) = Line::pair().expect("a pair");
+        let text = "x".repeat(TEXT_AT_MOST * 2 + 1);
+        here.answer(7, Ok(&text));
+        here.answer(8, Err(""));
+        let heard: Vec<_> = core::iter::from_fn(|| match there.hear() {
+            Heard::Message(Message::Answer { number, part, text }) => Some((number, part, text.len())),
+            _ => None,
+        })
+        .collect();
+        let more = (7, Part::More, TEXT_AT_MOST);
+        assert_eq!(heard, [more, more, (7, Part::Last, 1), (8, Part::Failure, 0)]);
+        drop(there);
+        here.answer(9, Ok(&text));
+    }
+
+    #[test]
     fn nobody_insists_when_the_other_side_is_gone() {
         let (here, there) = Line::pair().expect("a pair");
         drop(there);
@@ -241,7 +328,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_said_is_what_is_read(number: u64, reason in 0_u8..11, application_group: String, script: Vec<u8>) {
+        fn what_is_said_is_what_is_read(number: u64, reason in 0_u8..12, application_group: String, script: Vec<u8>) {
             let reason = Reason::try_from(reason).expect("a reason");
             let application = Application { application_group, script };
             for message in [
@@ -251,6 +338,10 @@ mod tests {
                 Message::LoadFailed(application),
                 Message::Drain { reason, milliseconds: number },
                 Message::End { reason },
+                Message::Ask { number, question: Question::Stacks },
+                Message::Ask { number, question: Question::Interrupt { request: b"id".to_vec() } },
+                Message::Ask { number, question: Question::Collect },
+                Message::Answer { number, part: Part::Failure, text: b"why".to_vec() },
             ] {
                 proptest::prop_assert_eq!(sent(&message), message);
             }

@@ -3,7 +3,9 @@
 //! One process of one thread. It starts with the rights of httpd's parent, because daemons may have to become other users; it
 //! runs no Python and listens to no one but the parent of httpd and its own daemons.
 
+mod commands;
 mod ending;
+mod jobs;
 mod lateness;
 mod logs;
 mod plan;
@@ -12,12 +14,14 @@ mod starting;
 
 use crate::apache::log::Level;
 use crate::daemon::generation::Generation;
+use crate::daemon::parent::control_socket::ControlSocket;
 use crate::daemon::process::start;
 use crate::unix::signals::Signals;
 use crate::wire::control::{Application, Heard, Line, Message, Reason};
 use crate::wire::scores::Answering;
 use crate::wire::table::{State, Table};
 use core::time::Duration;
+use jobs::Job;
 use lateness::Lack;
 use logs::DaemonLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -144,6 +148,12 @@ struct Supervisor {
     /// What daemons write to the log.
     logs: Vec<DaemonLog>,
     progress: Vec<Progress>,
+    /// Where `wsgictl` comes in.
+    control: Option<ControlSocket>,
+    /// What it waits for.
+    jobs: Vec<Job>,
+    /// Counts questions to daemons.
+    questions: u64,
     /// Set once nothing uses this generation any more.
     ending: bool,
     /// When httpd went on to another configuration.
@@ -190,9 +200,13 @@ pub(crate) fn run(generation: Arc<Generation<'static>>, watched: OwnedFd, alive:
         members: Vec::new(),
         logs: Vec::new(),
         progress,
+        control: None,
+        jobs: Vec::new(),
+        questions: 0,
         ending: false,
         retired: None,
     };
+    supervisor.open_control();
     supervisor.supervise();
     0
 }
@@ -224,6 +238,7 @@ impl Supervisor {
             self.hear_members();
             self.pass_on_logs();
             self.answer_members();
+            self.mind_control();
             self.end_those_without_line();
             self.kill_overdue();
             self.mind_lateness();
@@ -246,6 +261,9 @@ impl Supervisor {
         // One whose lines the log does not take is looked at again with the next round.
         let logs = self.logs.iter().filter(|log| !log.reader.is_held_up());
         descriptors.extend(logs.map(|log| PollFd::new(log.reader.as_fd(), PollFlags::POLLIN)));
+        if let Some(socket) = &self.control {
+            socket.watch(&mut descriptors);
+        }
         if self.ending {
             descriptors.remove(1);
         }
@@ -295,6 +313,7 @@ impl Supervisor {
             return;
         }
         self.retired = Some(Instant::now());
+        self.close_control(true);
         for number in 0..self.members.len() {
             let is_service = start::is_service(&self.generation.groups[self.members[number].group]);
             if is_service && !matches!(self.members[number].phase, Phase::Leaving { .. }) {
@@ -306,6 +325,7 @@ impl Supervisor {
     /// Nothing uses this generation any more: all daemons end, at the same time.
     fn end_all(&mut self) {
         self.ending = true;
+        self.close_control(self.retired.is_some());
         for number in 0..self.members.len() {
             self.end_member(number, Reason::ShutdownSignal);
         }
@@ -395,7 +415,11 @@ impl Supervisor {
                 self.plan(group, pid, reason);
             }
             Message::LoadFailed(application) => self.give_up_successor(number, &application),
-            Message::Ready | Message::Drain { .. } | Message::End { .. } => {}
+            Message::Answer { number, part, text } => {
+                let pid = member.pid;
+                self.note_answer(pid, number, part, &text);
+            }
+            Message::Ready | Message::Drain { .. } | Message::End { .. } | Message::Ask { .. } => {}
         }
     }
 
@@ -406,7 +430,7 @@ impl Supervisor {
         match message {
             Message::Loaded(application) => member.applications.note(application, true),
             Message::LoadFailed(application) => member.applications.note(application, false),
-            Message::Ready | Message::Replace { .. } | Message::Drain { .. } | Message::End { .. } => {}
+            _ => {}
         }
         let Loads { loaded, failed } = &member.applications;
         roll.note_applications(member.place, loaded.len(), failed.len());

@@ -218,6 +218,11 @@ impl Seen {
         });
         ids
     }
+
+    /// Whether the logs call it so.
+    pub(crate) fn has_id(&self, id: &[u8]) -> bool {
+        RequestHead::read(&self.head).is_some_and(|(_, variables)| variables.request_id() == Some(id))
+    }
 }
 
 impl fmt::Display for Seen {

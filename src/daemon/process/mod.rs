@@ -7,6 +7,7 @@ pub(crate) mod gateway;
 pub(crate) mod isolation;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod questions;
 pub(crate) mod service;
 pub(crate) mod signal_events;
 pub(crate) mod slow;

@@ -14,6 +14,7 @@ use crate::daemon::process::activity;
 use crate::daemon::process::isolation;
 use crate::daemon::process::limits::Limits;
 use crate::daemon::process::listener;
+use crate::daemon::process::questions::Questions;
 use crate::daemon::process::service;
 use crate::daemon::process::signal_events::SignalEvents;
 use crate::daemon::process::worker::{self, Waiter};
@@ -300,13 +301,14 @@ fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i
     // It is the supervisor that lets requests come: a successor may have to be given up.
     daemon.line.insist(&Message::Ready);
     let mut signal_events = SignalEvents::new(daemon);
-    let cause = watch(daemon, signals, &mut limits, &mut signal_events);
+    let mut questions = Questions::default();
+    let cause = watch(daemon, signals, &mut limits, &mut signal_events, &mut questions);
     let until = begin_end(daemon, &cause);
     in_time(daemon, until, || {
         signal_events.end();
         events::publish(ProcessEvent::Stopping(cause.first.name()), |line| log::server(None, Level::Error, line));
     });
-    let threads = threads.into_iter().chain(limits.end()).collect();
+    let threads = threads.into_iter().chain(limits.end()).chain(questions.end()).collect();
     wind_up(daemon, until, threads, main)
 }
 
@@ -395,7 +397,13 @@ impl Cause {
 }
 
 /// The main thread while requests are served. Returns why the daemon is to end.
-fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events: &mut SignalEvents) -> Cause {
+fn watch(
+    daemon: &'static Daemon,
+    signals: &Signals,
+    limits: &mut Limits,
+    signal_events: &mut SignalEvents,
+    questions: &mut Questions,
+) -> Cause {
     let mut draining: Option<Drain> = None;
     let mut supervised = true;
     loop {
@@ -414,6 +422,7 @@ fn watch(daemon: &Daemon, signals: &Signals, limits: &mut Limits, signal_events:
             }
             // The signal that follows changes nothing any more.
             Heard::Message(Message::End { reason }) => return Cause::told(reason, draining.as_ref()),
+            Heard::Message(Message::Ask { number, question }) => questions.take(daemon, number, question),
             // Without a supervisor no one replaces this process, or ends it. The next supervisor starts others.
             Heard::Gone if supervised => {
                 supervised = false;

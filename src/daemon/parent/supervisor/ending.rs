@@ -64,6 +64,14 @@ impl Supervisor {
         self.generation.groups[group].roll.leave(member.place);
         self.generation.groups[group].meter.ends().note(end_of(&member, status, under_way));
         self.tell_end(&member, status, under_way);
+        self.forget_questions_to(member.pid, matches!(member.phase, Phase::Leaving { .. }));
+        if member.phase == Phase::Starting {
+            let pid = member.pid;
+            self.fail_reloads(
+                group,
+                &format!("process {pid} ended before it was ready; the others go on (see the error log)"),
+            );
+        }
         self.progress[group].to_replace.forget(member.pid);
         if !self.ending && !matches!(member.phase, Phase::Leaving { .. }) {
             self.slow_down(&member, status);

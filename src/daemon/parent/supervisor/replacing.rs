@@ -100,6 +100,8 @@ impl Supervisor {
             "WSGI1021: the code of '{script}' does not load any more; the processes that have loaded it go on [process {pid}]"
         );
         progress.no_successor_before = Some(Instant::now() + PAUSE_AT_MOST);
+        let why = format!("the code of '{script}' does not load any more; the processes that have loaded it go on");
+        self.fail_reloads(group, &why);
         self.log(group, Level::Error, &text);
         self.give_up_edition(group);
         self.end_member(number, Reason::ScriptReload);

@@ -91,6 +91,7 @@ impl Supervisor {
             signals::let_end(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
             self.members.clear();
             self.logs.clear();
+            self.control = None;
             let start_up = server_settings::<WsgiConfiguration>(self.generation.main);
             let Some(start_up) = start_up.map(|settings| &settings.start_up) else { return 1 };
             start::run(start::Start {
