@@ -1,6 +1,6 @@
 //! Beside modules of httpd that read bodies, log in, keep sessions, rename clients or stand in front.
 
-use crate::support::{Builder, Connection, Httpd, Response};
+use crate::support::{Builder, Connection, Httpd, Response, has_module};
 
 /// `evaluate.py` at `/`.
 fn evaluating(conf: &str, modules: &[&str]) -> Builder {
@@ -133,4 +133,54 @@ fn an_application_behind_a_proxy_of_the_same_httpd_answers_as_ever() {
     let cut = send(&mut httpd.connect(), "GET", "/failures/sends_and_raises", "\r\n");
     assert!(cut.status == 200 && !cut.complete, "{cut:?}");
     httpd.finish(&["WSGI0174", "ValueError", "AH01110:"]);
+}
+
+/// Whole bodies are looked at: the one of a request before the application runs, the one of a response before any of it goes
+/// to the client.
+const RULES: &str = "SecRuleEngine On\nSecRequestBodyAccess On\nSecRequestBodyLimit 400000\n\
+                     SecRequestBodyNoFilesLimit 400000\nSecResponseBodyAccess On\n\
+                     SecResponseBodyMimeType text/plain text/html\nSecResponseBodyLimit 100000\n\
+                     SecResponseBodyLimitAction Reject\nSecTmpDir {root}/kept\nSecDataDir {root}/kept\nSecAuditEngine Off\n\
+                     SecAction \"id:1,phase:1,pass,nolog,ctl:forceRequestBodyVariable=On\"\n\
+                     SecRule REQUEST_BODY \"@contains attack\" \"id:2,phase:2,deny,status:403\"\n\
+                     SecRule RESPONSE_BODY \"@contains secret\" \"id:3,phase:4,deny,status:500\"\n";
+
+#[test]
+fn mod_security_sees_whole_bodies_and_passes_them_on() {
+    if !has_module("security2") {
+        return;
+    }
+    let conf = format!(
+        "Protocols h2c http/1.1\nWSGIChunkedRequest On\n{RULES}\
+         WSGIScriptAlias /app {{apps}}/responses.py\nWSGIScriptAlias / {{app}}"
+    );
+    let builder = Httpd::with(&conf, "evaluate.py").app("responses.py").writable("kept");
+    let httpd = builder.modules(&["http2", "unique_id", "security2"]).start();
+    let body = "one\ntwo";
+    post(&httpd, "/", "(input.read(2), input.read())", body).assert(200, r"(b'on', b'e\ntwo')");
+    let chunked = httpd.request("POST", "/").header("X-Python", "list(input)").chunked(&["one", "\ntwo"]);
+    chunked.send().assert(200, r"[b'one\n', b'two']");
+    // One that is kept in a file meanwhile.
+    post(&httpd, "/", "len(input.read())", &"x".repeat(300_000)).assert(200, "300000");
+    post(&httpd, "/", "1", &"x".repeat(500_000)).assert_error_page(413);
+    post(&httpd, "/", "1", "an attack").assert_error_page(403);
+    post(&httpd, "/", "'sec' + 'ret'", "").assert_error_page(500);
+    post(&httpd, "/", "'x' * 200_000", "").assert_error_page(500);
+    let mut connection = httpd.connect();
+    for _ in 0..2 {
+        // A body that the application does not read.
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nX-Python: 1\r\nContent-Length: 3\r\n\r\nabc");
+        connection.response().assert(200, "1");
+    }
+    for path in ["/app/raises", "/app/writes", "/app/short"] {
+        // What was held back for the rules is not sent either.
+        httpd.get(path).assert_cut_short(200, "");
+    }
+    let ask = |data: &str| {
+        let options = ["--http2-prior-knowledge", "--header", "X-Python: input.read()", "--data", data, "{url}/"];
+        String::from_utf8_lossy(&httpd.curl(&options).stdout).into_owned()
+    };
+    assert_eq!(ask("hello"), "b'hello'");
+    assert!(ask("an attack").contains("403 Forbidden"));
+    httpd.finish(&["ModSecurity", "WSGI0174", "ValueError: ", "WSGI1003"]);
 }

@@ -349,6 +349,15 @@ impl Builder {
     }
 }
 
+/// Whether httpd has that module, which may come in a package of its own; says so where it has not.
+pub fn has_module(name: &str) -> bool {
+    let is_there = Path::new(&*MODULES).join(format!("mod_{name}.so")).exists();
+    if !is_there {
+        eprintln!("skipped: mod_{name} is not installed (setup/packages.sh does that)");
+    }
+    is_there
+}
+
 /// What httpd said of a configuration (`apache2 -t`).
 #[derive(Debug)]
 pub struct ConfigTest {

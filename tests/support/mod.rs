@@ -25,7 +25,7 @@ pub mod two_groups;
 
 pub use client::{Connection, Framing, Request, Response};
 pub use extension::Extension;
-pub use httpd::{Builder, GilMode, Httpd, Mpm, httpd_program, variable};
+pub use httpd::{Builder, GilMode, Httpd, Mpm, has_module, httpd_program, variable};
 pub use load::Load;
 pub use log::{Entry, ErrorLog};
 pub use process::{Process, is_root};
