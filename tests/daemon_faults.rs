@@ -4,8 +4,11 @@ use crate::support::faults::{
     answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
 };
 use crate::support::{Builder, Connection, GilMode, Httpd, Mpm, Process, in_both_modes, wait_for};
+use nix::sys::stat::Mode;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -447,6 +450,44 @@ fn connections_of_many_children_do_not_use_up_the_descriptors_of_a_process() {
         }
         httpd.finish(&[]);
     });
+}
+
+/// What is logged of a process without memory: requests fail one by one, or the process ends because the module or Python
+/// cannot go on.
+const WITHOUT_MEMORY: [&str; 8] = [
+    "WSGI1002: the objects of the request cannot be made: MemoryError",
+    "WSGI0174: the application raised MemoryError",
+    "Traceback",
+    "MemoryError",
+    "memory allocation of * bytes failed",
+    "backtrace",
+    "WSGI1023: process * was killed by signal 6 (SIGABRT)",
+    "WSGI0146",
+];
+
+#[test]
+fn a_process_without_memory_fails_requests_and_serves_when_it_has_some() {
+    let options = "processes=1 threads=2 memory-limit=300000000";
+    let httpd = serving(options, "").env("RUST_BACKTRACE", "1").gil_build().start();
+    let pipe = httpd.root().join("notes/free");
+    let mode = Mode::from_bits_truncate(0o666);
+    nix::unistd::mkfifo(&pipe, mode).expect("our own folder");
+    fs::set_permissions(&pipe, fs::Permissions::from_mode(0o666)).expect("our own file");
+    // Nobody may read from it: the process may have ended.
+    let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&pipe).expect("our own file");
+    let _ = httpd.get("/fill");
+    for _ in 0..8 {
+        let response = httpd.get("/pid");
+        assert!([200, 500, 502].contains(&response.status), "{response:?}");
+    }
+    pipe.write_all(b"x").expect("a pipe with room");
+    for _ in 0..8 {
+        wait_for("the process, or its successor", || (httpd.get("/pid").status == 200).then_some(()));
+    }
+    let log = httpd.error_log();
+    let expected: Vec<_> = WITHOUT_MEMORY.into_iter().filter(|line| log.count(line) > 0).collect();
+    assert!(!expected.is_empty(), "there was memory all the time");
+    httpd.finish(&expected);
 }
 
 #[test]

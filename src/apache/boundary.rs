@@ -6,9 +6,13 @@ use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 /// Has panics write one line, without memory and without a backtrace, whatever RUST_BACKTRACE says: a process that has no
-/// memory left panics while it prints one, and waits for itself with Python's lock held.
-pub(crate) fn report_panics_in_one_line() {
-    panic::set_hook(Box::new(|info| {
+/// memory left panics while it prints one, and waits for itself with Python's lock held. Those whose message `is_told` says
+/// are an error of a request, which logs it, write none.
+pub(crate) fn report_panics_in_one_line(is_told: fn(&str) -> bool) {
+    panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(is_told) {
+            return;
+        }
         let mut line = Line { text: [0; Line::LONGEST], length: 0 };
         let _ = write!(line, "mod_wsgi: {info}");
         line.finish();

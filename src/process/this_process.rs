@@ -11,6 +11,7 @@ use crate::config::values;
 use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::process::{log as unasked, new_interpreter};
 use crate::python::config::{FREE_THREADED_BUILD, GilMode, HashSeed, Options};
+use crate::python::exhaustion;
 use crate::python::interpreter::{self, InterpreterError};
 use crate::unix::last_line;
 use crate::wsgi::gateway::ProcessFacts;
@@ -139,7 +140,7 @@ impl Process {
     /// # Errors
     /// See [`InterpreterError`].
     pub(crate) fn start_python(&self) -> Result<GilMode, InterpreterError> {
-        boundary::report_panics_in_one_line();
+        boundary::report_panics_in_one_line(exhaustion::is_named_by);
         let options = self.options();
         last_line::note_time_zone();
         // SAFETY: AFTER-FORK: a child of httpd and a daemon call this before they make threads.

@@ -4,6 +4,7 @@ import ctypes
 import os
 import resource
 import sys
+import threading
 import time
 
 TEXT = ("Content-Type", "text/plain")
@@ -53,6 +54,30 @@ def hold(environ, start_response):
     sys.setswitchinterval(3600)
     library.close(library.creat(path, 0o644))
     library.sleep(60)
+
+
+kept = []
+SIZES = [1 << power for power in range(24, 5, -1)]
+
+
+def fill(environ, start_response):
+    """Keeps all memory there is until something is written to the pipe "free"."""
+    pipe = os.open(os.path.join(os.environ["NOTES"], "free"), os.O_RDWR)
+
+    def free():
+        try:
+            os.read(pipe, 1)
+        finally:
+            kept.clear()
+
+    threading.Thread(target=free).start()
+    for size in SIZES:
+        try:
+            while True:
+                kept.append(bytearray(size))
+        except MemoryError:
+            pass
+    return answer(start_response, b"full")
 
 
 def meet(environ, start_response):
