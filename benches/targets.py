@@ -95,7 +95,7 @@ def cores(run):
 
 
 def overload(run):
-    for variant in ("ours-ft", "ours-daemon-ft"):
+    for variant in ("ours-ft", "ours-daemon-ft", "ours-daemon-ft-shed"):
         twice, full = (run.median("overload", variant, "p99_ms", f"open {part:g}") for part in (2.0, 0.9))
         yield Figure(f"p99 of what is served at twice the capacity, {run.title(variant)}, against 90 %", ratio(twice, full), at_most=2)
 

@@ -8,6 +8,7 @@ The last part of a name is the Python: `ft` and `gil` are the modes of the free-
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import subprocess
 import time
@@ -22,6 +23,7 @@ MODULES = {"ours": "this module", "mod_wsgi": f"mod_wsgi {peer.VERSION}"}
 PROGRAMS = {"granian": "granian", "gunicorn": "gunicorn gthread", "waitress": "waitress"}
 GLOBAL = "%{GLOBAL}"
 LOG_LIMIT = 20
+SHORT_QUEUE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Null:
     is_module: bool = False
     daemon: bool = False
     speaks_http2: bool = True
+    may_refuse: bool = False
 
     @property
     def name(self):
@@ -83,6 +86,7 @@ class Static:
     is_module: bool = False
     daemon: bool = False
     speaks_http2: bool = True
+    may_refuse: bool = False
 
     def server(self, root, apps, workload):
         modules = apxs("LIBEXECDIR")
@@ -103,6 +107,8 @@ class Wsgi:
     mode: str
     is_null: bool = False
     is_static: bool = False
+    # It has a short queue, and refuses at once what it has no room for: in a burst below its capacity too.
+    may_refuse: bool = False
 
     def shows_its_mode_in(self, log):
         """The applications print the mode they run in when they are loaded."""
@@ -121,11 +127,14 @@ class Module(Wsgi):
     @property
     def name(self):
         parts = [self.kind, "daemon" if self.daemon else "", self.mode, "" if self.mpm == "event" else self.mpm]
-        return "-".join(part for part in parts if part)
+        return "-".join(part for part in [*parts, "shed" if self.may_refuse else ""] if part)
 
     @property
     def title(self):
-        return f"{MODULES[self.kind]}, {'daemon' if self.daemon else 'embedded'}, {MODES[self.mode]}{in_mpm(self.mpm)}"
+        place = "daemon" if self.daemon else "embedded"
+        if self.may_refuse:
+            place = "daemon with a short queue"
+        return f"{MODULES[self.kind]}, {place}, {MODES[self.mode]}{in_mpm(self.mpm)}"
 
     def server(self, root, apps, workload):
         module = self.python.module if self.kind == "ours" else peer.module(self.python.program)
@@ -139,15 +148,20 @@ class Module(Wsgi):
         ]
         # The daemon process, and the supervisor that this module has.
         processes = 1 + self.daemon * (2 if self.kind == "ours" else 1)
-        return Httpd(root, lines, processes, self.mpm, workload.threads)
+        # A thread of httpd waits with each request, and others refuse meanwhile.
+        return Httpd(root, lines, processes, self.mpm, SHORT_QUEUE * 4 if self.may_refuse else workload.threads)
 
     def process_group(self, workload):
         if not self.daemon:
             return []
+        options = f"threads={workload.threads}"
+        if self.may_refuse:
+            # More threads than cores would only make those wait that run.
+            options = f"threads={os.cpu_count()} listen-backlog={SHORT_QUEUE} connect-timeout=0"
         return [
             # mod_wsgi does not ask where DefaultRuntimeDir is.
             "WSGISocketPrefix wsgi",
-            f"WSGIDaemonProcess bench threads={workload.threads}",
+            f"WSGIDaemonProcess bench {options}",
             "WSGIProcessGroup bench",
             # The child of httpd shall cost what it costs without Python.
             "WSGIRestrictEmbedded On",
@@ -230,6 +244,7 @@ def all_of(null_handler, python, gil_python=None):
 def of_mode(python, mode):
     modules = [Module(kind, python, mode, daemon=daemon) for kind in MODULES for daemon in (False, True)]
     modules += [Module("ours", python, mode, daemon=daemon, mpm="worker") for daemon in (False, True)]
+    modules.append(Module("ours", python, mode, daemon=True, may_refuse=True))
     there = [kind for kind in PROGRAMS if environment.has_program(python.program, PROGRAM_FILES[kind])]
     if python.free_threaded and mode != FREE_THREADED:
         # For a free-threaded Python it refuses to run with the GIL.

@@ -90,6 +90,8 @@ class Workload:
             return self.has_null
         if variant.is_static:
             return self.name == "down-file"
+        if variant.may_refuse:
+            return self.name == "overload"
         if self.has_groups:
             return variant.is_module and not variant.daemon
         return variant.speaks_http2 or not self.http2
