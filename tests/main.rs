@@ -78,6 +78,7 @@ mod start_up;
 mod status;
 mod status_faults;
 mod status_page;
+mod telemetry;
 mod tls;
 mod trace_context;
 mod trusted_proxies;

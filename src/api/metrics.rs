@@ -11,8 +11,6 @@ use pyo3::types::{PyDict, PyList, PyModule};
 
 /// The Rust side of the functions.
 struct Metrics {
-    /// Whether `WSGITelemetryService` is configured: what is recorded is for it alone.
-    is_for_telemetry: bool,
     is_daemon: bool,
     request_threads: usize,
     /// Seconds since the epoch.
@@ -37,7 +35,6 @@ impl Class for Metrics {
 pub(super) fn add_to(module: &Bound<'_, PyModule>, surroundings: &Surroundings) -> PyResult<()> {
     let py = module.py();
     let metrics = Metrics {
-        is_for_telemetry: surroundings.is_telemetry_configured,
         is_daemon: !surroundings.process_group.is_empty(),
         request_threads: usize::try_from(surroundings.threads_per_process).unwrap_or_default(),
         process_start: surroundings.process_start,
@@ -51,9 +48,7 @@ pub(super) fn add_to(module: &Bound<'_, PyModule>, surroundings: &Surroundings) 
 impl Metrics {
     fn start<'py>(this: &Object<'py, Self>, arguments: Arguments<'_, 'py>) -> Returns<'py> {
         arguments.expect_none()?;
-        if !this.is_for_telemetry {
-            metrics::start(this.request_threads);
-        }
+        metrics::start(this.request_threads);
         none(this.py())
     }
 

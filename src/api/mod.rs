@@ -35,8 +35,6 @@ pub(crate) struct Surroundings {
     pub(crate) process_start: f64,
     /// The moment of that.
     pub(crate) process_moment: Moment,
-    /// Whether `WSGITelemetryService` says who is told of metrics.
-    pub(crate) is_telemetry_configured: bool,
     /// Writes a line that belongs to no request.
     pub(crate) log_error: fn(&str),
     /// Writes one that is of interest to those who look for it.

@@ -17,13 +17,6 @@ pub(crate) struct Telemetry {
     pub(crate) options: TelemetryOptions,
 }
 
-impl Telemetry {
-    /// Whether anything but the scoreboard is asked for.
-    pub(crate) fn asks_for_reports(&self) -> bool {
-        self.service.is_some() || self.options != TelemetryOptions::default()
-    }
-}
-
 /// Who is reported to, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TelemetryService {

@@ -45,8 +45,9 @@ pub(crate) struct Sample {
     pub(crate) output_bytes: u64,
     pub(crate) output_writes: u64,
     pub(crate) status: u16,
-    /// CPU time of the thread.
+    /// CPU time of the thread, and the part of it that the system took.
     pub(crate) cpu: Duration,
+    pub(crate) system: Duration,
 }
 
 /// Requests of a window.

@@ -3,6 +3,7 @@
 use super::counts::Counts;
 use super::slot::{Slot, ThreadTotal, ThreadWindow};
 use super::usage::{CpuUsage, Memory};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(crate) struct Recorder {
     threads: usize,
     /// A place for each thread. Locked by a thread before its first request, and by readers.
     slots: Mutex<Vec<Option<Arc<Slot>>>>,
+    /// How many requests run, where that is counted.
+    active: AtomicU64,
     /// Since when a window is open. Whoever closes it holds the lock.
     open: Mutex<Moment>,
 }
@@ -78,7 +81,22 @@ impl Recorder {
     /// Records from now on.
     pub(super) fn new(threads: usize) -> Self {
         let slots = Mutex::new((0..threads).map(|_| None).collect());
-        Self { process: std::process::id(), threads, slots, open: Mutex::new(Moment::now()) }
+        Self { process: std::process::id(), threads, slots, active: AtomicU64::new(0), open: Mutex::new(Moment::now()) }
+    }
+
+    /// A request begins; returns how many run, this one included.
+    pub(super) fn enter(&self) -> u64 {
+        self.active.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A request that has entered is over.
+    pub(super) fn leave(&self) {
+        self.active.fetch_sub(1, Relaxed);
+    }
+
+    /// How many requests that have entered run.
+    pub(crate) fn running(&self) -> u64 {
+        self.active.load(Relaxed)
     }
 
     /// Whether this is not a copy of the process: no one may ever give back the locks there.
@@ -143,7 +161,6 @@ impl Recorder {
 mod tests {
     use super::super::counts::{Phase, Sample};
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::thread;
 
     const THREADS: u64 = 4;
@@ -159,6 +176,7 @@ mod tests {
             output_writes: 1,
             status: 200 + 100 * (number % 4) as u16,
             cpu: Duration::from_nanos(number),
+            system: Duration::ZERO,
         }
     }
 

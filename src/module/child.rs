@@ -12,8 +12,8 @@ use crate::daemon::generation;
 use crate::module::{readiness, slow_watch};
 use crate::observe::board::board;
 use crate::observe::bulletin;
-use crate::process::new_interpreter;
 use crate::process::this_process::{EMBEDDED, Process, become_process};
+use crate::process::{new_interpreter, telemetry};
 use crate::python::config::GilMode;
 use crate::python::{finish, thread_state};
 use crate::request::slow;
@@ -67,10 +67,17 @@ fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static Server
             let text = format!("Python {} started, GIL {mode}", env!("MOD_WSGI_PYTHON_VERSION"));
             log::server(Some(server), Level::Info, &text);
             let keep = process.start_up.keep_interpreters;
+            let threads = u32::try_from(process.surroundings.threads_per_process).unwrap_or(1);
+            let tells = process.start_up.runs_python_in_children();
+            if tells {
+                telemetry::prepare(process.start_up, threads);
+            }
             pool.on_clear(move || {
                 bulletin::note_leaving();
                 finish::leave_after(TIME_TO_END, 0);
+                telemetry::stopping("");
                 tell_of_end(process);
+                telemetry::stopped(true);
                 finish::finish(keep);
             });
             preload::run(server, EMBEDDED, &|script, loaded| {
@@ -78,6 +85,9 @@ fn start(pool: Pool<'static>, server: Server<'static>, settings: &'static Server
                     readiness::note_not_loaded(&script.application_group, script.path.as_bytes());
                 }
             });
+            if tells {
+                telemetry::start(process, threads, slow_watch::running);
+            }
         }
         Err(error) => log::server(Some(server), Level::Critical, &format!("WSGI0036: {error}")),
     }

@@ -7,6 +7,7 @@
 use crate::apache::log::{self, Level};
 use crate::apache::mpm;
 use crate::apache::server::Server;
+use crate::metrics::{self, clock::TimeOfDay};
 use crate::observe::board::{Board, board};
 use crate::observe::clock;
 use crate::observe::threads::Running;
@@ -15,6 +16,7 @@ use crate::python::{interpreter, other_thread, thread_state};
 use crate::request::counting::server_number;
 use crate::request::slow::{self, Pace, Seconds};
 use crate::unix::signals;
+use crate::wsgi::slow_record::{SlowRecord, Texts};
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -56,6 +58,31 @@ pub(crate) fn begin(threshold: Duration, main: Server<'static>) -> std::io::Resu
         }
     })?;
     Ok(())
+}
+
+/// The requests of this process that have run for at least that long, for telemetry.
+pub(crate) fn running(threshold: Duration) -> Vec<SlowRecord> {
+    let Some(board) = board() else { return Vec::new() };
+    let (now, process) = (clock::now(), std::process::id());
+    let age = |running: &Running| Duration::from_micros(now.saturating_sub(running.began));
+    let is_slow = |running: &Running| {
+        running.owner == process && running.meter == board.embedded.number && age(running) >= threshold
+    };
+    let record = |running: Running| SlowRecord {
+        start: TimeOfDay::now().0 as f64 / 1e6 - age(&running).as_secs_f64(),
+        duration: age(&running),
+        thread: running.row as u64 + 1,
+        texts: Texts {
+            id: running.id,
+            server_process: process.into(),
+            method: running.method,
+            path_infos: [running.path, Vec::new()],
+            ..Texts::default()
+        },
+        active_at_start: metrics::telemetry().map_or(0, metrics::Recorder::running),
+        ..SlowRecord::default()
+    };
+    board.threads.running().filter(is_slow).map(record).collect()
 }
 
 /// The process ends: what belongs to httpd and to Python is about to go.

@@ -12,9 +12,6 @@ use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
 use crate::python::config::{FREE_THREADED_BUILD, old_free_threaded_version};
 use std::ffi::CString;
 
-const TELEMETRY: &str = "WSGI1011: WSGITelemetryService and WSGITelemetryOptions are accepted; the reports that they \
-                         are for are not there yet";
-
 /// The hook that httpd calls when it has read its configuration.
 pub(crate) struct Start;
 
@@ -38,9 +35,6 @@ impl ConfigHook for Start {
         }
         crate::request::counting::begin()?;
         generation::begin(configuration, server, &settings.start_up, supervisor::run, status::of_everything)?;
-        if settings.start_up.telemetry.asks_for_reports() {
-            log::server(Some(server), Level::Warning, TELEMETRY);
-        }
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
             log::server(Some(server), Level::Warning, text);

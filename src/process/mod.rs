@@ -5,4 +5,5 @@ pub(crate) mod jail;
 pub(crate) mod log;
 pub(crate) mod new_interpreter;
 pub(crate) mod script_path;
+pub(crate) mod telemetry;
 pub(crate) mod this_process;

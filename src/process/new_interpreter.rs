@@ -6,6 +6,7 @@ use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
 use crate::config::values::Audit;
 use crate::observe::bulletin;
+use crate::process::telemetry;
 use crate::process::this_process::{EMBEDDED, Process, process};
 use crate::python::Attached;
 use crate::python::audit::{self, Policy};
@@ -55,6 +56,12 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     }
     if process.start_up.log_handler
         && let Err(error) = api::log_handler::install_on_root(py, process.surroundings.server_log)
+    {
+        error.write_unraisable(py, None);
+    }
+    if process.start_up.telemetry.service.is_some()
+        && !process.is_service()
+        && let Err(error) = telemetry::gc::install(py)
     {
         error.write_unraisable(py, None);
     }

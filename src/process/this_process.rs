@@ -70,7 +70,7 @@ impl Process {
             facts,
             surroundings: api::Surroundings {
                 read_scoreboard: start_up.telemetry.server_metrics.then_some(scoreboard::read),
-                ..surroundings(start_up, EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process())
+                ..surroundings(EMBEDDED, mpm::maximum_processes(), mpm::threads_per_process())
             },
             start_up,
             of_group: None,
@@ -98,7 +98,7 @@ impl Process {
             facts,
             surroundings: api::Surroundings {
                 read_scoreboard: group.server_metrics.then_some(read_scoreboard),
-                ..surroundings(start_up, &group.name, count(group.processes), count(group.threads))
+                ..surroundings(&group.name, count(group.processes), count(group.threads))
             },
             start_up,
             of_group: Some(group),
@@ -167,7 +167,7 @@ impl Process {
     }
 }
 
-fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads: i32) -> api::Surroundings {
+fn surroundings(group: &'static str, processes: i32, threads: i32) -> api::Surroundings {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     api::Surroundings {
         implementation: IMPLEMENTATION,
@@ -181,7 +181,6 @@ fn surroundings(start_up: &StartUp, group: &'static str, processes: i32, threads
         read_scoreboard: None,
         process_start: TimeOfDay::now().0 as f64 / 1e6,
         process_moment: Moment::now(),
-        is_telemetry_configured: start_up.telemetry.service.is_some(),
         log_error: unasked::write_line_without_request,
         log_info: |line| log::server(None, Level::Info, line),
         server_log: ServerLog {

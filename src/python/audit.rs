@@ -34,6 +34,15 @@ pub(crate) struct Policy {
 /// Extensions already reported in this process, by name and file.
 static REPORTED: Mutex<Option<HashSet<(String, String)>>> = Mutex::new(None);
 
+/// The names of the extensions that have not declared themselves safe, in order.
+pub(crate) fn reported() -> Vec<String> {
+    let reported = REPORTED.lock();
+    let mut names: Vec<_> = reported.iter().flatten().map(|(name, _)| name.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The replacement of `_imp.create_dynamic`.
 struct CreateDynamic {
     original: Py<PyAny>,

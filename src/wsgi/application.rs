@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::presence::{Place, Running};
 use super::request_events::{Ending, Story};
 use super::request_metrics;
+use super::slow_record;
 use super::start_response::{Adapter, START_RESPONSE, SendError};
 use crate::metrics::{self, clock::Moment};
 use crate::python::class::Object;
@@ -152,6 +153,9 @@ pub(crate) fn run(
         outcome
     });
     kept.give_back(py, stream);
+    if let Some(recorded) = recorded {
+        slow_record::note_end(recorded, exchange.facts());
+    }
     Ok(outcome)
 }
 

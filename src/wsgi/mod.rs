@@ -18,6 +18,7 @@ pub(crate) mod presence;
 mod request_events;
 mod request_metrics;
 pub(crate) mod response;
+pub(crate) mod slow_record;
 pub(crate) mod start_response;
 #[cfg(test)]
 mod testing;

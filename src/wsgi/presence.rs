@@ -140,9 +140,9 @@ impl Running<'_> {
     /// What is recorded of the request, where requests are: from now on, if recording has started since it began, as it
     /// does in a script that is loaded for it.
     pub(super) fn recorded(&self) -> Option<&metrics::Request> {
-        if self.recorded.get().is_none()
-            && let Some(request) = metrics::begin(thread_state::number)
-        {
+        if let Some(request) = self.recorded.get() {
+            request.join();
+        } else if let Some(request) = metrics::begin(thread_state::number) {
             // This thread alone knows the cell, and it was empty.
             let _ = self.recorded.set(request);
         }

@@ -33,6 +33,7 @@ pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &
         output_bytes: ending.output_length,
         output_writes: meter.output_writes(),
         status: ending.status,
+        system: ending.cpu.map_or(Duration::ZERO, |cpu| duration(cpu.system)),
         cpu: ending.cpu.map_or(Duration::ZERO, |cpu| duration(cpu.user + cpu.system)),
     }
 }

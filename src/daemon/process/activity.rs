@@ -5,6 +5,7 @@ use crate::observe::trace_context::TraceIds;
 use crate::python::{Attached, Interpreter, other_thread};
 use crate::wsgi::Wsgi;
 use crate::wsgi::environ::Variable;
+use crate::wsgi::slow_record::Texts;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
@@ -205,6 +206,16 @@ impl Seen {
 }
 
 impl Seen {
+    /// What its variables tell, for telemetry.
+    pub(crate) fn texts(&self) -> Texts {
+        let (_, variables) = RequestHead::read(&self.head).unzip();
+        let mut texts = Texts::default();
+        if let Some(variables) = variables {
+            variables.visit(&mut |variable, value| texts.take(variable, value));
+        }
+        texts
+    }
+
     /// Its trace context, if it has one.
     pub(crate) fn trace(&self) -> Option<TraceIds> {
         let (_, variables) = RequestHead::read(&self.head).unzip();

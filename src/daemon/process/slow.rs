@@ -7,10 +7,31 @@ use crate::apache::log::Level;
 use crate::daemon::process::activity;
 use crate::daemon::process::examiner::{Errand, Examiner};
 use crate::daemon::process::start::Daemon;
-use crate::metrics::clock::Moment;
+use crate::metrics::{
+    self,
+    clock::{Moment, TimeOfDay},
+};
 use crate::request::slow::{Pace, left_out_in_words};
+use crate::wsgi::slow_record::SlowRecord;
 use core::time::Duration;
 use std::time::Instant;
+
+/// The requests of this process that have run for at least that long, for telemetry.
+pub(crate) fn running(threshold: Duration) -> Vec<SlowRecord> {
+    let seen = activity::workers().iter().zip(1..).filter_map(|(worker, number)| Some((worker.request()?, number)));
+    let record = |(seen, number): (activity::Seen, u64)| {
+        let duration = Duration::from_millis(seen.age);
+        SlowRecord {
+            start: TimeOfDay::now().0 as f64 / 1e6 - duration.as_secs_f64(),
+            duration,
+            thread: number,
+            texts: seen.texts(),
+            active_at_start: metrics::telemetry().map_or(0, metrics::Recorder::running),
+            ..SlowRecord::default()
+        }
+    };
+    seen.map(record).filter(|record| record.duration >= threshold).collect()
+}
 
 /// The requests of this process that have become slow.
 pub(crate) struct SlowRequests {

@@ -17,12 +17,14 @@ use crate::daemon::process::listener;
 use crate::daemon::process::questions::Questions;
 use crate::daemon::process::service;
 use crate::daemon::process::signal_events::SignalEvents;
+use crate::daemon::process::slow;
 use crate::daemon::process::worker::{self, Waiter};
 use crate::observe::bulletin;
 use crate::process::identity;
 use crate::process::new_interpreter;
 use crate::process::new_interpreter::set_switch_interval_of_group;
-use crate::process::this_process::{Process, become_process};
+use crate::process::telemetry;
+use crate::process::this_process::{Process, become_process, process};
 use crate::python::config::GilMode;
 use crate::python::{finish, interpreter};
 use crate::request::log_entry::Entry;
@@ -179,6 +181,7 @@ fn prepare(start: Start<'_>) -> Result<(&'static Daemon, Signals), StartError> {
         set_switch_interval();
         return Ok((daemon, signals));
     }
+    telemetry::prepare(start_up, group.config.threads);
     preload::run(main, &group.config.name, &|script, loaded| {
         daemon.tell_of_load(&script.application_group, script.path.as_bytes(), loaded);
     });
@@ -288,6 +291,9 @@ impl Daemon {
 
 /// Serves until the daemon is told to end, and ends.
 fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i32 {
+    if let Some(process) = process() {
+        telemetry::start(process, daemon.config().threads, slow::running);
+    }
     let threads = match start_threads(daemon) {
         Ok(threads) => threads,
         Err(error) => return cannot_start(daemon, &error),
@@ -473,6 +479,7 @@ fn begin_end(daemon: &Daemon, cause: &Cause) -> Option<Instant> {
     let config = daemon.config();
     let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), cause.now.in_words());
     log::server(Some(daemon.group.server), Level::Info, &text);
+    telemetry::stopping(cause.first.name());
     daemon.group.table.drain(daemon.place);
     // What holds up Python for ever holds up its end for ever too, whatever the limit is.
     let deadlock = cause.now == Reason::DeadlockTimeout;
@@ -513,6 +520,7 @@ fn wind_up(
         tell_what_is_left(daemon);
         return FAILED;
     }
+    telemetry::stopped(true);
     let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()).max(LOOK));
     finish::leave_after(left, FAILED);
     let keep = crate::apache::directive::server_settings::<crate::config::WsgiConfiguration>(main)
@@ -541,6 +549,7 @@ fn have_ended(mut threads: Vec<JoinHandle<()>>, until: Option<Instant>) -> bool 
 
 /// Names the requests that the process takes with it.
 fn tell_what_is_left(daemon: &Daemon) {
+    telemetry::stopped(false);
     let process = std::process::id();
     let say = |text: &str| daemon.group.log(Level::Error, text);
     say(&format!("WSGI1035: process {process} has not ended within shutdown-timeout, and leaves"));
