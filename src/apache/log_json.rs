@@ -8,6 +8,7 @@ use super::log::{Level, Source};
 use super::server::Server;
 use crate::unix::last_line;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{gettid, write};
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -83,23 +84,27 @@ struct Line<'a> {
     tid: i32,
 }
 
-/// A line is no longer than httpd's longest: a supervisor cuts what is longer than twice that.
+/// About as long a line of a file may become, as httpd's own.
 const LONGEST: usize = 8000;
+/// What is written to a pipe at once stays together up to 4096 bytes (pipe(7)): others write to it as well.
+const LONGEST_IN_PIPE: usize = 3000;
 
 /// Writes an object, or several where one would be too long: their details follow one another.
 pub(crate) fn put(server: Server<'_>, level: Level, said: &Said<'_>) -> bool {
     let Some(log) = server.error_log() else { return false };
-    for line in lines(level, said) {
+    let kind = fstat(log).map_or(SFlag::S_IFREG, |log| SFlag::from_bits_truncate(log.st_mode) & SFlag::S_IFMT);
+    let longest = if kind == SFlag::S_IFIFO { LONGEST_IN_PIPE } else { LONGEST };
+    for line in lines(level, said, longest) {
         // A disk that is full, or a log that is gone.
         let _ = write(log, line.as_bytes());
     }
     true
 }
 
-/// The lines, each with its newline.
-pub(crate) fn lines(level: Level, said: &Said<'_>) -> Vec<String> {
-    let texts = pieces(&said.text.split('\n').collect::<Vec<_>>());
-    let details = pieces(said.details);
+/// The lines, each with its newline, and about as long as `longest` at most.
+fn lines(level: Level, said: &Said<'_>, longest: usize) -> Vec<String> {
+    let texts = pieces(&said.text.split('\n').collect::<Vec<_>>(), longest / 2);
+    let details = pieces(said.details, longest / 2);
     let (first, rest) = texts.split_first().map_or((String::new(), &[][..]), |(first, rest)| (first.clone(), rest));
     let (own, more) = details.split_first().map_or((None, &[][..]), |(own, more)| (Some(own), more));
     let mut lines = vec![line(level, said, &first, own.map(String::as_str))];
@@ -108,15 +113,15 @@ pub(crate) fn lines(level: Level, said: &Said<'_>) -> Vec<String> {
     lines
 }
 
-/// Lines, joined to texts that fit into an object each.
-fn pieces<T: AsRef<str>>(lines: &[T]) -> Vec<String> {
+/// Lines, joined to texts of at most so many bytes in JSON.
+fn pieces<T: AsRef<str>>(lines: &[T], longest: usize) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut room = 0;
     for line in lines.iter().map(AsRef::as_ref) {
         let mut rest = line;
         let mut is_new_line = true;
         loop {
-            let end = fitting(rest, if is_new_line { room } else { LONGEST / 2 });
+            let end = fitting(rest, if is_new_line { room } else { longest });
             match pieces.last_mut() {
                 Some(piece) if is_new_line && end == rest.len() => {
                     piece.push('\n');
@@ -126,9 +131,9 @@ fn pieces<T: AsRef<str>>(lines: &[T]) -> Vec<String> {
                 }
                 _ => {}
             }
-            let end = fitting(rest, LONGEST / 2);
+            let end = fitting(rest, longest);
             pieces.push(rest[..end].to_owned());
-            room = (LONGEST / 2).saturating_sub(weight(&rest[..end]));
+            room = longest.saturating_sub(weight(&rest[..end]));
             rest = &rest[end..];
             is_new_line = false;
             if rest.is_empty() {
@@ -209,7 +214,7 @@ mod tests {
 
     fn objects(said: &Said<'_>) -> Vec<Value> {
         let parse = |line: &String| serde_json::from_str(line.strip_suffix('\n').expect("a newline")).expect("JSON");
-        lines(Level::Warning, said).iter().map(parse).collect()
+        lines(Level::Warning, said, LONGEST).iter().map(parse).collect()
     }
 
     #[test]
@@ -246,7 +251,7 @@ mod tests {
         fn nothing_is_lost_and_no_line_is_too_long(text: String, details: Vec<String>, times in 1_usize..100) {
             let details: Vec<_> = details.into_iter().map(|line| line.replace('\n', "").repeat(times)).collect();
             let said = Said { text: &text, details: &details, ..Said::default() };
-            let lines = lines(Level::Info, &said);
+            let lines = lines(Level::Info, &said, LONGEST);
             prop_assert!(lines.iter().all(|line| line.len() < 2 * LONGEST));
             let found: String = objects(&said).iter().filter_map(|object| object["details"].as_str()).collect();
             prop_assert_eq!(found.replace('\n', ""), details.concat());

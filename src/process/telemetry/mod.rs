@@ -179,7 +179,6 @@ pub(crate) fn stopping(reason: &'static str) {
         let Identity { host, group, .. } = &reporter.identity;
         frame.text(5, host.as_bytes(), 127);
         frame.text(6, group.as_bytes(), 63);
-        frame.count(7, reporter.identity.parent.into());
         frame.text(130, sender.reason.as_bytes(), 63);
         frame.count(133, active);
     });
