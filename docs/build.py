@@ -159,7 +159,7 @@ def rows_of_directives(mark):
     if not verdicts:
         sys.exit(f"docs: no row of docs/directives.md says {mark[1]!r}")
     if mark[1].startswith("same"):
-        return ", ".join(f"{name} ({text.lstrip(', ')})" if text else name for name, text in verdicts.items()) + ".\n"
+        return ", ".join(f"{name} ({text.lstrip(',:; ')})" if text else name for name, text in verdicts.items()) + ".\n"
     return "| directive | |\n| --- | --- |\n" + "".join(f"| {name} | {text} |\n" for name, text in verdicts.items())
 
 
