@@ -19,6 +19,9 @@ DIRECTIVES = "apache-conf/mod_wsgi.conf"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # A heading, and what is below it up to the next one.
 SECTION = re.compile(r"^## (.+)\n((?:(?!## ).*\n)*)", re.MULTILINE)
+PICTURES = (".svg", ".png", ".jpg", ".webp")
+# In bytes. What is larger is data, and no page.
+LARGEST_PAGE = 200_000
 LANGUAGES = {".py": "python", ".wsgi": "python", ".conf": "apache", ".rs": "rust", ".sh": "sh", ".html": "html"}
 
 
@@ -63,15 +66,17 @@ class Site:
         while self.waiting:
             path = self.waiting.pop()
             self.write_page(path, self.page_of_directory(path) if (ROOT / path).is_dir() else page_of_file(path))
-        for picture in (ROOT / "docs").rglob("*.svg"):
-            place = self.source / picture.relative_to(ROOT / "docs")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(picture, place)
+        for picture in (path for path in (ROOT / "docs").rglob("*") if path.suffix in PICTURES):
+            self.copy(self.path_of(picture), str(picture.relative_to(ROOT / "docs")))
 
     def write_page(self, path, text):
         page = self.source / self.names[path]
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text)
+
+    def copy(self, path, name):
+        (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, self.source / name)
 
     def document(self, path):
         text = self.with_links_to_pages(path, (ROOT / path).read_text())
@@ -96,7 +101,7 @@ class Site:
 
         def to_page(match):
             target = target_of(path, match[1])
-            if target is None or target.endswith(".svg"):
+            if target is None or target.endswith(PICTURES):
                 return match[0]
             page = posixpath.relpath(self.page(target), posixpath.dirname(self.names[path]) or ".")
             fragment = urlsplit(match[1]).fragment
@@ -107,7 +112,11 @@ class Site:
 
     def page(self, target):
         """The name of the page for a file or directory of the project, which is made if there is none."""
-        if target not in self.names:
+        if target not in self.names and (ROOT / target).is_file() and (ROOT / target).stat().st_size > LARGEST_PAGE:
+            # To be downloaded.
+            self.names[target] = f"files/{target}"
+            self.copy(target, self.names[target])
+        elif target not in self.names:
             inside = target if target.startswith("examples/") else f"files/{target}"
             self.names[target] = f"{inside}.md"
             self.waiting.append(target)
