@@ -111,3 +111,17 @@ fn the_drain_ends_by_itself_also_after_a_restart() {
     httpd.wait_for_log("AH00492");
     httpd.finish_killed(&[]);
 }
+
+#[test]
+fn the_probes_of_the_sample_for_kubernetes_are_answered() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/more-than-one-machine.md");
+    let text = fs::read_to_string(document).expect("the document");
+    let paths: Vec<_> = text.split("httpGet: {path: ").skip(1).filter_map(|rest| rest.split(',').next()).collect();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    let location = "<Location /server-wsgi-health>\nSetHandler wsgi-health\n</Location>\n";
+    let httpd = serving("threads=2", location).start();
+    for path in paths {
+        wait_for(path, || (httpd.get(path).text() == "ok\n").then_some(()));
+    }
+    httpd.finish(&[]);
+}
