@@ -130,6 +130,7 @@ fn ends_of_child_processes_of_httpd_are_kept_with_their_cause() {
         println!("{mpm:?}");
         let httpd = serving("").mpm(mpm).start();
         httpd.get("/here/plain").assert(200, "done");
+        wait_for("its end", || (status(&httpd)["embedded"]["counts"]["requests_total"] == 1).then_some(()));
         let mut connection = httpd.connect();
         connection.send_get("/here/die");
         assert_eq!(connection.rest(), b"");

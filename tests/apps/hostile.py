@@ -180,7 +180,7 @@ def part_of_a_file_as_the_whole():
 
 
 def entry(details):
-    return bytes([3, 1]) + text(b"") + struct.pack("<I", 0) + text(b"said by the daemon") + text(b"~") * details
+    return bytes([3, 1]) + text(b"") + struct.pack("<I", 0) + text(b"") + text(b"said by the daemon") + text(b"~") * details
 
 
 def short_lines():
