@@ -53,6 +53,7 @@ a2ensite -q django
 a2dissite -q 000-default
 apachectl configtest
 apachectl start
+wsgictl --version >/dev/null
 page=$(curl -s --retry 60 --retry-connrefused --retry-delay 1 http://127.0.0.1:8085/)
 date +%s.%N >/tmp/served
 apachectl stop

@@ -58,6 +58,7 @@ GET
 date +%s.%N >/tmp/served
 kill "$server"
 wait "$server"
+/srv/site/bin/wsgictl --version >/dev/null
 /srv/site/bin/wsgi-express doctor /srv/app.wsgi >/tmp/doctor || { cat /tmp/doctor; exit 1; }
 # Without the library the command says what to install, and httpd is not started.
 apt-get -qq remove -y "libpython$version" >/dev/null 2>&1

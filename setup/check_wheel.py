@@ -20,16 +20,19 @@ from pathlib import Path
 ALLOWED = re.compile(r"libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|ld-linux-[\w-]+\.so\.\d")
 # What httpd, APR and Python export. Anything else that is undefined has to come from a library above.
 OF_HOST = re.compile(r"ap_|apr_|unixd_|_?Py|__gmon_start__$|_ITM_|__cxa_finalize$")
+PROGRAM = ".data/scripts/wsgictl"
 HOLDS = ("command.py", "application.py", "django/management/commands/runmodwsgi.py")
 
 
 def main(wheel: str) -> int:
     with tempfile.TemporaryDirectory() as directory, zipfile.ZipFile(wheel) as archive:
         faults = faults_of_contents(archive.namelist())
-        modules = [name for name in archive.namelist() if name.endswith(".so")]
-        for name in modules:
-            faults += faults_of_module(Path(archive.extract(name, directory)))
-            print(f"{name}: {facts(Path(directory, name))}")
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                faults += faults_of_module(Path(archive.extract(name, directory)))
+                print(f"{name}: {facts(Path(directory, name))}")
+            if name.endswith(PROGRAM):
+                faults += faults_of_program(Path(archive.extract(name, directory)))
     for fault in faults:
         print(f"{Path(wheel).name}: {fault}")
     return int(bool(faults))
@@ -39,6 +42,8 @@ def faults_of_contents(names: list[str]) -> list[str]:
     expected = [f"mod_wsgi_rs/{name}" for name in HOLDS]
     expected.append("mod_wsgi_rs/mod_wsgi" + sysconfig.get_config_var("EXT_SUFFIX"))
     faults = [f"{name} is missing" for name in expected if name not in names]
+    if not any(name.endswith(PROGRAM) for name in names):
+        faults.append("wsgictl is missing")
     libraries = [name for name in names if ".so" in name and name != expected[-1]]
     return faults + [f"{name} does not belong here" for name in libraries]
 
@@ -56,6 +61,11 @@ def faults_of_module(path: Path, python: dict | None = None) -> list[str]:
             faults.append(f"the module looks for libraries in {directory}")
     foreign = [name for name in undefined(path) if not OF_HOST.match(name)]
     return faults + [f"the module uses {name}, which neither httpd nor a library that it names has" for name in foreign]
+
+
+def faults_of_program(path: Path) -> list[str]:
+    """wsgictl does without Python: it runs where libpython is the very fault."""
+    return [f"wsgictl needs {needed}" for needed in dynamic(path, "NEEDED") if not ALLOWED.fullmatch(needed)]
 
 
 def facts(path: Path) -> str:

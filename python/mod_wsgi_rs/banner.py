@@ -1,6 +1,7 @@
 """What start-server and setup-server print: where the site is, how it runs, where its logs are, how to stop it."""
 
 import os
+import shlex
 import sys
 import sysconfig
 
@@ -50,6 +51,8 @@ def rows(settings: Settings, *, starting: bool) -> list[tuple[str, str]]:
         found.append(("Tracebacks", "in the browser, for clients of this machine"))
     if s.user:
         found.append(("Runs As", f"{s.user}:{s.group}"))
+    if s.daemons:
+        found.append(("Processes", f"wsgictl --socket {shlex.quote(str(s.root / 'wsgi.control'))} status"))
     found.append(("Locale Setting", s.locale))
     if starting:
         found.append(("Stop", "Ctrl-C" if sys.stdout.isatty() else f"kill {os.getpid()}"))

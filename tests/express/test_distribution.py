@@ -107,6 +107,13 @@ class Module(unittest.TestCase):
         faults = check_wheel.faults_of_contents(["mod_wsgi_rs/command.py", "mod_wsgi_rs.libs/libssl.so.3"])
         self.assertIn("mod_wsgi_rs.libs/libssl.so.3 does not belong here", faults)
         self.assertIn("mod_wsgi_rs/application.py is missing", faults)
+        self.assertIn("wsgictl is missing", faults)
+
+    def test_wsgictl_stands_beside_the_module_and_does_without_python(self):
+        program = Path(os.environ["MOD_WSGI_MODULE"]).with_name("wsgictl")
+        self.assertEqual(check_wheel.faults_of_program(program), [])
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, "wsgictl"), done)
 
 
 if __name__ == "__main__":

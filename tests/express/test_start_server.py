@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from support import HELLO, PATIENCE, Installed, Server, free_port
 
@@ -19,6 +20,10 @@ class Applications(Installed):
         said = server.said()
         self.assertIn(f"Server URL         : http://127.0.0.1:{server.port}/\n", said)
         self.assertIn("daemon (1 process of 5 threads, ", said)
+        self.assertIn(f"Processes          : wsgictl --socket {server.root}/wsgi.control status\n", said)
+        wsgictl = Path(os.environ["MOD_WSGI_MODULE"]).with_name("wsgictl")
+        status = [wsgictl, "--socket", server.root / "wsgi.control", "status"]
+        self.assertIn(f"127.0.0.1:{server.port} ", subprocess.check_output(status, text=True, timeout=PATIENCE))
         self.assertNotIn("\x1b", said)
         # The process that was started is httpd itself now.
         self.assertEqual((server.root / "httpd.pid").read_text().strip(), str(server.process.pid))
