@@ -15,8 +15,9 @@
 //! 8. `wsgi/environ`: the dictionary, from the variables of `request/facts` (and `request/proxy`,
 //!    where a reverse proxy is trusted).
 //! 9. `wsgi/application`: the call; `wsgi/start_response` takes status and headers,
-//!    `wsgi/input` reads the body on demand through `request/body`. `wsgi/request_events` tells those who have subscribed,
-//!    and `wsgi/presence` keeps what belongs to the request. What it took is entered in `metrics`, where that is asked for.
+//!    `wsgi/input` reads the body on demand through `request/body`. `events` observes it: `events/request` tells those who
+//!    have subscribed, and `events/running` keeps what belongs to the request. What it took is entered in `metrics`, where
+//!    that is asked for.
 //! 10. `wsgi/iteration`: the result goes to `request/response`, and `close()` is called.
 //! 11. `module/handler`: the thread is detached, the response is ended (or cut, where it is not
 //!     whole), and `request/fault` has written what went wrong, once.
@@ -46,6 +47,7 @@
 //! request         a request in httpd, from its URL to the end of its answer
 //! process         this process, and how its interpreters are set up
 //! api             what Python sees: the modules mod_wsgi and apache, events, metrics, logging
+//! events          what is told of requests and of the process: subscribers, the requests that run, what is recorded
 //! wire            what child processes, daemon processes and the supervisor say to each other
 //! observe         what operators see of requests and processes, in shared memory
 //! wsgi            PEP 3333, against the traits in wsgi/gateway
@@ -64,6 +66,7 @@ mod apache;
 mod api;
 mod config;
 mod daemon;
+mod events;
 mod ffi;
 mod metrics;
 mod module;

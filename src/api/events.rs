@@ -2,11 +2,11 @@
 
 use super::Surroundings;
 use super::restrictions::InfoLog;
+use crate::events::Serving;
+use crate::events::running::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
+use crate::events::subscribers::ProcessEvent;
 use crate::python::class::ClassType;
 use crate::python::{Attached, interpreter, traceback};
-use crate::wsgi::Wsgi;
-use crate::wsgi::events::ProcessEvent;
-use crate::wsgi::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
@@ -19,22 +19,22 @@ use std::ffi::CString;
 /// What CPython raises.
 pub(super) fn install<'py>(
     module: &Bound<'py, PyModule>,
-    wsgi: &Wsgi,
+    serving: &Serving,
     surroundings: &Surroundings,
 ) -> PyResult<Bound<'py, PyAny>> {
     const SOURCE: &str = include_str!("events.py");
     let py = module.py();
     let requests =
-        ClassType::<RequestFunctions>::new(py)?.instance(py, RequestFunctions(wsgi.active_requests.clone()))?;
+        ClassType::<RequestFunctions>::new(py)?.instance(py, RequestFunctions(serving.active_requests.clone()))?;
     let log = ClassType::<InfoLog>::new(py)?.instance(py, InfoLog(surroundings.log_info))?;
     let namespace = PyDict::new(py);
     namespace.set_item("__name__", "mod_wsgi")?;
     namespace.set_item("log", log.bound_method(0)?)?;
     namespace.set_item("in_process_group", !surroundings.process_group.is_empty())?;
     let lists = [
-        ("event_callbacks", &wsgi.events.all),
-        ("shutdown_callbacks", &wsgi.events.stopping),
-        ("signal_callbacks", &wsgi.events.signal),
+        ("event_callbacks", &serving.events.all),
+        ("shutdown_callbacks", &serving.events.stopping),
+        ("signal_callbacks", &serving.events.signal),
     ];
     for (name, list) in lists {
         namespace.set_item(name, list)?;
@@ -57,7 +57,7 @@ pub(crate) fn publish(event: ProcessEvent<'_>, log_error: fn(&str)) {
 
 fn publish_here(attached: &Attached<'_>, event: ProcessEvent<'_>, log_error: fn(&str)) {
     let py = attached.py;
-    let Some(wsgi) = attached.interpreter.belongings::<Wsgi>() else { return };
+    let Some(serving) = attached.interpreter.belongings::<Serving>() else { return };
     let mut failed = |error: &PyErr| {
         let exit = error.is_instance_of::<PySystemExit>(py);
         let (code, class) = (if exit { "WSGI0190" } else { "WSGI0112" }, traceback::class_name(py, error));
@@ -65,7 +65,7 @@ fn publish_here(attached: &Attached<'_>, event: ProcessEvent<'_>, log_error: fn(
         let lines = traceback::lines(py, error);
         py.detach(|| core::iter::once(&first).chain(&lines).for_each(|line| log_error(line)));
     };
-    if let Err(error) = wsgi.events.publish(py, event, &mut failed) {
+    if let Err(error) = serving.events.publish(py, event, &mut failed) {
         failed(&error);
     }
 }

@@ -13,9 +13,9 @@ pub(crate) mod restrictions;
 pub(crate) mod server_metrics;
 pub(crate) mod streams;
 
+use crate::events::Serving;
 use crate::metrics::clock::Moment;
 use crate::python::Attached;
-use crate::wsgi::Wsgi;
 use pyo3::prelude::*;
 
 /// What the modules tell about the server that Python is embedded in.
@@ -47,11 +47,11 @@ pub(crate) struct Surroundings {
 ///
 /// # Errors
 /// What CPython raises.
-pub(crate) fn set_up(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surroundings) -> PyResult<()> {
+pub(crate) fn set_up(attached: &Attached<'_>, serving: &Serving, surroundings: &Surroundings) -> PyResult<()> {
     let py = attached.py;
-    streams::replace(py, wsgi, surroundings.log_error)?;
+    streams::replace(py, &serving.wsgi, surroundings.log_error)?;
     py.import("sys")?.setattr("argv", ["mod_wsgi"])?;
     // The thread that sets up an interpreter is its main thread for the threading module.
     py.import("threading")?;
-    modules::install(attached, wsgi, surroundings)
+    modules::install(attached, serving, surroundings)
 }

@@ -1,8 +1,8 @@
 //! The modules `mod_wsgi` and `apache`, built anew in each interpreter.
 
 use super::{Surroundings, events, late, log_handler, metrics, server_metrics};
+use crate::events::Serving;
 use crate::python::Attached;
-use crate::wsgi::Wsgi;
 use crate::wsgi::environ::API_LEVEL;
 use pyo3::exceptions::PyModuleNotFoundError;
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use pyo3::types::PyModule;
 ///
 /// # Errors
 /// What CPython raises.
-pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surroundings) -> PyResult<()> {
+pub(crate) fn install(attached: &Attached<'_>, serving: &Serving, surroundings: &Surroundings) -> PyResult<()> {
     let py = attached.py;
     let modules = py.import("sys")?.getattr("modules")?;
 
@@ -27,9 +27,9 @@ pub(crate) fn install(attached: &Attached<'_>, wsgi: &Wsgi, surroundings: &Surro
     module.setattr("application_group", attached.interpreter.name())?;
     module.setattr("maximum_processes", surroundings.maximum_processes)?;
     module.setattr("threads_per_process", surroundings.threads_per_process)?;
-    module.setattr("FileWrapper", &wsgi.file_wrapper.class)?;
-    module.setattr("RequestTimeout", &wsgi.request_timeout)?;
-    let active_requests = events::install(&module, wsgi, surroundings)?;
+    module.setattr("FileWrapper", &serving.wsgi.file_wrapper.class)?;
+    module.setattr("RequestTimeout", &serving.wsgi.request_timeout)?;
+    let active_requests = events::install(&module, serving, surroundings)?;
     module.setattr("server_metrics", server_metrics::function(py, surroundings.read_scoreboard)?)?;
     let log_handler = log_handler::maker(py, surroundings)?;
     late::install(&module, &[("active_requests", active_requests), ("LogHandler", log_handler)])?;

@@ -11,11 +11,13 @@
 pub(crate) mod clock;
 mod counts;
 mod distribution;
+mod meter;
 mod recorder;
 mod slot;
 mod usage;
 
 pub(crate) use counts::{Counts, Phase, Sample};
+pub(crate) use meter::{CpuTime, RequestMeter, Transfer};
 pub(crate) use recorder::{Process, Recorder, Window};
 pub(crate) use slot::ThreadWindow;
 pub(crate) use usage::{CpuUsage, Memory};
@@ -62,6 +64,11 @@ pub(crate) fn recorder() -> Option<&'static Recorder> {
     RECORDERS[APPLICATION].get().filter(|recorder| recorder.is_of_this_process())
 }
 
+/// Whether anyone reads what is recorded.
+pub(crate) fn is_recording() -> bool {
+    RECORDERS.iter().any(|recorder| recorder.get().is_some())
+}
+
 /// What this process records for the collector.
 pub(crate) fn telemetry() -> Option<&'static Recorder> {
     RECORDERS[TELEMETRY].get().filter(|recorder| recorder.is_of_this_process())
@@ -69,7 +76,7 @@ pub(crate) fn telemetry() -> Option<&'static Recorder> {
 
 /// A request of this thread begins, if requests are recorded. `number` tells the number of the thread.
 pub(crate) fn begin(number: fn() -> i64) -> Option<Request> {
-    if RECORDERS.iter().all(|recorder| recorder.get().is_none()) {
+    if !is_recording() {
         return None;
     }
     let request = Request {

@@ -9,6 +9,7 @@ use crate::api;
 use crate::config::server::ServerSettings;
 use crate::config::{WsgiConfiguration, control_script};
 use crate::daemon::generation;
+use crate::events::subscribers::ProcessEvent;
 use crate::module::{readiness, slow_watch};
 use crate::observe::board::board;
 use crate::observe::bulletin;
@@ -19,7 +20,6 @@ use crate::python::{finish, thread_state};
 use crate::request::slow;
 use crate::scripts::preload;
 use crate::unix::fork;
-use crate::wsgi::events::ProcessEvent;
 use core::time::Duration;
 
 /// How long Python may take to end: httpd kills a child that takes more than about 9 seconds.

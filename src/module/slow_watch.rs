@@ -7,6 +7,7 @@
 use crate::apache::log::{self, Level};
 use crate::apache::mpm;
 use crate::apache::server::Server;
+use crate::events::slow_record::{SlowRecord, Texts};
 use crate::metrics::{self, clock::TimeOfDay};
 use crate::observe::board::{Board, board};
 use crate::observe::clock;
@@ -16,7 +17,6 @@ use crate::python::{interpreter, other_thread, thread_state};
 use crate::request::counting::server_number;
 use crate::request::slow::{self, Pace, Seconds};
 use crate::unix::signals;
-use crate::wsgi::slow_record::{SlowRecord, Texts};
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::time::Duration;
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use crate::apache::log::{self, Level};
 use crate::api::{self, restrictions::Restrictions};
 use crate::config::interpreter_options::{Resolved, SwitchInterval};
 use crate::config::values::Audit;
+use crate::events::Serving;
 use crate::observe::bulletin;
 use crate::process::telemetry;
 use crate::process::this_process::{EMBEDDED, Process, process};
@@ -13,7 +14,6 @@ use crate::python::audit::{self, Policy};
 use crate::python::config::GilMode;
 use crate::python::garbage;
 use crate::python::interpreter::gil_mode;
-use crate::wsgi::Wsgi;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::any::Any;
@@ -29,8 +29,8 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     tell_how_it_scales(attached);
     install_audit(py, process)?;
     garbage::install(py, bulletin::note_collection)?;
-    let wsgi = Wsgi::new(py, process.facts)?;
-    api::set_up(attached, &wsgi, &process.surroundings)?;
+    let serving = Serving::new(py, process.facts)?;
+    api::set_up(attached, &serving, &process.surroundings)?;
     let restrictions = Restrictions {
         stdin: options.restrict_stdin,
         stdout: options.restrict_stdout,
@@ -65,7 +65,7 @@ pub(crate) fn set_up(attached: &Attached<'_>) -> PyResult<Box<dyn Any + Send + S
     {
         error.write_unraisable(py, None);
     }
-    Ok(Box::new(wsgi))
+    Ok(Box::new(serving))
 }
 
 fn options_of<'p>(process: &'p Process, application_group: &str) -> Resolved<'p> {

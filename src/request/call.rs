@@ -2,6 +2,8 @@
 //! loaded, and its callable is given to `wsgi/application`. The same in httpd's
 //! children and in daemons: what differs stands behind the gateway.
 
+use crate::events::Serving;
+use crate::events::running::Place;
 use crate::python::Attached;
 use crate::python::script::{Announce, Applications, Event, Known, LoadError, Script};
 use crate::request::fault::Fault;
@@ -11,11 +13,13 @@ use crate::wsgi::gateway::{Exchange, Outcome};
 use core::cell::{OnceCell, RefCell};
 use pyo3::PyErr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a thread keeps from one request of an interpreter to the next.
 struct KeptForRequests {
     applications: Applications,
     wsgi: OnceCell<Kept>,
+    place: Arc<Place>,
 }
 
 impl KeptForRequests {
@@ -35,13 +39,21 @@ impl KeptForRequests {
 /// # Errors
 /// Its set-up failed.
 pub(crate) fn wsgi(attached: &Attached<'_>) -> Result<&'static Wsgi, Fault> {
+    serving(attached).map(|serving| &serving.wsgi)
+}
+
+fn serving(attached: &Attached<'_>) -> Result<&'static Serving, Fault> {
     attached.interpreter.belongings().ok_or_else(|| Fault::Objects("the interpreter is not set up".into()))
 }
 
 fn belongings<'a>(attached: &'a Attached<'_>) -> Result<(&'static Wsgi, &'a KeptForRequests), Fault> {
-    let wsgi = wsgi(attached)?;
-    let kept = attached.kept(|| KeptForRequests { applications: Applications::default(), wsgi: OnceCell::new() });
-    Ok((wsgi, kept))
+    let serving = serving(attached)?;
+    let kept = attached.kept(|| KeptForRequests {
+        applications: Applications::default(),
+        wsgi: OnceCell::new(),
+        place: Place::new(attached.py, serving),
+    });
+    Ok((&serving.wsgi, kept))
 }
 
 /// The function that a script has under the name of its callable, loaded or reloaded if need be.
@@ -73,7 +85,7 @@ pub(crate) fn call(
     let (wsgi, kept) = belongings(attached)?;
     let kept_wsgi = kept.wsgi(attached, wsgi)?;
     // From here on the script may ask which request it is loaded for.
-    let running = kept_wsgi.begin(py, exchange.facts());
+    let running = kept.place.begin(py, exchange.facts().request_id());
     let timed_out = |raised: &PyErr| wsgi.is_request_timeout(py, raised);
     let told = RefCell::new(&mut *exchange);
     let announce = |event: Event<'_>| {
@@ -87,6 +99,6 @@ pub(crate) fn call(
         let timed_out = error.exception().is_some_and(timed_out);
         if timed_out { Fault::TimedOut } else { Fault::of_load(py, &error, script.callable) }
     })?;
-    application::run(attached, wsgi, kept_wsgi, &running, known.application(py), exchange)
+    application::run(attached, wsgi, kept_wsgi, &running.watched(), known.application(py), exchange)
         .map_err(|error| if timed_out(&error) { Fault::TimedOut } else { Fault::Objects(error.to_string()) })
 }

@@ -3,16 +3,12 @@
 use super::Wsgi;
 use super::environ;
 use super::errors::{LogStream, RequestErrors};
-use super::gateway::{Exchange, ExchangeLease, Outcome, Raised, RequestFacts};
+use super::gateway::{Exchange, ExchangeLease, Outcome, Raised};
 use super::input::Input;
 use super::iteration;
-use super::meter::Meter;
-use super::presence::{Place, Running};
-use super::request_events::{Ending, Story};
-use super::request_metrics;
-use super::slow_record;
+use super::observer::{Ending, Observed, Observer, Watched};
 use super::start_response::{Adapter, START_RESPONSE, SendError};
-use crate::metrics::{self, clock::Moment};
+use crate::metrics::{RequestMeter, clock::Moment};
 use crate::python::class::Object;
 use crate::python::{Attached, copy, references_to};
 use core::cell::RefCell;
@@ -25,7 +21,6 @@ use std::sync::Arc;
 pub(crate) struct Kept {
     pub(crate) environ: environ::Template,
     errors: RefCell<Option<ErrorsStream>>,
-    place: Arc<Place>,
 }
 
 /// A `wsgi.errors` and the Rust side of it.
@@ -79,12 +74,7 @@ impl ErrorsStream {
 impl Kept {
     pub(crate) fn new(py: Python<'_>, wsgi: &Wsgi, application_group: &str) -> PyResult<Self> {
         let environ = environ::Template::new(py, wsgi, application_group)?;
-        Ok(Self { environ, errors: RefCell::new(None), place: Place::new(py, wsgi) })
-    }
-
-    /// Binds a request to this thread, until what is returned is dropped.
-    pub(crate) fn begin<'py>(&self, py: Python<'py>, facts: &dyn RequestFacts) -> Running<'py> {
-        self.place.begin(py, facts.request_id())
+        Ok(Self { environ, errors: RefCell::new(None) })
     }
 
     /// The stream of the last request if no one has used or kept it, else a new one:
@@ -121,7 +111,7 @@ pub(crate) fn text_stream<'py>(
     wsgi.text_stream.bind(py).call((binary,), Some(&options))
 }
 
-/// Calls `application` for the request behind `exchange`, which is `running`, and sends what it returns.
+/// Calls `application` for the request behind `exchange`, which is `watched`, and sends what it returns.
 ///
 /// # Errors
 /// The objects of the request could not be made; the application was not called.
@@ -129,45 +119,41 @@ pub(crate) fn run(
     attached: &Attached<'_>,
     wsgi: &Wsgi,
     kept: &Kept,
-    running: &Running<'_>,
+    watched: &Watched,
     application: &Bound<'_, PyAny>,
     exchange: &mut (dyn Exchange + '_),
 ) -> PyResult<Outcome> {
     let py = attached.py;
-    let ticket = running.ticket();
-    let recorded = running.recorded();
-    let meter = (recorded.is_some() || ticket.has_subscribers(py)).then(Meter::start);
+    let Watched { observer, request } = watched;
+    let meter = observer.meter(py, *request);
     let stream = kept.take_errors(py, wsgi)?;
     let (errors, lease) = (&stream.errors, stream.next_lease());
     let input = wsgi.input.instance(py, Input::new(lease.clone(), meter.clone()))?;
-    let adapter = Adapter::new(lease.clone(), ticket.clone(), errors.clone(), meter.clone());
+    let adapter = Adapter::new(lease.clone(), watched.clone(), errors.clone(), meter.clone());
     let adapter = wsgi.adapter.instance(py, adapter)?;
     let facts = exchange.facts();
     let (environ, application_start) = kept.environ.build(py, wsgi, facts, input.as_any(), stream.stream(py))?;
     let _record = environ::lend_record(wsgi, facts, &environ)?;
-    let story = Story { ticket, errors, exchange: &lease, application_start };
-    let call = Call { wsgi, story, adapter: &adapter, input: &input, meter: meter.as_deref(), recorded };
+    let observed = Observed { request: *request, errors, exchange: &lease, application_start };
+    let observer = &**observer;
+    let call = Call { wsgi, observer, observed, adapter: &adapter, input: &input, meter: meter.as_deref() };
     let outcome = stream.lend(py, &lease, exchange, || {
         let outcome = call.run(application, environ);
         adapter.stop_sending();
         outcome
     });
     kept.give_back(py, stream);
-    if let Some(recorded) = recorded {
-        slow_record::note_end(recorded, exchange.facts());
-    }
     Ok(outcome)
 }
 
 /// One call of an application, and who is told about it.
 struct Call<'a, 'py> {
     wsgi: &'a Wsgi,
-    story: Story<'a>,
+    observer: &'a dyn Observer,
+    observed: Observed<'a>,
     adapter: &'a Object<'py, Adapter>,
     input: &'a Object<'py, Input>,
-    /// Where the request is recorded, or someone was subscribed to events when it began.
-    meter: Option<&'a Meter>,
-    recorded: Option<&'a metrics::Request>,
+    meter: Option<&'a RequestMeter>,
 }
 
 impl<'py> Call<'_, 'py> {
@@ -180,7 +166,7 @@ impl<'py> Call<'_, 'py> {
             }
             Err(error) => self.report(Err(SendError::Python(error))),
         };
-        self.tell_end(sent);
+        self.observer.finished(self.adapter.py(), &self.observed, self.meter, &|| self.ending(sent));
         match (sent, self.adapter.count()) {
             (Outcome::Complete, Some(count)) if count.is_short() && !self.adapter.has_no_body() => {
                 Outcome::Short { announced: count.announced().unwrap_or_default(), given: count.given() }
@@ -190,7 +176,7 @@ impl<'py> Call<'_, 'py> {
     }
 
     fn call(&self, application: &Bound<'py, PyAny>, environ: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
-        let chosen = self.story.started(&environ, application)?;
+        let chosen = self.observer.started(&self.observed, &environ, application)?;
         let start_response = self.adapter.bound_method(START_RESPONSE)?;
         chosen.as_ref().unwrap_or(application).call1((environ, start_response))
     }
@@ -216,8 +202,8 @@ impl<'py> Call<'_, 'py> {
 
     fn tell_raised(&self, raised: Raised, error: &PyErr) {
         let py = self.adapter.py();
-        self.story.errors.exception(py, raised, error);
-        self.story.raised(py, error);
+        self.observed.errors.exception(py, raised, error);
+        self.observer.raised(py, &self.observed, error);
     }
 
     /// Calls `close()` of the result, once, if it has one; an exception from it changes nothing but the log.
@@ -238,22 +224,10 @@ impl<'py> Call<'_, 'py> {
         }
     }
 
-    fn tell_end(&self, sent: Outcome) {
-        let py = self.adapter.py();
-        if self.recorded.is_none() && !self.story.ticket.has_subscribers(py) {
-            return;
-        }
-        let ending = self.ending(sent);
-        if let (Some(recorded), Some(meter)) = (self.recorded, self.meter) {
-            recorded.note(request_metrics::sample(&self.story, py, meter, &ending));
-        }
-        self.story.finished(py, self.meter, &ending);
-    }
-
     fn ending(&self, sent: Outcome) -> Ending {
         let timed_out = sent == Outcome::TimedOut;
         let (input_reads, input_length) = self.input.counts();
-        let start = self.story.application_start;
+        let start = self.observed.application_start;
         let finish = start.time + Moment::now().since(start.moment).as_secs_f64();
         let time = finish - start.time;
         Ending {

@@ -434,7 +434,7 @@ fn decode<'py>(py: Python<'py>, key: Key, value: &[u8]) -> Bound<'py, PyString> 
 }
 
 /// Seconds, as Python counts them.
-pub(super) fn seconds(microseconds: i64) -> f64 {
+pub(crate) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
@@ -442,8 +442,8 @@ pub(super) fn seconds(microseconds: i64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     /// The time of day, in seconds since the epoch.
-    pub(super) time: f64,
-    pub(super) moment: Moment,
+    pub(crate) time: f64,
+    pub(crate) moment: Moment,
 }
 
 /// Seconds since the epoch.

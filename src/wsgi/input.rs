@@ -1,7 +1,8 @@
 //! `wsgi.input`: reads the request body on demand (PEP 3333, "Input and Error Streams").
 
 use super::gateway::{Arrived, BodyError, ExchangeLease, RequestBody};
-use super::meter::{self, Errand, Meter};
+use super::observer;
+use crate::metrics::{RequestMeter, Transfer};
 use crate::python::class::{Arguments, Class, Method, Next, Object, Returns, none, unsupported};
 use crate::python::detached::Detached;
 use core::ffi::CStr;
@@ -22,7 +23,7 @@ pub(crate) struct Input {
     exchange: ExchangeLease,
     reader: Mutex<Reader>,
     counts: Counts,
-    meter: Option<Arc<Meter>>,
+    meter: Option<Arc<RequestMeter>>,
 }
 
 /// Why a read fails.
@@ -57,7 +58,7 @@ impl Class for Input {
 
 impl Input {
     /// The input of a request that `meter` measures, if there is one.
-    pub(super) fn new(exchange: ExchangeLease, meter: Option<Arc<Meter>>) -> Self {
+    pub(super) fn new(exchange: ExchangeLease, meter: Option<Arc<RequestMeter>>) -> Self {
         Self { exchange, reader: Mutex::default(), counts: Counts::default(), meter }
     }
 
@@ -141,7 +142,7 @@ impl<'py> Object<'py, Input> {
         read: impl FnOnce(&mut Reader, &mut dyn RequestBody) -> Result<Vec<u8>, BodyError> + Send,
     ) -> PyResult<Vec<u8>> {
         let input: &Input = self;
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, |detached| {
+        let outcome = observer::detached(self.py(), self.meter.as_ref(), Transfer::Input, |detached| {
             let mut reader = input.reader.lock();
             let data = input.with_body(detached, |body| read(&mut reader, body));
             input.counts.note(&reader);
@@ -154,7 +155,7 @@ impl<'py> Object<'py, Input> {
     /// asked the client for the body already. `invites` says that a client that waits for `100 Continue` is to get it.
     fn nothing(&self, invites: bool) -> Returns<'py> {
         let input: &Input = self;
-        let outcome = meter::detached(self.py(), self.meter.as_ref(), Errand::Input, |detached| {
+        let outcome = observer::detached(self.py(), self.meter.as_ref(), Transfer::Input, |detached| {
             let Some(mut reader) = input.reader.try_lock() else { return Ok(()) };
             input.with_body(detached, |body| reader.nothing(body, invites))
         });

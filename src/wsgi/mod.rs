@@ -8,34 +8,27 @@
 pub(crate) mod application;
 pub(crate) mod environ;
 pub(crate) mod errors;
-pub(crate) mod events;
 pub(crate) mod file_wrapper;
 pub(crate) mod gateway;
 pub(crate) mod input;
 pub(crate) mod iteration;
-mod meter;
-pub(crate) mod presence;
-mod request_events;
-mod request_metrics;
+pub(crate) mod observer;
 pub(crate) mod response;
-pub(crate) mod slow_record;
+
 pub(crate) mod start_response;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 use crate::python::class::ClassType;
 use environ::Keys;
 use errors::LogStream;
-use events::Events;
 use input::Input;
-use presence::ActiveRequests;
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use start_response::Adapter;
-use std::sync::Arc;
 
 /// What one interpreter needs to serve: its classes and the keys of its environs.
 pub(crate) struct Wsgi {
@@ -48,8 +41,6 @@ pub(crate) struct Wsgi {
     /// `io.TextIOWrapper`
     pub(crate) text_stream: Py<PyAny>,
     pub(crate) keys: Keys,
-    pub(crate) events: Events,
-    pub(crate) active_requests: Arc<ActiveRequests>,
     pub(crate) process: gateway::ProcessFacts,
 }
 
@@ -67,8 +58,6 @@ impl Wsgi {
             request_timeout: request_timeout_class(py)?,
             text_stream: py.import("io")?.getattr("TextIOWrapper")?.unbind(),
             keys: Keys::new(py),
-            events: Events::new(py),
-            active_requests: Arc::default(),
             process,
         })
     }

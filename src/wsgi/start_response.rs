@@ -2,10 +2,9 @@
 
 use super::errors::RequestErrors;
 use super::gateway::{Exchange, ExchangeLease, FileRange, SinkError, Written};
-use super::meter::{self, Errand, Meter};
-use super::presence::Ticket;
-use super::request_events;
+use super::observer::{self, Watched};
 use super::response::{BodyCount, HeadError, ResponseHead};
+use crate::metrics::{RequestMeter, Transfer};
 use crate::python::class::{Arguments, Class, Method, Object, Returns, none};
 use crate::python::detached::{Detached, detached};
 use crate::python::text::latin1_bytes;
@@ -24,10 +23,9 @@ pub(crate) struct Adapter {
     /// Held by the thread whose block is on its way, also while the exchange is not; whether no further one may follow.
     /// Waited for detached.
     sending: Mutex<bool>,
-    /// For those who are subscribed to events.
-    ticket: Ticket,
+    watched: Watched,
     errors: Arc<RequestErrors>,
-    meter: Option<Arc<Meter>>,
+    meter: Option<Arc<RequestMeter>>,
 }
 
 #[derive(Default)]
@@ -78,11 +76,11 @@ impl Class for Adapter {
 impl Adapter {
     pub(super) fn new(
         exchange: ExchangeLease,
-        ticket: Ticket,
+        watched: Watched,
         errors: Arc<RequestErrors>,
-        meter: Option<Arc<Meter>>,
+        meter: Option<Arc<RequestMeter>>,
     ) -> Self {
-        Self { exchange, state: Mutex::default(), sending: Mutex::new(false), ticket, errors, meter }
+        Self { exchange, state: Mutex::default(), sending: Mutex::new(false), watched, errors, meter }
     }
 
     /// `start_response(status, headers[, exc_info])`.
@@ -105,7 +103,8 @@ impl Adapter {
                 None => PyRuntimeError::new_err("the headers have been sent already"),
             });
         }
-        request_events::response_started(this.py(), &this.ticket, &this.errors, &status, &headers, exc_info.as_ref())?;
+        let Watched { observer, request } = &this.watched;
+        observer.response_started(*request, &this.errors, &status, &headers, exc_info.as_ref())?;
         let head = head_of(&status, &headers)?;
         this.state.lock().head = Some(head);
         this.bound_method(WRITE)
@@ -272,7 +271,7 @@ impl Object<'_, Adapter> {
         if data.is_empty() {
             return Ok(self.process_head()?);
         }
-        meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+        observer::detached(self.py(), adapter.meter.as_ref(), Transfer::Output, |detached| {
             let is_over = adapter.sending.lock();
             if *is_over { Ok(()) } else { adapter.send_block(detached, data) }
         })
@@ -296,7 +295,7 @@ impl Object<'_, Adapter> {
             return Ok(());
         }
         let adapter: &Adapter = self;
-        meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+        observer::detached(self.py(), adapter.meter.as_ref(), Transfer::Output, |detached| {
             let is_over = adapter.sending.lock();
             if *is_over { Ok(()) } else { adapter.pass_all_on(detached, data) }
         })
@@ -308,7 +307,7 @@ impl Object<'_, Adapter> {
     /// See [`SendError`].
     pub(crate) fn send_file(&self, range: FileRange) -> Result<(), SendError> {
         let adapter: &Adapter = self;
-        let sent = meter::detached(self.py(), adapter.meter.as_ref(), Errand::Output, |detached| {
+        let sent = observer::detached(self.py(), adapter.meter.as_ref(), Transfer::Output, |detached| {
             let _sending = adapter.sending.lock();
             adapter.exchange.with(detached, |exchange| adapter.give_file(exchange, range))
         });

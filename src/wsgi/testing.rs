@@ -6,21 +6,21 @@
 use super::Wsgi;
 use super::application::{self, Kept};
 use super::environ::{Key, Variable};
-use super::errors::LogStream;
+use super::errors::{LogStream, RequestErrors};
 use super::gateway::{
     Arrival, Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, Outcome, ProcessFacts, Raised,
     RequestFacts, ResponseSink, Severity, SinkError, Written,
 };
-use super::presence::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions};
+use super::observer::{Ending, Observed, Observer, Watched};
 use super::response::ResponseHead;
-use crate::python::class::ClassType;
+use crate::metrics::RequestMeter;
 use crate::python::detached::Detached;
 use crate::python::{Attached, testing, traceback};
 use core::ffi::c_void;
 use core::ptr::NonNull;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::os::unix::fs::FileExt;
@@ -29,15 +29,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What the process of the tests says of itself.
-pub(super) const PROCESS: ProcessFacts =
+pub(crate) const PROCESS: ProcessFacts =
     ProcessFacts { multithread: true, multiprocess: false, run_once: false, server_version: (2, 4, 71) };
 
 /// `mod_wsgi.application_group` of the tests.
-pub(super) const APPLICATION_GROUP: &str = "the group";
+pub(crate) const APPLICATION_GROUP: &str = "the group";
 
 /// What happened to the host, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// `read` of the body, for at most so many bytes.
     Read(usize),
     Start {
@@ -63,7 +63,7 @@ pub(super) enum Event {
 
 /// The record of one request, shared by the parts of the host.
 #[derive(Clone, Default)]
-pub(super) struct Record(Arc<(Mutex<Vec<Event>>, Condvar)>);
+pub(crate) struct Record(Arc<(Mutex<Vec<Event>>, Condvar)>);
 
 impl Record {
     fn add(&self, event: Event) {
@@ -120,7 +120,7 @@ enum Client {
 
 /// A request to be served.
 #[derive(Clone)]
-pub(super) struct Request {
+pub(crate) struct Request {
     variables: Vec<(Name, Vec<u8>)>,
     body: VecDeque<Piece>,
     /// Nothing of the body arrives before the log has this line.
@@ -132,7 +132,7 @@ pub(super) struct Request {
 
 impl Request {
     /// `GET /app/path?a=b`, with every variable that a host always gives.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let request = Self {
             variables: Vec::new(),
             body: VecDeque::new(),
@@ -172,17 +172,17 @@ impl Request {
     }
 
     /// A variable that every host knows; a later one replaces an earlier one.
-    pub(super) fn known(self, key: Key, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn known(self, key: Key, value: impl AsRef<[u8]>) -> Self {
         self.variable(Name::Known(key), value.as_ref())
     }
 
     /// A request header.
-    pub(super) fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.variable(Name::Header(name.into()), value.as_ref())
     }
 
     /// Any other variable, such as one of SetEnv.
-    pub(super) fn named(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn named(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.variable(Name::Named(name.into()), value.as_ref())
     }
 
@@ -192,67 +192,67 @@ impl Request {
     }
 
     /// The next piece of the body; pieces arrive one by one.
-    pub(super) fn body(self, piece: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn body(self, piece: impl AsRef<[u8]>) -> Self {
         self.body_repeated(piece, 1)
     }
 
     /// So many pieces, which share their memory.
-    pub(super) fn body_repeated(mut self, piece: impl AsRef<[u8]>, times: usize) -> Self {
+    pub(crate) fn body_repeated(mut self, piece: impl AsRef<[u8]>, times: usize) -> Self {
         let bytes = Arc::from(piece.as_ref());
         self.body.extend(core::iter::repeat_n(Piece::Bytes(bytes), times));
         self
     }
 
     /// After the pieces so far the connection breaks.
-    pub(super) fn body_breaks(mut self) -> Self {
+    pub(crate) fn body_breaks(mut self) -> Self {
         self.body.push_back(Piece::Failure);
         self
     }
 
     /// Nothing of the body arrives before the log has that line.
-    pub(super) fn body_waits_for_line(mut self, line: &'static str) -> Self {
+    pub(crate) fn body_waits_for_line(mut self, line: &'static str) -> Self {
         self.body_waits_for = Some(line);
         self
     }
 
     /// The client takes so many blocks and is gone then.
-    pub(super) fn client_leaves_after(mut self, writes: usize) -> Self {
+    pub(crate) fn client_leaves_after(mut self, writes: usize) -> Self {
         self.client = Client::LeavesAfter(writes);
         self
     }
 
     /// The client takes nothing before the log has that line.
-    pub(super) fn client_waits_for_line(mut self, line: &'static str) -> Self {
+    pub(crate) fn client_waits_for_line(mut self, line: &'static str) -> Self {
         self.client = Client::WaitsForLine(line);
         self
     }
 
     /// The client takes nothing before there is that file, and keeps the exchange for so long.
-    pub(super) fn client_waits_for_file(mut self, path: &'static str) -> Self {
+    pub(crate) fn client_waits_for_file(mut self, path: &'static str) -> Self {
         self.client = Client::WaitsForFile(path);
         self
     }
 
     /// The host lends its own record of the request.
-    pub(super) fn with_record(mut self) -> Self {
+    pub(crate) fn with_record(mut self) -> Self {
         self.lends_record = true;
         self
     }
 
     /// The host has answered the client itself.
-    pub(super) fn answered_by_the_host(mut self) -> Self {
+    pub(crate) fn answered_by_the_host(mut self) -> Self {
         self.client = Client::IsAnswered;
         self
     }
 
     /// Serves the request with `application` of the module that `source` is.
-    pub(super) fn serve(&self, source: &str) -> Response {
+    pub(crate) fn serve(&self, source: &str) -> Response {
         with_application(source, |application| application.serve(self))
     }
 
     /// Serves the request with an application whose body is `statements`, with `input` and `errors`
     /// for the two streams, and which answers afterwards: none of its assertions may fail.
-    pub(super) fn holds(&self, statements: &str) -> Response {
+    pub(crate) fn holds(&self, statements: &str) -> Response {
         let source = run(|attached| call_prelude(attached, "body_of_application", (statements,))?.extract::<String>());
         let response = self.serve(&source.expect("the statements are Python"));
         assert_eq!(response.outcome, Outcome::Complete, "{response}");
@@ -261,20 +261,20 @@ impl Request {
 }
 
 /// Serves a plain request with `application` of the module that `source` is.
-pub(super) fn serve(source: &str) -> Response {
+pub(crate) fn serve(source: &str) -> Response {
     Request::new().serve(source)
 }
 
 /// See [`Request::holds`].
-pub(super) fn holds(statements: &str) -> Response {
+pub(crate) fn holds(statements: &str) -> Response {
     Request::new().holds(statements)
 }
 
 /// What became of a request.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) outcome: Outcome,
-    pub(super) events: Vec<Event>,
+pub(crate) struct Response {
+    pub(crate) outcome: Outcome,
+    pub(crate) events: Vec<Event>,
 }
 
 impl core::fmt::Display for Response {
@@ -292,16 +292,16 @@ impl core::fmt::Display for Response {
 
 impl Response {
     /// The status line; panics if no head was given to the host.
-    pub(super) fn status(&self) -> &str {
+    pub(crate) fn status(&self) -> &str {
         self.head().0
     }
 
-    pub(super) fn headers(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn headers(&self) -> Vec<(&str, &str)> {
         self.head().1.iter().map(|(name, value)| (&**name, &**value)).collect()
     }
 
     /// The length that the host was told to announce.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         self.head().2
     }
 
@@ -316,12 +316,12 @@ impl Response {
     }
 
     /// Whether the host was given status and headers.
-    pub(super) fn has_head(&self) -> bool {
+    pub(crate) fn has_head(&self) -> bool {
         self.events.iter().any(|event| matches!(event, Event::Start { .. }))
     }
 
     /// The bytes of the body, however they were sent.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let data = self.events.iter().filter_map(|event| match event {
             Event::Write(data) | Event::PassOn(data) | Event::Keep(data) | Event::File { data, .. } => Some(&**data),
             _ => None,
@@ -330,7 +330,7 @@ impl Response {
     }
 
     /// The blocks that went to the client at once, as text.
-    pub(super) fn blocks(&self) -> Vec<&str> {
+    pub(crate) fn blocks(&self) -> Vec<&str> {
         self.find(|event| match event {
             Event::Write(data) => Some(core::str::from_utf8(data).expect("a test writes text")),
             _ => None,
@@ -338,7 +338,7 @@ impl Response {
     }
 
     /// The pieces of a ready body that the host need not send at once, as text.
-    pub(super) fn pieces(&self) -> Vec<&str> {
+    pub(crate) fn pieces(&self) -> Vec<&str> {
         self.find(|event| match event {
             Event::PassOn(data) => Some(core::str::from_utf8(data).expect("a test writes text")),
             _ => None,
@@ -346,25 +346,25 @@ impl Response {
     }
 
     /// The file that was sent: its offset and bytes.
-    pub(super) fn file(&self) -> Option<(u64, &[u8])> {
+    pub(crate) fn file(&self) -> Option<(u64, &[u8])> {
         self.find(|event| if let Event::File { offset, data, .. } = event { Some((*offset, &**data)) } else { None })
             .pop()
     }
 
     /// The lines of the log.
-    pub(super) fn lines(&self) -> Vec<&str> {
+    pub(crate) fn lines(&self) -> Vec<&str> {
         self.find(|event| if let Event::Line(line) = event { Some(&**line) } else { None })
     }
 
     /// The exceptions that were logged: who raised them, and their classes.
-    pub(super) fn exceptions(&self) -> Vec<(Raised, &str)> {
+    pub(crate) fn exceptions(&self) -> Vec<(Raised, &str)> {
         self.find(
             |event| if let Event::Exception { raised, class, .. } = event { Some((*raised, &**class)) } else { None },
         )
     }
 
     /// How many bytes were asked of the body, read by read.
-    pub(super) fn reads(&self) -> Vec<usize> {
+    pub(crate) fn reads(&self) -> Vec<usize> {
         self.find(|event| if let Event::Read(want) = event { Some(*want) } else { None })
     }
 
@@ -373,55 +373,87 @@ impl Response {
     }
 
     /// The event of the line; to compare what came before it with what came after.
-    pub(super) fn position_of_line(&self, text: &str) -> usize {
+    pub(crate) fn position_of_line(&self, text: &str) -> usize {
         let found = self.events.iter().position(|event| matches!(event, Event::Line(line) if line == text));
         found.unwrap_or_else(|| panic!("no line '{text}': {self}"))
     }
 }
 
 /// A loaded application, on a thread attached to the interpreter.
-pub(super) struct Application<'a, 'py> {
+pub(crate) struct Application<'a, 'py> {
     attached: &'a Attached<'py>,
     wsgi: &'a Wsgi,
     kept: Kept,
     module: Bound<'py, PyDict>,
+    watching: Watching<'a>,
+}
+
+/// Lends what watches a request of that id, while it runs.
+pub(crate) type Watching<'a> = &'a dyn Fn(Option<&[u8]>, &mut dyn FnMut(&Watched));
+
+/// An observer that nobody has asked for anything.
+struct Silent;
+
+impl Observer for Silent {
+    fn meter(&self, _: Python<'_>, _: u64) -> Option<Arc<RequestMeter>> {
+        None
+    }
+
+    fn started<'py>(
+        &self,
+        _: &Observed<'_>,
+        _: &Bound<'py, PyDict>,
+        _: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(None)
+    }
+
+    fn response_started(
+        &self,
+        _: u64,
+        _: &RequestErrors,
+        _: &Bound<'_, PyAny>,
+        _: &Bound<'_, PyAny>,
+        _: Option<&Bound<'_, PyTuple>>,
+    ) -> PyResult<()> {
+        Ok(())
+    }
+
+    fn raised(&self, _: Python<'_>, _: &Observed<'_>, _: &PyErr) {}
+
+    fn finished(&self, _: Python<'_>, _: &Observed<'_>, _: Option<&RequestMeter>, _: &dyn Fn() -> Ending) {}
+}
+
+/// Watches nothing.
+fn silently(_: Option<&[u8]>, serve: &mut dyn FnMut(&Watched)) {
+    serve(&Watched { observer: Arc::new(Silent), request: 0 });
 }
 
 /// Loads `source` and gives it to `body`, on this thread.
-pub(super) fn with_application<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
+pub(crate) fn with_application<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
     run(|attached| {
         let module = load(attached, source).unwrap_or_else(|error| panic!("{}", shown(attached.py, &error)));
         let wsgi = wsgi(attached);
-        let kept = Kept::new(attached.py, wsgi, APPLICATION_GROUP).expect("a template");
-        body(&Application { attached, wsgi, kept, module })
+        body(&Application::new(attached, wsgi, module, &silently))
     })
 }
 
-/// The same with subscribers of its own, which see no events of other tests: the source finds `event_callbacks`,
-/// `request_data`, `active_requests` and `RequestTimeout` among its names.
-pub(super) fn with_subscribers<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
-    run(|attached| {
-        let py = attached.py;
-        let wsgi = Wsgi::new(py, PROCESS).expect("what an interpreter needs");
-        let functions =
-            ClassType::new(py).expect("a class").instance(py, RequestFunctions(wsgi.active_requests.clone()));
-        let functions = functions.expect("an instance");
-        let names = PyDict::new(py);
-        names.set_item("event_callbacks", &wsgi.events.all).expect("a dictionary");
-        names.set_item("RequestTimeout", &wsgi.request_timeout).expect("a dictionary");
-        for (name, method) in [("request_data", REQUEST_DATA), ("active_requests", ACTIVE_REQUESTS)] {
-            names.set_item(name, functions.bound_method(method).expect("a method")).expect("a dictionary");
-        }
-        let module = call_prelude(attached, "load", (source, source_name(), names));
-        let module = module.unwrap_or_else(|error| panic!("{}", shown(py, &error))).cast_into().expect("a dictionary");
-        let kept = Kept::new(py, &wsgi, APPLICATION_GROUP).expect("a template");
-        body(&Application { attached, wsgi: &wsgi, kept, module })
-    })
+impl<'a, 'py> Application<'a, 'py> {
+    /// The application of a module, with a host that has its requests watched.
+    pub(crate) fn new(
+        attached: &'a Attached<'py>,
+        wsgi: &'a Wsgi,
+        module: Bound<'py, PyDict>,
+        watching: Watching<'a>,
+    ) -> Self {
+        let kept = Kept::new(attached.py, wsgi, APPLICATION_GROUP).expect("a template");
+        Self { attached, wsgi, kept, module, watching }
+    }
 }
 
 impl Application<'_, '_> {
     /// Serves one request.
-    pub(super) fn serve(&self, request: &Request) -> Response {
+    pub(crate) fn serve(&self, request: &Request) -> Response {
         let py = self.attached.py;
         let application =
             self.module.get_item("application").expect("a dictionary").expect("the source defines application");
@@ -436,21 +468,24 @@ impl Application<'_, '_> {
         let sink = RecordedSink { record: record.clone(), client: request.client, writes: 0 };
         let log = RecordedLog(record.clone());
         let mut exchange = RecordedExchange { facts, body, sink, log };
-        let running = self.kept.begin(py, exchange.facts());
-        let outcome = application::run(self.attached, self.wsgi, &self.kept, &running, &application, &mut exchange);
-        let outcome = outcome.unwrap_or_else(|error| panic!("{}", shown(py, &error)));
+        let mut outcome = None;
+        (self.watching)(RecordedFacts(request).request_id(), &mut |watched| {
+            let run = application::run(self.attached, self.wsgi, &self.kept, watched, &application, &mut exchange);
+            outcome = Some(run.unwrap_or_else(|error| panic!("{}", shown(py, &error))));
+        });
+        let outcome = outcome.expect("whoever watches serves");
         Response { outcome, events: record.events() }
     }
 
     /// Runs statements in the module, outside of any request; they assert.
-    pub(super) fn holds_outside(&self, statements: &str) {
+    pub(crate) fn holds_outside(&self, statements: &str) {
         let py = self.attached.py;
         let holds = call_prelude(self.attached, "run_in", (&self.module, statements, source_name()));
         holds.map(drop).unwrap_or_else(|error| panic!("{}", shown(py, &error)));
     }
 
     /// Sets a variable of the module to a stream as `sys.stderr` is one. See [`reported`].
-    pub(super) fn set_process_stream(&self, name: &str) {
+    pub(crate) fn set_process_stream(&self, name: &str) {
         let (py, wsgi) = (self.attached.py, self.wsgi);
         let report = |line: &str| REPORTED.lock().push(line.to_owned());
         let stream = LogStream::Process { name: "<stderr>", partial: Mutex::default(), report };
@@ -460,7 +495,7 @@ impl Application<'_, '_> {
     }
 
     /// Sets a variable of the module to bytes.
-    pub(super) fn set(&self, name: &str, value: &[u8]) {
+    pub(crate) fn set(&self, name: &str, value: &[u8]) {
         self.module.set_item(name, PyBytes::new(self.attached.py, value)).expect("a dictionary");
     }
 }
@@ -469,11 +504,12 @@ impl Application<'_, '_> {
 static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The lines with `word` that streams of the process gave to the server.
-pub(super) fn reported(word: &str) -> Vec<String> {
+pub(crate) fn reported(word: &str) -> Vec<String> {
     REPORTED.lock().iter().filter(|line| line.contains(word)).cloned().collect()
 }
 
-fn run<R>(body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
+/// Runs `body` on a thread attached to the interpreter of the tests.
+pub(crate) fn run<R>(body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
     testing::interpreter(set_up).run(body)
 }
 
@@ -503,6 +539,13 @@ fn call_prelude<'py>(
     arguments: impl pyo3::call::PyCallArgs<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     belongings(attached).prelude.bind(attached.py).getattr(function)?.call1(arguments)
+}
+
+/// The module that `source` is, which finds `names` among its own.
+pub(crate) fn load_with<'py>(attached: &Attached<'py>, source: &str, names: &Bound<'py, PyDict>) -> Bound<'py, PyDict> {
+    let module = call_prelude(attached, "load", (source, source_name(), names));
+    let module = module.unwrap_or_else(|error| panic!("{}", shown(attached.py, &error)));
+    module.cast_into().expect("a dictionary")
 }
 
 fn load<'py>(attached: &Attached<'py>, source: &str) -> PyResult<Bound<'py, PyDict>> {

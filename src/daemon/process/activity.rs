@@ -1,11 +1,11 @@
 //! What the request threads of this process do, for those who watch over it: the limits of the main thread.
 
+use crate::events::Serving;
+use crate::events::slow_record::Texts;
 use crate::metrics::clock::Moment;
 use crate::observe::trace_context::TraceIds;
 use crate::python::{Attached, Interpreter, other_thread};
-use crate::wsgi::Wsgi;
 use crate::wsgi::environ::Variable;
-use crate::wsgi::slow_record::Texts;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
@@ -136,13 +136,13 @@ impl Worker {
 
     /// Raises `mod_wsgi.RequestTimeout` in that request, if it runs in the interpreter attached to.
     pub(crate) fn interrupt(&self, attached: &Attached<'_>, request: u64) -> bool {
-        let Some(wsgi) = attached.interpreter.belongings::<Wsgi>() else { return false };
+        let Some(serving) = attached.interpreter.belongings::<Serving>() else { return false };
         let mut running = self.running.lock();
         let is_here = running.interpreter.is_some_and(|interpreter| core::ptr::eq(interpreter, attached.interpreter));
         if running.request != request || !is_here {
             return false;
         }
-        running.raised = other_thread::raise(wsgi.request_timeout.bind(attached.py), self.thread());
+        running.raised = other_thread::raise(serving.wsgi.request_timeout.bind(attached.py), self.thread());
         running.raised
     }
 }

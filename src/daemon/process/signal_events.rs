@@ -5,8 +5,8 @@
 use crate::apache::log::{self, Level};
 use crate::api::events;
 use crate::daemon::process::start::Daemon;
+use crate::events::subscribers::ProcessEvent;
 use crate::python::thread_state;
-use crate::wsgi::events::ProcessEvent;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use nix::sys::signal::Signal;
 use std::sync::Arc;

@@ -7,12 +7,12 @@ use crate::apache::log::Level;
 use crate::daemon::process::activity;
 use crate::daemon::process::examiner::{Errand, Examiner};
 use crate::daemon::process::start::Daemon;
+use crate::events::slow_record::SlowRecord;
 use crate::metrics::{
     self,
     clock::{Moment, TimeOfDay},
 };
 use crate::request::slow::{Pace, left_out_in_words};
-use crate::wsgi::slow_record::SlowRecord;
 use core::time::Duration;
 use std::time::Instant;
 

@@ -2,9 +2,9 @@
 
 use super::frame::Frame;
 use super::{Identity, Setting};
+use crate::events::slow_record::SlowRecord;
 use crate::metrics::{Counts, Phase, ThreadWindow, Window};
 use crate::python::{audit, interpreter};
-use crate::wsgi::slow_record::SlowRecord;
 
 /// The most places for threads in a datagram.
 const MOST_THREADS: usize = 128;

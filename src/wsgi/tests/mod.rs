@@ -2,13 +2,11 @@
 //! (Specification Details), `environ`, `input`, `errors` (environ Variables, Input and
 //! Error Streams), `start_response`, `content_length`, `write` (The start_response()
 //! Callable), `file_wrapper` (Optional Platform-Specific File Handling); then `validator`.
-//! `events` is not of the PEP: it says what subscribers are told of all this.
 
 mod close;
 mod content_length;
 mod environ;
 mod errors;
-mod events;
 mod file_wrapper;
 mod input;
 mod iteration;

@@ -1,17 +1,14 @@
-//! What a request uses: measured only while someone is subscribed to events, or requests are recorded.
+//! What one request uses: measured only where someone wants to know.
 
-use crate::python::detached::{self, Detached};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use pyo3::Python;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The measurements of one request.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct RequestMeter {
     cpu: Option<CpuTime>,
     /// Nanoseconds in which the thread waited for the body ...
     input: AtomicU64,
@@ -26,16 +23,16 @@ pub(crate) struct Meter {
 
 /// What a thread is detached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(crate) enum Transfer {
     Input,
     Output,
 }
 
 /// The CPU time of a thread, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct CpuTime {
-    pub(super) user: f64,
-    pub(super) system: f64,
+pub(crate) struct CpuTime {
+    pub(crate) user: f64,
+    pub(crate) system: f64,
 }
 
 impl CpuTime {
@@ -56,9 +53,9 @@ fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
-impl Meter {
+impl RequestMeter {
     /// The measurements begin.
-    pub(super) fn start() -> Arc<Self> {
+    pub(crate) fn start() -> Arc<Self> {
         Arc::new(Self {
             cpu: CpuTime::of_this_thread(),
             input: AtomicU64::new(0),
@@ -70,14 +67,15 @@ impl Meter {
     }
 
     /// The application gave so many blocks that are not empty.
-    pub(super) fn count_writes(&self, blocks: u64) {
+    pub(crate) fn count_writes(&self, blocks: u64) {
         self.writes.fetch_add(blocks, Relaxed);
     }
 
-    fn note(&self, errand: Errand, away: Duration, waited: Duration) {
-        let total = match errand {
-            Errand::Input => &self.input,
-            Errand::Output => &self.output,
+    /// The thread was away from Python for a transfer, and waited to be let in again.
+    pub(crate) fn note(&self, transfer: Transfer, away: Duration, waited: Duration) {
+        let total = match transfer {
+            Transfer::Input => &self.input,
+            Transfer::Output => &self.output,
         };
         for (total, time) in [(total, away), (&self.waited, waited)] {
             total.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
@@ -86,50 +84,36 @@ impl Meter {
     }
 
     /// In seconds.
-    pub(super) fn input_time(&self) -> f64 {
+    pub(crate) fn input_time(&self) -> f64 {
         of_nanoseconds(&self.input)
     }
 
     /// In seconds.
-    pub(super) fn output_time(&self) -> f64 {
+    pub(crate) fn output_time(&self) -> f64 {
         of_nanoseconds(&self.output)
     }
 
-    pub(super) fn output_writes(&self) -> u64 {
+    pub(crate) fn output_writes(&self) -> u64 {
         self.writes.load(Relaxed)
     }
 
     /// In seconds.
-    pub(super) fn gil_wait_time(&self) -> f64 {
+    pub(crate) fn gil_wait_time(&self) -> f64 {
         of_nanoseconds(&self.waited)
     }
 
-    pub(super) fn gil_wait_count(&self) -> u64 {
+    pub(crate) fn gil_wait_count(&self) -> u64 {
         self.waits.load(Relaxed)
     }
 
     /// The CPU time of this thread since the measurements began, `elapsed` seconds ago.
-    pub(super) fn cpu_time(&self, elapsed: f64) -> Option<CpuTime> {
+    pub(crate) fn cpu_time(&self, elapsed: f64) -> Option<CpuTime> {
         Some(CpuTime::of_this_thread()?.since(self.cpu?, elapsed))
     }
 }
 
 fn of_nanoseconds(total: &AtomicU64) -> f64 {
     Duration::from_nanos(total.load(Relaxed)).as_secs_f64()
-}
-
-/// Runs `body` detached; `meter`, if there is one, learns how long that took, and how long the way back.
-pub(super) fn detached<R: Send>(
-    py: Python<'_>,
-    meter: Option<&Arc<Meter>>,
-    errand: Errand,
-    body: impl for<'a> FnOnce(&Detached<'a>) -> R + Send,
-) -> R {
-    let Some(meter) = meter else { return detached::detached(py, body) };
-    let left = Instant::now();
-    let (value, back) = detached::detached(py, |detached| (body(detached), Instant::now()));
-    meter.note(errand, back - left, back.elapsed());
-    value
 }
 
 #[cfg(test)]

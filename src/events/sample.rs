@@ -1,15 +1,15 @@
 //! What is recorded of a request whose application was called.
 
-use super::meter::Meter;
-use super::request_events::{Ending, Story};
+use super::request;
 use crate::metrics::clock::{self, TimeOfDay};
-use crate::metrics::{Phase, Sample};
+use crate::metrics::{Phase, RequestMeter, Sample};
+use crate::wsgi::observer::{Ending, Observed};
 use core::time::Duration;
 use pyo3::Python;
 
 /// Puts together what was measured of a request that ends.
-pub(super) fn sample(story: &Story<'_>, py: Python<'_>, meter: &Meter, ending: &Ending) -> Sample {
-    let ((request_start, queue), start) = (story.times(py), story.application_start.moment);
+pub(super) fn of(call: &Observed<'_>, py: Python<'_>, meter: &RequestMeter, ending: &Ending) -> Sample {
+    let ((request_start, queue), start) = (request::times(call, py), call.application_start.moment);
     let server = queue.map_or_else(|| clock::from_time_of_day(TimeOfDay(request_start), start), |queue| queue.server);
     let queued = queue.map(|queue| queue.queue);
     let daemon = queue.map(|queue| start.since(queue.daemon_moment));

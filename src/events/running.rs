@@ -3,17 +3,20 @@
 //! Each thread writes down its request in a place of its own, and no one gathers these until someone looks at
 //! `active_requests` for the first time. From then on that dictionary is kept up to date.
 
-use super::Wsgi;
-use crate::metrics;
+use super::Serving;
+use super::{request, sample, slow_record};
+use crate::metrics::{self, RequestMeter};
 use crate::python::class::{Arguments, Class, Method, Object, Returns};
 use crate::python::{text, thread_state};
-use core::cell::{Cell, OnceCell, RefCell};
+use crate::wsgi::errors::RequestErrors;
+use crate::wsgi::observer::{Ending, Observed, Observer, Watched};
+use core::cell::{Cell, RefCell};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// The requests that one interpreter runs.
@@ -46,6 +49,8 @@ struct State {
     id: Vec<u8>,
     /// `request_data()`, made when it is first asked for.
     data: Option<Py<PyDict>>,
+    /// Where requests are recorded.
+    recorded: Option<metrics::Request>,
 }
 
 thread_local! {
@@ -56,8 +61,7 @@ thread_local! {
 }
 
 /// One request of one thread. It may outlive the request.
-#[derive(Clone)]
-pub(crate) struct Ticket {
+struct Ticket {
     place: Arc<Place>,
     number: u64,
 }
@@ -68,8 +72,6 @@ pub(crate) struct Running<'py> {
     ticket: Ticket,
     /// The request around this one, if a filter of httpd has made this one of its response.
     outer: Outer,
-    /// Where requests are recorded.
-    recorded: OnceCell<metrics::Request>,
 }
 
 /// What the thread showed before.
@@ -80,12 +82,12 @@ struct Outer {
 
 impl Place {
     /// The place of this thread in an interpreter.
-    pub(super) fn new(py: Python<'_>, wsgi: &Wsgi) -> Arc<Self> {
-        let requests = &wsgi.active_requests;
+    pub(crate) fn new(py: Python<'_>, serving: &Serving) -> Arc<Self> {
+        let requests = &serving.active_requests;
         let place = Arc::new(Self {
             requests: requests.clone(),
-            subscribers: wsgi.events.all.clone_ref(py),
-            request_timeout: wsgi.request_timeout.clone_ref(py),
+            subscribers: serving.events.all.clone_ref(py),
+            request_timeout: serving.wsgi.request_timeout.clone_ref(py),
             state: Mutex::default(),
         });
         let mut places = requests.places.lock();
@@ -95,7 +97,7 @@ impl Place {
     }
 
     /// A request of this thread begins.
-    pub(super) fn begin<'py>(self: &Arc<Self>, py: Python<'py>, id: Option<&[u8]>) -> Running<'py> {
+    pub(crate) fn begin<'py>(self: &Arc<Self>, py: Python<'py>, id: Option<&[u8]>) -> Running<'py> {
         let number = BEGUN.get() + 1;
         BEGUN.set(number);
         let current = CURRENT.replace(Some(self.clone()));
@@ -109,13 +111,28 @@ impl Place {
             outer
         };
         let ticket = Ticket { place: self.clone(), number };
-        let running = Running { py, ticket, outer: Outer { current, state }, recorded: OnceCell::new() };
-        running.recorded();
+        let running = Running { py, ticket, outer: Outer { current, state } };
+        self.record(number);
         // Whoever makes the dictionary after this look finds the request in its place.
         if let Some(dict) = self.requests.known(py) {
             running.ticket.enter(dict);
         }
         running
+    }
+
+    /// Records the request, where requests are: from now on, if recording has started since it began, as it does in a script
+    /// that is loaded for it. Returns whether it is recorded.
+    fn record(&self, number: u64) -> bool {
+        if !metrics::is_recording() {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let Some(state) = state.of(number) else { return false };
+        match &state.recorded {
+            Some(recorded) => recorded.join(),
+            None => state.recorded = metrics::begin(thread_state::number),
+        }
+        state.recorded.is_some()
     }
 
     /// The request that runs now.
@@ -133,25 +150,15 @@ impl State {
 }
 
 impl Running<'_> {
-    pub(super) fn ticket(&self) -> &Ticket {
-        &self.ticket
-    }
-
-    /// What is recorded of the request, where requests are: from now on, if recording has started since it began, as it
-    /// does in a script that is loaded for it.
-    pub(super) fn recorded(&self) -> Option<&metrics::Request> {
-        if let Some(request) = self.recorded.get() {
-            request.join();
-        } else if let Some(request) = metrics::begin(thread_state::number) {
-            // This thread alone knows the cell, and it was empty.
-            let _ = self.recorded.set(request);
-        }
-        self.recorded.get()
+    /// What `wsgi` is told to watch it by.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { observer: self.ticket.place.clone(), request: self.ticket.number }
     }
 
     /// The request begins anew, here or elsewhere.
     pub(crate) fn withdraw(&self) {
-        if let Some(recorded) = self.recorded.get() {
+        let mut state = self.ticket.place.state.lock();
+        if let Some(recorded) = state.of(self.ticket.number).and_then(|state| state.recorded.as_ref()) {
             recorded.withdraw();
         }
     }
@@ -161,11 +168,12 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.outer.current.take());
         let place = &self.ticket.place;
-        let data = {
+        let (data, recorded) = {
             let mut state = place.state.lock();
             state.running = false;
-            state.data.take()
+            (state.data.take(), state.recorded.take())
         };
+        drop(recorded);
         if let Some(dict) = place.requests.known(self.py) {
             self.ticket.leave(dict);
         }
@@ -181,40 +189,91 @@ impl Drop for Running<'_> {
     }
 }
 
-impl Ticket {
+impl Place {
     /// Whether someone wants to know of events.
     pub(super) fn has_subscribers(&self, py: Python<'_>) -> bool {
-        !self.place.subscribers.bind(py).is_empty()
-    }
-
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+        !self.subscribers.bind(py).is_empty()
     }
 
     /// What the host calls the request; `None` if the request is over, or has no name.
-    pub(super) fn id<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
-        let id = self.place.state.lock().of(self.number)?.id.clone();
+    pub(super) fn id<'py>(&self, py: Python<'py>, request: u64) -> Option<Bound<'py, PyString>> {
+        let id = self.state.lock().of(request)?.id.clone();
         (!id.is_empty()).then(|| text::latin1(py, &id))
     }
 
     /// The dictionary of the request; `None` if that is over.
-    pub(super) fn data<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
+    pub(super) fn data<'py>(&self, py: Python<'py>, request: u64) -> Option<Bound<'py, PyDict>> {
         {
-            let mut state = self.place.state.lock();
-            if let Some(data) = &state.of(self.number)?.data {
+            let mut state = self.state.lock();
+            if let Some(data) = &state.of(request)?.data {
                 return Some(data.bind(py).clone());
             }
         }
         // NOTHING-HELD: a new object may bring the garbage collector along.
         let new = PyDict::new(py);
-        let mut state = self.place.state.lock();
-        let data = state.of(self.number)?.data.get_or_insert_with(|| new.clone().unbind());
+        let mut state = self.state.lock();
+        let data = state.of(request)?.data.get_or_insert_with(|| new.clone().unbind());
         Some(data.bind(py).clone())
     }
+}
 
+impl Observer for Place {
+    fn meter(&self, py: Python<'_>, request: u64) -> Option<Arc<RequestMeter>> {
+        (self.record(request) || self.has_subscribers(py)).then(RequestMeter::start)
+    }
+
+    fn started<'py>(
+        &self,
+        call: &Observed<'_>,
+        environ: &Bound<'py, PyDict>,
+        application: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        request::started(self, call, environ, application)
+    }
+
+    fn response_started(
+        &self,
+        request: u64,
+        errors: &RequestErrors,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        exc_info: Option<&Bound<'_, PyTuple>>,
+    ) -> PyResult<()> {
+        request::response_started(self, request, errors, status, headers, exc_info)
+    }
+
+    fn raised(&self, py: Python<'_>, call: &Observed<'_>, error: &PyErr) {
+        request::raised(self, py, call, error);
+    }
+
+    fn finished(&self, py: Python<'_>, call: &Observed<'_>, meter: Option<&RequestMeter>, ending: &dyn Fn() -> Ending) {
+        // What is recorded is measured.
+        if meter.is_none() && !self.has_subscribers(py) {
+            return;
+        }
+        let ending = ending();
+        // Nobody else has it meanwhile: it is this thread's request.
+        let recorded = self.state.lock().of(call.request).and_then(|state| state.recorded.take());
+        if let (Some(recorded), Some(meter)) = (&recorded, meter) {
+            recorded.note(sample::of(call, py, meter, &ending));
+        }
+        request::finished(self, py, call, meter, &ending);
+        if let Some(recorded) = recorded {
+            let recorded = call.exchange.look(py, move |exchange| {
+                slow_record::note_end(&recorded, exchange.facts());
+                recorded
+            });
+            if let Some(state) = self.state.lock().of(call.request) {
+                state.recorded = recorded;
+            }
+        }
+    }
+}
+
+impl Ticket {
     fn enter(&self, dict: &Bound<'_, PyDict>) {
         let py = dict.py();
-        if let (Some(id), Some(data)) = (self.id(py), self.data(py))
+        if let (Some(id), Some(data)) = (self.place.id(py, self.number), self.place.data(py, self.number))
             && let Err(error) = dict.set_item(id, data)
         {
             error.write_unraisable(py, None);
@@ -257,7 +316,7 @@ impl ActiveRequests {
     fn fill(&self, dict: &Bound<'_, PyDict>) {
         let places: Vec<_> = self.places.lock().iter().filter_map(Weak::upgrade).collect();
         for ticket in places.iter().filter_map(Place::ticket) {
-            let Some(id) = ticket.id(dict.py()) else { continue };
+            let Some(id) = ticket.place.id(dict.py(), ticket.number) else { continue };
             ticket.enter(dict);
             let is_over = ticket.place.state.lock().of(ticket.number).is_none();
             if is_over {
@@ -292,7 +351,8 @@ impl RequestFunctions {
         let place = CURRENT.with_borrow(Clone::clone);
         // ONE-INTERPRETER: what belongs to the request of another one is not handed out here.
         let place = place.filter(|place| Arc::ptr_eq(&place.requests, &this.0));
-        let data = place.and_then(|place| place.ticket()).and_then(|ticket| ticket.data(this.py()));
+        let ticket = place.and_then(|place| place.ticket());
+        let data = ticket.and_then(|ticket| ticket.place.data(this.py(), ticket.number));
         data.map(Bound::into_any).ok_or_else(|| PyRuntimeError::new_err("this thread runs no request"))
     }
 

@@ -1,8 +1,34 @@
 //! What subscribers are told of a request, and what they may change.
 
+use super::Serving;
+use super::running::{ACTIVE_REQUESTS, Place, REQUEST_DATA, RequestFunctions};
+use crate::python::class::ClassType;
 use crate::wsgi::environ::Key;
 use crate::wsgi::gateway::{Outcome, Raised};
-use crate::wsgi::testing::{Application, Request, Response, with_subscribers};
+use crate::wsgi::testing::{self, Application, PROCESS, Request, Response};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Loads `source`, with subscribers of its own, which see no events of other tests: it finds `event_callbacks`, `request_data`,
+/// `active_requests` and `RequestTimeout` among its names.
+fn with_subscribers<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> R) -> R {
+    testing::run(|attached| {
+        let py = attached.py;
+        let serving = Serving::new(py, PROCESS).expect("what an interpreter needs");
+        let functions =
+            ClassType::new(py).expect("a class").instance(py, RequestFunctions(serving.active_requests.clone()));
+        let functions = functions.expect("an instance");
+        let names = PyDict::new(py);
+        names.set_item("event_callbacks", &serving.events.all).expect("a dictionary");
+        names.set_item("RequestTimeout", &serving.wsgi.request_timeout).expect("a dictionary");
+        for (name, method) in [("request_data", REQUEST_DATA), ("active_requests", ACTIVE_REQUESTS)] {
+            names.set_item(name, functions.bound_method(method).expect("a method")).expect("a dictionary");
+        }
+        let module = testing::load_with(attached, source, &names);
+        let place = Place::new(py, &serving);
+        body(&Application::new(attached, &serving.wsgi, module, &|id, serve| serve(&place.begin(py, id).watched())))
+    })
+}
 
 /// A subscriber that keeps what it is told, and applications that need no more than that.
 const PRELUDE: &str = "

@@ -1,8 +1,8 @@
 //! Slow requests, for the collector of telemetry: what is told of one, and those that have ended since it was told last.
 
-use super::environ::{Key, Variable};
-use super::gateway::RequestFacts;
 use crate::metrics::{self, Sample, clock::TimeOfDay};
+use crate::wsgi::environ::{Key, Variable};
+use crate::wsgi::gateway::RequestFacts;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
 use parking_lot::Mutex;
