@@ -115,3 +115,23 @@ fn parts_of_a_file_are_its_own() {
     }
     assert!(entered.is_empty(), "these enter a file's parts from outside:\n{}", entered.join("\n"));
 }
+
+#[test]
+fn each_safety_comment_cites_an_invariant() {
+    let text = fs::read_to_string(source("SAFETY.md")).expect("src/SAFETY.md");
+    let names: BTreeSet<_> = text.split("**").skip(1).step_by(2).map(|name| name.trim_end_matches('.')).collect();
+    assert!(names.contains("POOL") && names.len() > 10, "{names:?}");
+    let (mut wrong, mut cited) = (Vec::new(), BTreeSet::new());
+    for file in files(&source("")) {
+        let code = fs::read_to_string(&file).expect("a file");
+        for comment in code.split("// SAFETY: ").skip(1) {
+            let end = comment.find(|letter: char| !(letter.is_ascii_uppercase() || letter == '-')).unwrap_or(comment.len());
+            match names.get(&comment[..end]) {
+                Some(name) => drop(cited.insert(*name)),
+                None => wrong.push(format!("{}: {}", file.display(), comment.lines().next().unwrap_or_default())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these cite no name of src/SAFETY.md:\n{}", wrong.join("\n"));
+    assert!(cited.len() > 10, "the comments are not where they were: {cited:?}");
+}

@@ -98,9 +98,9 @@ unsafe extern "C" fn check_password<P: PasswordProvider>(
     guard(ffi::AUTH_GENERAL_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
         let mut request = unsafe { Request::from_raw(raw) };
-        // SAFETY: a C string of the request.
+        // SAFETY: REQUEST: a C string of the request.
         let user = unsafe { bytes(user) }.unwrap_or_default();
-        // SAFETY: as above.
+        // SAFETY: REQUEST: a C string of the request.
         let password = unsafe { bytes(password) }.unwrap_or_default();
         match P::check_password(&mut request, user, password) {
             Authentication::Granted => ffi::AUTH_GRANTED,
@@ -118,14 +118,14 @@ unsafe extern "C" fn get_realm_hash<P: PasswordProvider>(
     guard(ffi::AUTH_GENERAL_ERROR, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
         let mut request = unsafe { Request::from_raw(raw) };
-        // SAFETY: a C string of the request.
+        // SAFETY: REQUEST: a C string of the request.
         let user = unsafe { bytes(user) }.unwrap_or_default();
-        // SAFETY: as above.
+        // SAFETY: REQUEST: a C string of the request.
         let realm = unsafe { bytes(realm) }.unwrap_or_default();
         match P::realm_hash(&mut request, user, realm) {
             Ok(found) => {
                 let found = request.pool().c_string(&found);
-                // SAFETY: httpd passes the place for the hash, which lives as long as the request.
+                // SAFETY: REQUEST: httpd passes the place for the hash, which lives as long as the request.
                 unsafe { *hash = found.cast_mut() };
                 ffi::AUTH_USER_FOUND
             }
@@ -150,7 +150,7 @@ unsafe extern "C" fn check_authorization<P: RequireProvider>(
     guard(ffi::AUTHZ_DENIED, || {
         // SAFETY: REQUEST: httpd lends the request to this thread until the provider returns.
         let mut request = unsafe { Request::from_raw(raw) };
-        // SAFETY: a C string of the configuration.
+        // SAFETY: REQUEST: a C string of the configuration.
         let line = unsafe { bytes(line) };
         match P::check(&mut request, line.unwrap_or_default()) {
             Authorisation::Denied => ffi::AUTHZ_DENIED,

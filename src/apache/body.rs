@@ -101,7 +101,7 @@ impl<'r> Input<'r> {
             APR_EAGAIN if block == ffi::APR_NONBLOCK_READ => Ok(Taken::Nothing),
             status => Err(failure(status)),
         };
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         if outcome.is_err() {
             self.request.close_connection_afterwards();
@@ -150,29 +150,29 @@ fn failure(status: ffi::apr_status_t) -> BodyError {
 /// Copies the data buckets of `brigade`, as far as the end of the stream if that is among them.
 fn take_data(brigade: *mut ffi::apr_bucket_brigade, into: &mut Vec<u8>) -> Result<Taken, BodyError> {
     let before = into.len();
-    // SAFETY: the brigade is alive: its owner is `read`.
+    // SAFETY: BRIGADE: the brigade is alive: its owner is `read`.
     let sentinel = unsafe { inline::brigade_sentinel(brigade) };
-    // SAFETY: as above.
+    // SAFETY: BRIGADE: the brigade is alive: its owner is `read`.
     let mut bucket = unsafe { inline::brigade_first(brigade) };
     while bucket != sentinel {
-        // SAFETY: a bucket of a brigade that is alive.
+        // SAFETY: BRIGADE: a bucket of a brigade that is alive.
         if unsafe { inline::bucket_is_eos(bucket) } {
             return Ok(Taken::All);
         }
-        // SAFETY: as above.
+        // SAFETY: BRIGADE: a bucket of a brigade that is alive.
         if !unsafe { inline::bucket_is_metadata(bucket) } {
-            // SAFETY: as above.
+            // SAFETY: BRIGADE: a bucket of a brigade that is alive.
             let (data, length) = match unsafe { inline::bucket_read(bucket, ffi::APR_BLOCK_READ) } {
                 Ok(read) => read,
                 Err(status) if status == APR_EOF => return Ok(Taken::All),
                 Err(status) => return Err(failure(status)),
             };
             if length > 0 {
-                // SAFETY: the bytes live as long as the bucket, which lives until the cleanup.
+                // SAFETY: BRIGADE: the bytes live as long as the bucket, which lives until the cleanup.
                 into.extend_from_slice(unsafe { core::slice::from_raw_parts(data, length) });
             }
         }
-        // SAFETY: the ring of a brigade leads to the sentinel in the end.
+        // SAFETY: BRIGADE: the ring of a brigade leads to the sentinel in the end.
         bucket = unsafe { (*bucket).link.next };
     }
     Ok(if into.len() > before { Taken::Some } else { Taken::Nothing })

@@ -88,21 +88,21 @@ impl<'r> Output<'r> {
     }
 
     fn allocator(&self) -> *mut ffi::apr_bucket_alloc_t {
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { (*self.brigade).bucket_alloc }
     }
 
     fn append(&mut self, bucket: *mut ffi::apr_bucket) {
-        // SAFETY: a bucket just made belongs to no brigade.
+        // SAFETY: BRIGADE: a bucket just made belongs to no brigade.
         unsafe { inline::brigade_insert_tail(self.brigade, bucket) };
     }
 
     fn append_tail(&mut self, tail: Tail) {
         let bucket = match tail {
             Tail::More => return,
-            // SAFETY: the allocator outlives the request.
+            // SAFETY: BRIGADE: the allocator outlives the request.
             Tail::Flush => unsafe { ffi::apr_bucket_flush_create(self.allocator()) },
-            // SAFETY: the allocator outlives the request.
+            // SAFETY: BRIGADE: the allocator outlives the request.
             Tail::End => unsafe { ffi::apr_bucket_eos_create(self.allocator()) },
         };
         self.append(bucket);
@@ -116,7 +116,7 @@ impl<'r> Output<'r> {
         let filters = unsafe { (*self.request.as_raw()).output_filters };
         // SAFETY: REQUEST; the filters consume the buckets.
         let status = unsafe { ffi::ap_pass_brigade(filters, self.brigade) };
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(self.brigade.cast()) };
         if status == 0 { Ok(()) } else { Err(self.failure(AprError(status))) }
     }
@@ -143,7 +143,7 @@ impl<'r> Output<'r> {
         let filters = unsafe { (*self.request.connection()).output_filters };
         // SAFETY: REQUEST; the filters consume the bucket. A failure means that the client is gone, which is seen later.
         unsafe { ffi::ap_pass_brigade(filters, self.brigade) };
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(self.brigade.cast()) };
     }
 
@@ -154,7 +154,7 @@ impl<'r> Output<'r> {
     /// What the filters return: the client is gone, or too slow.
     pub(crate) fn send(&mut self, data: &[u8], tail: Tail) -> Result<(), PassError> {
         if !data.is_empty() {
-            // SAFETY: the bytes live until `pass` has returned, which is what "transient" asks for.
+            // SAFETY: BRIGADE: the bytes live until `pass` has returned, which is what "transient" asks for.
             let bucket = unsafe {
                 ffi::apr_bucket_transient_create(data.as_ptr().cast(), data.len() as ffi::apr_size_t, self.allocator())
             };
@@ -173,7 +173,7 @@ impl<'r> Output<'r> {
         let pool = self.request.pool();
         let mut descriptor = part.descriptor.into_raw_fd();
         pool.on_clear(move || {
-            // SAFETY: the descriptor was handed to httpd, and its pool ends here.
+            // SAFETY: BRIGADE: the descriptor was handed to httpd, and its pool ends here.
             unsafe { libc::close(descriptor) };
         });
         let mut flags = ffi::APR_FOPEN_READ as i32;
@@ -186,14 +186,14 @@ impl<'r> Output<'r> {
         if status != 0 {
             return Err(PassError::ClientGone(AprError(status)));
         }
-        // SAFETY: the file and the pool outlive the brigade.
+        // SAFETY: BRIGADE: the file and the pool outlive the brigade.
         let bucket = unsafe {
             ffi::apr_brigade_insert_file(self.brigade, file, part.offset as i64, part.length as i64, pool.as_raw())
         };
         // Not mapped: this process would end if the file became shorter meanwhile. Nor would it be faster.
-        // SAFETY: the bucket just made is a file bucket.
+        // SAFETY: BRIGADE: the bucket just made is a file bucket.
         unsafe { ffi::apr_bucket_file_enable_mmap(bucket, 0) };
-        // SAFETY: as above.
+        // SAFETY: BRIGADE: the bucket just made is a file bucket.
         unsafe { ffi::apr_bucket_file_set_buf_size(bucket, READ_AT_ONCE) };
         self.append_tail(tail);
         self.pass(tail)
@@ -228,7 +228,7 @@ impl<'r> Output<'r> {
         let brigade = self.brigade;
         // A failure to pass it on means that the connection is gone already.
         let _ = self.passage().pass(brigade);
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
     }
 

@@ -25,7 +25,7 @@ impl<'r> SocketTimeout<'r> {
             return None;
         }
         let limit = i64::try_from(limit.as_micros()).unwrap_or(i64::MAX);
-        // SAFETY: as above.
+        // SAFETY: REQUEST: the socket is that of the connection.
         let status = unsafe { ffi::apr_socket_timeout_set(socket, limit) };
         (status == 0).then_some(Self { request, before })
     }

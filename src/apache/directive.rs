@@ -178,45 +178,49 @@ unsafe extern "C" fn apply<C: Configuration>(
     text: *const c_char,
 ) -> *const c_char {
     guard(c"mod_wsgi: internal error in a directive".as_ptr(), || {
-        // SAFETY: httpd lends the parameters for the length of the call.
+        // SAFETY: HTTPD: httpd lends the parameters for the length of the call.
         let parameters = unsafe { &*parameters };
-        // SAFETY: the command that is being run.
+        // SAFETY: HTTPD: the command that is being run.
         let row = unsafe { (*parameters.cmd).cmd_data }.cast::<Directive<C>>();
-        // SAFETY: `command` made it, from a row that is static.
+        // SAFETY: HTTPD: `command` made it, from a row that is static.
         let row = unsafe { &*row };
         // SAFETY: POOL: the configuration's pool, or the request's for `.htaccess`; settings made here live no longer.
         let pool = unsafe { Pool::from_raw(parameters.pool) };
         if row.scope == Scope::Global {
-            // SAFETY: the parameters are those of this call.
+            // SAFETY: HTTPD: the parameters are those of this call.
             let refusal =
                 unsafe { ffi::ap_check_cmd_context(core::ptr::from_ref(parameters).cast_mut(), ffi::GLOBAL_ONLY) };
             if !refusal.is_null() {
                 return refusal;
             }
         }
-        // SAFETY: raw arguments are a C string of the configuration.
+        // SAFETY: HTTPD: raw arguments are a C string of the configuration.
         let text = unsafe { super::bytes(text) }.unwrap_or_default();
         let outcome = arguments_of(row, pool, text).and_then(|arguments| match row.set {
             Setter::Server(set) => {
-                // SAFETY: the server whose section is being read.
+                // SAFETY: CONFIGURATION: the server whose section is being read.
                 let server = unsafe { Server::from_raw(parameters.server) };
-                // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
+                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
+                // single-threaded.
                 set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments).map(|()| core::ptr::null())
             }
             Setter::Declaration(set) => {
-                // SAFETY: the server whose section is being read.
+                // SAFETY: CONFIGURATION: the server whose section is being read.
                 let here = unsafe { Server::from_raw(parameters.server) };
                 let others = Others { here, kind: PhantomData };
-                // SAFETY: the slot holds what `create_server` put there, start-up is single-threaded, and `others` leaves it out.
+                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, start-up is single-threaded,
+                // and `others` leaves it out.
                 set(unsafe { &mut *here.config().cast::<C::Server>() }, &others, &arguments).map(|()| core::ptr::null())
             }
             Setter::Section { open, close } => {
-                // SAFETY: the server whose section is being read.
+                // SAFETY: CONFIGURATION: the server whose section is being read.
                 let settings = unsafe { Server::from_raw(parameters.server) }.config().cast::<C::Server>();
-                // SAFETY: the slot holds what `create_server` put there, and start-up is single-threaded.
+                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
+                // single-threaded.
                 open(unsafe { &mut *settings }, &arguments)?;
                 let message = walk_section(parameters);
-                // SAFETY: the slot holds what `create_server` put there; what the section's own directives borrowed is given back.
+                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there; what the section's own
+                // directives borrowed is given back.
                 close(unsafe { &mut *settings });
                 Ok(message)
             }
@@ -236,9 +240,9 @@ unsafe extern "C" fn apply<C: Configuration>(
 
 /// Reads the directives inside a section; the message of the first that fails, or null.
 fn walk_section(parameters: &ffi::cmd_parms) -> *const c_char {
-    // SAFETY: the directive being read; its children were parsed with it.
+    // SAFETY: HTTPD: the directive being read; its children were parsed with it.
     let first = unsafe { (*parameters.directive).first_child };
-    // SAFETY: httpd reads a section's directives with the parameters of the section.
+    // SAFETY: HTTPD: httpd reads a section's directives with the parameters of the section.
     unsafe { ffi::ap_walk_config(first, core::ptr::from_ref(parameters).cast_mut(), parameters.context) }
 }
 
@@ -355,9 +359,9 @@ pub(crate) unsafe extern "C" fn merge_server<C: Configuration>(
     guard(main, || {
         // SAFETY: POOL.
         let pool = unsafe { Pool::from_raw(pool) };
-        // SAFETY: what `create_server` returned.
+        // SAFETY: CONFIGURATION: what `create_server` returned.
         let main = unsafe { &*main.cast::<C::Server>() };
-        // SAFETY: what `create_server` returned.
+        // SAFETY: CONFIGURATION: what `create_server` returned.
         let host = unsafe { &*host.cast::<C::Server>() };
         let merged = C::merge_server(main, host);
         core::ptr::from_mut(pool.own(merged)).cast()

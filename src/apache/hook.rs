@@ -138,7 +138,7 @@ unsafe extern "C" fn monitor_hook<H: MonitorHook>(_pool: *mut ffi::apr_pool_t, _
 #[repr(transparent)]
 pub(crate) struct ModuleNames<const N: usize>(pub(crate) [*const c_char; N]);
 
-// SAFETY: pointers to constants.
+// SAFETY: CONSTANT: pointers to constants.
 unsafe impl<const N: usize> Sync for ModuleNames<N> {}
 
 const MIDDLE: c_int = ffi::APR_HOOK_MIDDLE as c_int;
@@ -147,51 +147,51 @@ const MIDDLE: c_int = ffi::APR_HOOK_MIDDLE as c_int;
 ///
 /// The lists are static: APR keeps the pointers and reads them when all modules have registered.
 pub(crate) fn translate_name<H: RequestHook>(after: &'static ModuleNames<2>, before: &'static ModuleNames<3>) {
-    // SAFETY: httpd calls this during registration; both lists end with a null and live for ever.
+    // SAFETY: REGISTRATION: httpd calls this during registration; both lists end with a null and live for ever.
     unsafe { ffi::ap_hook_translate_name(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
 }
 
 /// Registers `H` for the moment at which httpd has read a request, before anything is decided about it.
 pub(crate) fn post_read_request<H: RequestHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_post_read_request(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for the last phase before the response: handler and type of the request are known.
 pub(crate) fn fixups<H: RequestHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for the phase that makes the response.
 pub(crate) fn handler<H: RequestHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for the phase that decides which clients may come in. It is asked about each URL, whether or not
 /// httpd redirects from one to the other.
 pub(crate) fn access_checker<H: RequestHook>(after: &'static ModuleNames<2>, before: &'static ModuleNames<2>) {
-    // SAFETY: httpd calls this during registration; both lists end with a null and live for ever.
+    // SAFETY: REGISTRATION: httpd calls this during registration; both lists end with a null and live for ever.
     unsafe { ffi::ap_hook_access_checker(Some(request_hook::<H>), after.0.as_ptr(), before.0.as_ptr(), MIDDLE) };
 }
 
 /// Registers `H` for the start of each child process.
 pub(crate) fn child_init<H: ChildHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for the end of reading a configuration.
 pub(crate) fn post_config<H: ConfigHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_post_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for the check of a configuration that has just been read, which `apachectl configtest` makes as well.
 /// The error log is not open yet when httpd starts: what `H` says goes to standard error then.
 pub(crate) fn check_config<H: ConfigHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_check_config(Some(config_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
@@ -199,18 +199,18 @@ pub(crate) fn check_config<H: ConfigHook>() {
 /// those that tell others that httpd is ready.
 pub(crate) fn before_children<H: BeforeChildrenHook>() {
     let next = MIDDLE + 1;
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_pre_mpm(Some(before_children_hook::<H>), core::ptr::null(), core::ptr::null(), next) };
 }
 
 /// Registers `H` for the start and the end of each child.
 pub(crate) fn children<H: ChildrenHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }
 
 /// Registers `H` for what the parent looks after now and then.
 pub(crate) fn monitor<H: MonitorHook>() {
-    // SAFETY: httpd calls this during registration.
+    // SAFETY: REGISTRATION: httpd calls this during registration.
     unsafe { ffi::ap_hook_monitor(Some(monitor_hook::<H>), core::ptr::null(), core::ptr::null(), MIDDLE) };
 }

@@ -71,7 +71,7 @@ impl Source {
 const FILE: &CStr = c"mod_wsgi";
 
 fn module_index() -> c_int {
-    // SAFETY: null before the module is registered, else the module record, which is static.
+    // SAFETY: HTTPD: null before the module is registered, else the module record, which is static.
     unsafe { super::this_module().as_ref() }.map_or(ffi::APLOG_NO_MODULE, |module| module.module_index)
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn request_logs(request: &Request<'_>, level: Level) -> bool {
 
 /// Whether `LogLevel` lets a line of this level through for the server.
 fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
-    // SAFETY: the caller passes a server that is alive.
+    // SAFETY: CONFIGURATION: the caller passes a server that is alive.
     let allowed = unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) };
     level.passes(allowed)
 }
@@ -140,7 +140,7 @@ pub(crate) fn belong_to(owner: Server<'static>) {
 /// The server that lines about the whole process go to; null before there is one.
 fn owner() -> *mut ffi::server_rec {
     let owner = OWNER.load(Ordering::Relaxed);
-    // SAFETY: httpd sets this before it starts children, and only then.
+    // SAFETY: HTTPD: httpd sets this before it starts children, and only then.
     if owner.is_null() { unsafe { ffi::ap_server_conf } } else { owner }
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option
         return;
     }
     let (line, (file, number)) = (line(text), Source::parts(source));
-    // SAFETY: the server is alive; the format takes exactly one string.
+    // SAFETY: CONFIGURATION: the server is alive; the format takes exactly one string.
     unsafe {
         ffi::ap_log_error_(
             file.as_ptr(),

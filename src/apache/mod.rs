@@ -52,6 +52,6 @@ unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: not null, so it is a C string that outlives 'a, says the caller.
+    // SAFETY: CONTRACT: not null, so it is a C string that outlives 'a.
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }

@@ -6,7 +6,7 @@ use core::ffi::c_int;
 
 fn query(what: u32) -> c_int {
     let mut answer = 0;
-    // SAFETY: the out parameter is ours; an unknown question leaves it as it is.
+    // SAFETY: HTTPD: the out parameter is ours; an unknown question leaves it as it is.
     unsafe { ffi::ap_mpm_query(what as c_int, &mut answer) };
     answer
 }
@@ -48,15 +48,15 @@ pub(crate) fn generation() -> i32 {
 
 /// `event`, `worker`, `prefork`, ...
 pub(crate) fn name() -> &'static [u8] {
-    // SAFETY: a plain query.
+    // SAFETY: HTTPD: a plain query.
     let name = unsafe { ffi::ap_show_mpm() };
-    // SAFETY: a constant of the MPM.
+    // SAFETY: HTTPD: a constant of the MPM.
     unsafe { bytes(name) }.unwrap_or_default()
 }
 
 /// Whether this is the first of the two times that httpd reads its configuration when it starts.
 pub(crate) fn is_first_reading() -> bool {
-    // SAFETY: a plain query.
+    // SAFETY: HTTPD: a plain query.
     let state = unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE as c_int) };
     state == ffi::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
 }

@@ -29,26 +29,26 @@ pub(crate) fn fork(body: impl FnOnce(Forked) -> i32) -> nix::Result<Pid> {
 /// Has `ended` called when the process ends, until [`forget`]. All processes share one function.
 pub(crate) fn watch(server: Server<'_>, process: i32, ended: Ended) {
     *ENDED.lock() = Some(ended);
-    // SAFETY: the server is alive.
+    // SAFETY: CONFIGURATION: the server is alive.
     let httpd = unsafe { (*server.as_raw()).process };
-    // SAFETY: it describes this process, as long as that lives.
+    // SAFETY: HTTPD: it describes this process, as long as that lives.
     let pool = unsafe { (*httpd).pool };
     // Not the pool of the configuration: a supervisor may outlive that.
     // SAFETY: POOL: the pool of the process.
     let raw =
         unsafe { ffi::apr_palloc(pool, size_of::<ffi::apr_proc_t>() as ffi::apr_size_t) }.cast::<ffi::apr_proc_t>();
-    // SAFETY: all zeroes is a process without streams.
+    // SAFETY: STRUCTURE: all zeroes is a process without streams.
     let mut description: ffi::apr_proc_t = unsafe { core::mem::zeroed() };
     description.pid = process;
-    // SAFETY: the memory is ours and large enough.
+    // SAFETY: STRUCTURE: the memory is ours and large enough.
     unsafe { raw.write(description) };
-    // SAFETY: the description lives as long as the pool.
+    // SAFETY: HTTPD: the description lives as long as the pool.
     unsafe { ffi::apr_proc_other_child_register(raw, Some(maintain), key(process), core::ptr::null_mut(), pool) };
 }
 
 /// Does not care for the process any more.
 pub(crate) fn forget(process: i32) {
-    // SAFETY: a key that is not registered is ignored.
+    // SAFETY: HTTPD: a key that is not registered is ignored.
     unsafe { ffi::apr_proc_other_child_unregister(key(process)) };
 }
 

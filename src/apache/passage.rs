@@ -18,7 +18,7 @@ static RECORD: AtomicPtr<ffi::ap_filter_rec_t> = AtomicPtr::new(null_mut());
 /// Registers the filter. Called when hooks are registered.
 pub(crate) fn register() {
     let (name, kind) = (c"WSGI_PASSAGE", ffi::AP_FTYPE_PROTOCOL - 1);
-    // SAFETY: httpd calls this during registration, and copies the name.
+    // SAFETY: REGISTRATION: httpd calls this during registration, and copies the name.
     let record = unsafe { ffi::ap_register_output_filter(name.as_ptr(), Some(pass), None, kind) };
     RECORD.store(record, Ordering::Relaxed);
 }
@@ -81,7 +81,7 @@ impl<'r> Passage<'r> {
 
     /// Holds back the end of the response if no filter makes a body, or another status.
     pub(crate) fn hold_empty_end(&self, status: i32) {
-        // SAFETY: as in `seen`.
+        // SAFETY: REQUEST: one thread at a time; it lives in the pool of the request.
         unsafe { (*self.seen).held_status = status };
     }
 
@@ -100,28 +100,28 @@ impl<'r> Passage<'r> {
 /// The function of the filter.
 unsafe extern "C" fn pass(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
     guard(APR_EGENERAL, || {
-        // SAFETY: httpd calls a filter with what `add` gave it.
+        // SAFETY: HTTPD: httpd calls a filter with what `add` gave it.
         let seen = unsafe { (*filter).ctx }.cast::<Seen>();
-        // SAFETY: httpd calls a filter with a brigade.
+        // SAFETY: BRIGADE: httpd calls a filter with a brigade.
         let holds = unsafe { Holds::of(brigade) };
         // SAFETY: REQUEST: `seen` lives in the pool of the request, and one thread at a time works on that.
         let so_far = unsafe { *seen };
         if so_far.held_status != 0 && !so_far.has_body && !holds.body && so_far.held_status == status_of(filter) {
-            // SAFETY: httpd calls a filter with a brigade.
+            // SAFETY: BRIGADE: httpd calls a filter with a brigade.
             unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
-            // SAFETY: as above.
+            // SAFETY: BRIGADE: httpd calls a filter with a brigade.
             unsafe { (*seen).has_held_end = true };
             return 0;
         }
         let now = Seen { began: so_far.began || holds.anything, has_body: so_far.has_body || holds.body, ..so_far };
-        // SAFETY: as above.
+        // SAFETY: BRIGADE: httpd calls a filter with a brigade.
         unsafe { *seen = now };
-        // SAFETY: this filter is not the last one of the chain.
+        // SAFETY: HTTPD: this filter is not the last one of the chain.
         let next = unsafe { (*filter).next };
         // SAFETY: REQUEST; the filters consume the buckets.
         let status = unsafe { ffi::ap_pass_brigade(next, brigade) };
         if status != 0 {
-            // SAFETY: as above.
+            // SAFETY: REQUEST; the filters consume the buckets.
             unsafe { (*seen).failed_behind = true };
         }
         status
@@ -129,7 +129,7 @@ unsafe extern "C" fn pass(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
 }
 
 fn status_of(filter: *mut ffi::ap_filter_t) -> i32 {
-    // SAFETY: a filter of a request knows it.
+    // SAFETY: HTTPD: a filter of a request knows it.
     let request = unsafe { (*filter).r };
     // SAFETY: REQUEST.
     unsafe { (*request).status }
@@ -145,19 +145,19 @@ impl Holds {
     /// # Safety
     /// The brigade is alive.
     unsafe fn of(brigade: *mut ffi::apr_bucket_brigade) -> Self {
-        // SAFETY: says the caller.
+        // SAFETY: CONTRACT: the brigade is alive.
         let end = unsafe { inline::brigade_sentinel(brigade) };
-        // SAFETY: says the caller.
+        // SAFETY: CONTRACT: the brigade is alive.
         let mut bucket = unsafe { inline::brigade_first(brigade) };
         let anything = bucket != end;
         while bucket != end {
-            // SAFETY: a bucket of the brigade.
+            // SAFETY: BRIGADE: a bucket of the brigade.
             let length = unsafe { (*bucket).length };
-            // SAFETY: a bucket of the brigade.
+            // SAFETY: BRIGADE: a bucket of the brigade.
             if length != 0 && !unsafe { inline::bucket_is_metadata(bucket) } {
                 return Self { anything, body: true };
             }
-            // SAFETY: a bucket of the brigade; the ring leads back to `end`.
+            // SAFETY: BRIGADE: a bucket of the brigade; the ring leads back to `end`.
             bucket = unsafe { (*bucket).link.next };
         }
         Self { anything, body: false }

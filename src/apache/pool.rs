@@ -24,7 +24,7 @@ impl<'p> Pool<'p> {
     /// # Safety
     /// POOL: `raw` is a pool that outlives `'p` and that no other thread uses meanwhile.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::apr_pool_t) -> Self {
-        // SAFETY: httpd never hands out a null pool.
+        // SAFETY: POOL: httpd never hands out a null pool.
         let raw = unsafe { NonNull::new_unchecked(raw) };
         Self { raw, life: PhantomData }
     }
@@ -42,7 +42,7 @@ impl<'p> Pool<'p> {
     /// Copies `text` into the pool.
     pub(crate) fn text(self, text: &str) -> &'p str {
         let copy = self.slice(text.as_bytes());
-        // SAFETY: a copy of UTF-8.
+        // SAFETY: POOL: a copy of UTF-8.
         unsafe { core::str::from_utf8_unchecked(copy) }
     }
 
@@ -51,7 +51,7 @@ impl<'p> Pool<'p> {
         const { assert!(align_of::<T>() <= 8, "pools align to 8 bytes") };
         // SAFETY: POOL.
         let start = unsafe { ffi::apr_palloc(self.as_raw(), size_of_val(items) as ffi::apr_size_t) }.cast::<T>();
-        // SAFETY: the memory is ours, large enough, and aligned.
+        // SAFETY: POOL: the memory is ours, large enough, and aligned.
         unsafe { start.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
         // SAFETY: POOL: it holds that many values now, and nobody changes them.
         unsafe { core::slice::from_raw_parts(start, items.len()) }
@@ -62,9 +62,9 @@ impl<'p> Pool<'p> {
         const { assert!(align_of::<T>() <= 8, "pools align to 8 bytes") };
         // SAFETY: POOL.
         let raw = unsafe { ffi::apr_palloc(self.as_raw(), size_of::<T>() as ffi::apr_size_t) }.cast::<T>();
-        // SAFETY: the memory is ours, large enough, and aligned.
+        // SAFETY: POOL: the memory is ours, large enough, and aligned.
         unsafe { raw.write(value) };
-        // SAFETY: it holds a value now, and nothing else refers to it.
+        // SAFETY: POOL: it holds a value now, and nothing else refers to it.
         unsafe { &mut *raw }
     }
 
@@ -81,7 +81,7 @@ impl<'p> Pool<'p> {
                 Some(ffi::apr_pool_cleanup_null),
             );
         }
-        // SAFETY: the box is alive until the cleanup runs, and nothing else refers to it.
+        // SAFETY: POOL: the box is alive until the cleanup runs, and nothing else refers to it.
         unsafe { &mut *raw }
     }
 
@@ -204,7 +204,7 @@ impl Forked {
 /// The cleanup of [`Pool::own`].
 unsafe extern "C" fn drop_box<T>(raw: *mut c_void) -> ffi::apr_status_t {
     super::boundary::guard((), || {
-        // SAFETY: `raw` is the box that `own` leaked; APR runs a cleanup once.
+        // SAFETY: POOL: `raw` is the box that `own` leaked; APR runs a cleanup once.
         drop(unsafe { Box::from_raw(raw.cast::<T>()) });
     });
     0

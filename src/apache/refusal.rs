@@ -22,7 +22,7 @@ static FILTER: AtomicPtr<ffi::ap_filter_rec_t> = AtomicPtr::new(ptr::null_mut())
 /// Called when hooks are registered, at every load of the configuration.
 pub(crate) fn register() {
     let kind = ffi::AP_FTYPE_RESOURCE - 1;
-    // SAFETY: httpd copies the name; the function is static.
+    // SAFETY: REGISTRATION: httpd copies the name; the function is static.
     let filter = unsafe { ffi::ap_register_output_filter(c"WSGI_REFUSAL".as_ptr(), Some(filter), None, kind) };
     FILTER.store(filter, Ordering::Relaxed);
 }
@@ -66,7 +66,7 @@ pub(crate) fn take_rest(request: &Request<'_>) {
         // SAFETY: REQUEST; the brigade is empty.
         let status = unsafe { ffi::ap_get_brigade(filters, brigade, mode, block, most) };
         let (length, ended) = content(brigade);
-        // SAFETY: the brigade lives in the pool of the request.
+        // SAFETY: BRIGADE: the brigade lives in the pool of the request.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         taken += length;
         match status {
@@ -80,17 +80,17 @@ pub(crate) fn take_rest(request: &Request<'_>) {
 
 /// How many bytes a brigade has, and whether the end of the stream is among it.
 fn content(brigade: *mut ffi::apr_bucket_brigade) -> (usize, bool) {
-    // SAFETY: the brigade is alive: its owner is `take_rest`.
+    // SAFETY: BRIGADE: the brigade is alive: its owner is `take_rest`.
     let sentinel = unsafe { inline::brigade_sentinel(brigade) };
-    // SAFETY: as above.
+    // SAFETY: BRIGADE: the brigade is alive: its owner is `take_rest`.
     let mut bucket = unsafe { inline::brigade_first(brigade) };
     let (mut length, mut ended) = (0, false);
     while bucket != sentinel {
-        // SAFETY: a bucket of a brigade that is alive.
+        // SAFETY: BRIGADE: a bucket of a brigade that is alive.
         ended |= unsafe { inline::bucket_is_eos(bucket) };
-        // SAFETY: as above. Those of a stream have their length from the beginning.
+        // SAFETY: BRIGADE: a bucket of a brigade that is alive. Those of a stream have their length from the beginning.
         length += unsafe { (*bucket).length };
-        // SAFETY: the ring of a brigade leads to the sentinel in the end.
+        // SAFETY: BRIGADE: the ring of a brigade leads to the sentinel in the end.
         bucket = unsafe { (*bucket).link.next };
     }
     (length, ended)
@@ -102,7 +102,7 @@ unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
         let Some(status) = refused else {
             // SAFETY: REQUEST: filters are alive while the request is.
             let next = unsafe { (*this).next };
-            // SAFETY: as above; the next filter consumes the brigade.
+            // SAFETY: REQUEST: filters are alive while the request is; the next filter consumes the brigade.
             return unsafe { ffi::ap_pass_brigade(next, brigade) };
         };
         // SAFETY: REQUEST: filters are alive while the request is.
@@ -111,7 +111,7 @@ unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
         let request = unsafe { Request::from_raw(request) };
         request.notes().add(request.pool(), NOTE.to_bytes(), status.to_string().as_bytes());
         request.forget_end();
-        // SAFETY: the brigade is its sender's, who expects it back empty.
+        // SAFETY: BRIGADE: the brigade is its sender's, who expects it back empty.
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         ffi::AP_FILTER_ERROR
     })
@@ -119,17 +119,17 @@ unsafe extern "C" fn filter(this: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
 
 /// The status of an error bucket that is about the client. This module's own ones are about the server.
 fn first_refusal(brigade: *mut ffi::apr_bucket_brigade) -> Option<c_int> {
-    // SAFETY: httpd passes a brigade that is alive.
+    // SAFETY: BRIGADE: httpd passes a brigade that is alive.
     let sentinel = unsafe { inline::brigade_sentinel(brigade) };
-    // SAFETY: as above.
+    // SAFETY: BRIGADE: httpd passes a brigade that is alive.
     let mut bucket = unsafe { inline::brigade_first(brigade) };
     while bucket != sentinel {
-        // SAFETY: a bucket of a brigade that is alive.
+        // SAFETY: BRIGADE: a bucket of a brigade that is alive.
         let status = unsafe { inline::bucket_error_status(bucket) };
         if let Some(status) = status.filter(|status| (400..500).contains(status)) {
             return Some(status);
         }
-        // SAFETY: the ring of a brigade leads to the sentinel in the end.
+        // SAFETY: BRIGADE: the ring of a brigade leads to the sentinel in the end.
         bucket = unsafe { (*bucket).link.next };
     }
     None

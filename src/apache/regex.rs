@@ -12,14 +12,14 @@ pub(crate) struct Regex {
     raw: ffi::ap_regex_t,
 }
 
-// SAFETY: a compiled expression never changes, and a match keeps what it needs for itself.
+// SAFETY: STRUCTURE: a compiled expression never changes, and a match keeps what it needs for itself.
 unsafe impl Send for Regex {}
-// SAFETY: a compiled expression never changes, and a match keeps what it needs for itself.
+// SAFETY: STRUCTURE: a compiled expression never changes, and a match keeps what it needs for itself.
 unsafe impl Sync for Regex {}
 
 impl Drop for Regex {
     fn drop(&mut self) {
-        // SAFETY: `compile` has made it, and nothing uses it any more.
+        // SAFETY: STRUCTURE: `compile` has made it, and nothing uses it any more.
         unsafe { ffi::ap_regfree(&mut self.raw) };
     }
 }
@@ -33,9 +33,9 @@ impl Regex {
     /// Compiles a case-sensitive extended expression; `None` if it is no expression.
     pub(crate) fn compile(pattern: &str) -> Option<Self> {
         let pattern = CString::new(pattern).ok()?;
-        // SAFETY: all zeroes is a valid ap_regex_t, which ap_regcomp fills in.
+        // SAFETY: STRUCTURE: all zeroes is a valid ap_regex_t, which ap_regcomp fills in.
         let mut raw: ffi::ap_regex_t = unsafe { core::mem::zeroed() };
-        // SAFETY: the record is ours; a C string. Where it fails there is nothing to free.
+        // SAFETY: STRUCTURE: the record is ours; a C string. Where it fails there is nothing to free.
         let status = unsafe { ffi::ap_regcomp(&mut raw, pattern.as_ptr(), 0) };
         (status == 0).then_some(Self { raw })
     }
@@ -69,7 +69,7 @@ impl Match {
         let text = unsafe {
             ffi::ap_pregsub(pool.as_raw(), template, subject, GROUPS as ffi::apr_size_t, groups.as_mut_ptr())
         };
-        // SAFETY: a string of the pool, or null when out of bounds.
+        // SAFETY: STRUCTURE: a string of the pool, or null when out of bounds.
         unsafe { super::bytes(text) }.unwrap_or_default()
     }
 }

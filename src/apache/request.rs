@@ -52,7 +52,7 @@ impl<'r> Request<'r> {
     /// # Safety
     /// REQUEST: `raw` is alive for `'r`, and one thread at a time uses it.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::request_rec) -> Self {
-        // SAFETY: httpd calls hooks with a request, never with null.
+        // SAFETY: REQUEST: httpd calls hooks with a request, never with null.
         let raw = unsafe { NonNull::new_unchecked(raw) };
         Self { raw, life: PhantomData }
     }
@@ -79,7 +79,7 @@ impl<'r> Request<'r> {
 
     pub(crate) fn server(&self) -> Server<'r> {
         let server = member!(self, server);
-        // SAFETY: a server outlives its requests.
+        // SAFETY: REQUEST: a server outlives its requests.
         unsafe { Server::from_raw(server) }
     }
 
@@ -246,7 +246,7 @@ impl<'r> Request<'r> {
     /// The settings of this module for the request: its slot in the merged per-directory configuration.
     pub(crate) fn directory_config(&self) -> *mut core::ffi::c_void {
         let vector = member!(self, per_dir_config);
-        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        // SAFETY: REQUEST: the vector of a request covers every loaded module, and this one is loaded.
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
     }
 
@@ -265,14 +265,14 @@ impl<'r> Request<'r> {
     /// Notes that the request has been counted: what httpd makes of its response is not counted again.
     pub(crate) fn note_counted(&self) {
         let (vector, mark) = (member!(self, request_config), core::ptr::without_provenance_mut(1));
-        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        // SAFETY: REQUEST: the vector of a request covers every loaded module, and this one is loaded.
         unsafe { ffi::inline::ap_set_module_config(vector, super::this_module(), mark) };
     }
 
     /// Whether it has been counted, or one that was redirected to it.
     pub(crate) fn was_counted(&self) -> bool {
         let vector = member!(self, request_config);
-        // SAFETY: the vector of a request covers every loaded module, and this one is loaded.
+        // SAFETY: REQUEST: the vector of a request covers every loaded module, and this one is loaded.
         let is_noted = !unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }.is_null();
         is_noted || self.previous().is_some_and(|previous| previous.was_counted())
     }
@@ -280,9 +280,9 @@ impl<'r> Request<'r> {
     /// httpd's own per-directory settings.
     fn core_config(&self) -> &'r ffi::core_dir_config {
         let vector = member!(self, per_dir_config);
-        // SAFETY: the vector of a request is whole.
+        // SAFETY: REQUEST: the vector of a request is whole.
         let settings = unsafe { ffi::ap_get_core_module_config(vector) };
-        // SAFETY: the core module always has a per-directory record, which outlives the request.
+        // SAFETY: REQUEST: the core module always has a per-directory record, which outlives the request.
         unsafe { &*settings.cast() }
     }
 
@@ -303,9 +303,9 @@ impl<'r> Request<'r> {
             return false;
         }
         let name = c"REQUEST_URI";
-        // SAFETY: a hash that httpd made, keyed by C strings (APR_HASH_KEY_STRING is -1).
+        // SAFETY: REQUEST: a hash that httpd made, keyed by C strings (APR_HASH_KEY_STRING is -1).
         let rule = unsafe { ffi::apr_hash_get(rules, name.as_ptr().cast(), -1) };
-        // SAFETY: its values are C strings of the configuration.
+        // SAFETY: REQUEST: its values are C strings of the configuration.
         let rule = unsafe { bytes(rule.cast()) };
         rule == Some(b"current-uri")
     }
@@ -328,7 +328,7 @@ impl<'r> Request<'r> {
         let (pool, server) = (self.pool().as_raw(), self.server().as_raw());
         // SAFETY: REQUEST; httpd reads the name only.
         let value = unsafe { ffi::ap_ssl_var_lookup(pool, server, self.connection(), self.as_raw(), name.as_ptr()) };
-        // SAFETY: the value lives in the pool of the request, or longer.
+        // SAFETY: REQUEST: the value lives in the pool of the request, or longer.
         unsafe { bytes(value) }
     }
 
@@ -345,7 +345,7 @@ impl<'r> Request<'r> {
     fn client_host(&self, kind: u32) -> Option<&'r [u8]> {
         // SAFETY: REQUEST; httpd takes null for what the caller does not want to know.
         let host = unsafe { ffi::ap_get_useragent_host(self.as_raw(), kind as c_int, core::ptr::null_mut()) };
-        // SAFETY: it lives as long as the connection.
+        // SAFETY: REQUEST: it lives as long as the connection.
         unsafe { bytes(host) }
     }
 
@@ -406,7 +406,7 @@ impl<'r> Request<'r> {
     pub(crate) fn local_port(&self) -> u16 {
         // SAFETY: REQUEST: the connection outlives the request.
         let address = unsafe { (*self.connection()).local_addr };
-        // SAFETY: the local address of a connection is set.
+        // SAFETY: REQUEST: the local address of a connection is set.
         unsafe { (*address).port }
     }
 
@@ -414,14 +414,14 @@ impl<'r> Request<'r> {
     pub(crate) fn listener_host(&self) -> &'r [u8] {
         // SAFETY: REQUEST: the connection outlives the request.
         let address = unsafe { (*self.connection()).local_addr };
-        // SAFETY: the local address of a connection is set.
+        // SAFETY: REQUEST: the local address of a connection is set.
         self.text(unsafe { (*address).hostname })
     }
 
     pub(crate) fn connection_log_id(&self) -> Option<&'r [u8]> {
         // SAFETY: REQUEST: the connection outlives the request.
         let id = unsafe { (*self.connection()).log_id };
-        // SAFETY: the id lives as long as the connection.
+        // SAFETY: REQUEST: the id lives as long as the connection.
         unsafe { bytes(id) }
     }
 
@@ -450,7 +450,7 @@ impl<'r> Request<'r> {
         let filters = member!(self, output_filters);
         // SAFETY: REQUEST: the chain of a request has at least the core filters.
         let record = unsafe { (*filters).frec };
-        // SAFETY: records of filters live as long as the process.
+        // SAFETY: REQUEST: records of filters live as long as the process.
         unsafe { (*record).ftype < ffi::AP_FTYPE_PROTOCOL }
     }
 
@@ -460,7 +460,7 @@ impl<'r> Request<'r> {
         let filters = member!(self, input_filters);
         // SAFETY: REQUEST: the chain of a request has at least the core filters.
         let record = unsafe { (*filters).frec };
-        // SAFETY: records of filters live as long as the process.
+        // SAFETY: REQUEST: records of filters live as long as the process.
         unsafe { (*record).ftype < ffi::AP_FTYPE_PROTOCOL }
     }
 
@@ -479,7 +479,7 @@ impl<'r> Request<'r> {
         while !next.is_null() {
             // SAFETY: REQUEST: those before are alive as long as this one is.
             unsafe { (*next).eos_sent = 0 };
-            // SAFETY: as above.
+            // SAFETY: REQUEST: those before are alive as long as this one is.
             next = unsafe { (*next).prev };
         }
     }
@@ -510,9 +510,9 @@ impl<'r> Request<'r> {
         let found = self.output_filters().find(|filter| {
             // SAFETY: REQUEST: the filters of a request live as long as it does.
             let record = unsafe { (**filter).frec };
-            // SAFETY: records of filters live as long as the configuration.
+            // SAFETY: REQUEST: records of filters live as long as the configuration.
             let its_name = unsafe { (*record).name };
-            // SAFETY: as above.
+            // SAFETY: REQUEST: records of filters live as long as the configuration.
             unsafe { bytes(its_name) == Some(name.to_bytes()) }
         });
         if let Some(filter) = found {
@@ -542,7 +542,7 @@ impl<'r> Request<'r> {
         while let Some(record) = NonNull::new(whole) {
             // SAFETY: REQUEST: a request outlives its sub-requests, and the same thread works on both.
             unsafe { (*record.as_ptr()).no_cache = 1 };
-            // SAFETY: as above.
+            // SAFETY: REQUEST: a request outlives its sub-requests, and the same thread works on both.
             whole = unsafe { (*record.as_ptr()).main };
         }
     }
@@ -566,7 +566,7 @@ impl<'r> Request<'r> {
     /// and the path info begins, which costs one `lstat` per directory.
     pub(crate) fn adopt_file(&self, path: &[u8]) -> bool {
         let name = self.pool().c_string(path);
-        // SAFETY: all zeroes is a valid apr_finfo_t, which apr_stat fills in.
+        // SAFETY: REQUEST: all zeroes is a valid apr_finfo_t, which apr_stat fills in.
         let mut found: ffi::apr_finfo_t = unsafe { core::mem::zeroed() };
         // SAFETY: POOL; the record is ours.
         let status = unsafe { ffi::apr_stat(&mut found, name, ffi::APR_FINFO_MIN as i32, self.pool().as_raw()) };

@@ -8,7 +8,7 @@ use core::ffi::CStr;
 pub(crate) fn file(pool: Pool<'_>, name: &CStr) -> Option<String> {
     // SAFETY: POOL; httpd copies the name.
     let path = unsafe { ffi::ap_runtime_dir_relative(pool.as_raw(), name.as_ptr()) };
-    // SAFETY: null, or a string in the pool.
+    // SAFETY: HTTPD: null, or a string in the pool.
     let path = unsafe { bytes(path) }?;
     core::str::from_utf8(path).ok().map(str::to_owned)
 }

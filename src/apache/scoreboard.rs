@@ -75,7 +75,7 @@ impl WorkerScore {
 
 /// Whether there is a scoreboard: httpd makes it before its first child, and keeps it for its life.
 pub(crate) fn exists() -> bool {
-    // SAFETY: a plain query.
+    // SAFETY: HTTPD: a plain query.
     unsafe { ffi::ap_exists_scoreboard_image() != 0 }
 }
 

@@ -31,7 +31,7 @@ unsafe impl Sync for Server<'_> {}
 impl<'s> Server<'s> {
     /// The main server of the configuration that this one is part of.
     pub(super) fn main(self) -> Option<Self> {
-        // SAFETY: httpd sets this before it applies directives, and as long as it has only one thread.
+        // SAFETY: HTTPD: httpd sets this before it applies directives, and as long as it has only one thread.
         let raw = NonNull::new(unsafe { ffi::ap_server_conf })?;
         Some(Self { raw, life: PhantomData })
     }
@@ -39,7 +39,7 @@ impl<'s> Server<'s> {
     /// # Safety
     /// CONFIGURATION: `raw` is a server of a configuration that outlives `'s`.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::server_rec) -> Self {
-        // SAFETY: httpd never hands out a null server.
+        // SAFETY: CONFIGURATION: httpd never hands out a null server.
         let raw = unsafe { NonNull::new_unchecked(raw) };
         Self { raw, life: PhantomData }
     }
@@ -50,16 +50,16 @@ impl<'s> Server<'s> {
 
     /// This module's slot in the configuration of this server.
     pub(crate) fn config(self) -> *mut c_void {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let vector = unsafe { (*self.as_raw()).module_config };
-        // SAFETY: the vector of a server covers every loaded module, and this one is loaded.
+        // SAFETY: CONFIGURATION: the vector of a server covers every loaded module, and this one is loaded.
         unsafe { ffi::inline::ap_get_module_config(vector, super::this_module()) }
     }
 
     /// This server and those that follow it in the configuration: from the main server, all of them.
     pub(crate) fn and_following(self) -> impl Iterator<Item = Server<'s>> {
         core::iter::successors(Some(self), |server| {
-            // SAFETY: the server is alive.
+            // SAFETY: CONFIGURATION: the server is alive.
             let next = NonNull::new(unsafe { (*server.as_raw()).next })?;
             Some(Server { raw: next, life: PhantomData })
         })
@@ -72,9 +72,9 @@ impl<'s> Server<'s> {
 
     /// Which server of the configuration this is.
     pub(crate) fn place(self) -> Place<'s> {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let is_virtual = unsafe { (*self.as_raw()).is_virtual } != 0;
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let name = unsafe { (*self.as_raw()).server_hostname };
         // SAFETY: CONFIGURATION: its strings live as long.
         Place { is_virtual, name: unsafe { bytes(name) } }
@@ -82,31 +82,31 @@ impl<'s> Server<'s> {
 
     /// The port of `ServerName`; 0 if it names none.
     pub(crate) fn port(self) -> u16 {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         unsafe { (*self.as_raw()).port }
     }
 
     /// `Timeout`: how long httpd waits for a client, or for whoever answers in its place.
     pub(crate) fn timeout(self) -> core::time::Duration {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let microseconds = unsafe { (*self.as_raw()).timeout };
         core::time::Duration::from_micros(microseconds.try_into().unwrap_or(0))
     }
 
     /// The file or pipe of `ErrorLog`; none if that is syslog.
     pub(crate) fn error_log(self) -> Option<BorrowedFd<'s>> {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let file = NonNull::new(unsafe { (*self.as_raw()).error_log })?;
         let mut descriptor = -1;
-        // SAFETY: the log is open as long as the server is in use.
+        // SAFETY: CONFIGURATION: the log is open as long as the server is in use.
         let status = unsafe { ffi::apr_os_file_get(&mut descriptor, file.as_ptr()) };
-        // SAFETY: the log is open as long as the server is in use.
+        // SAFETY: CONFIGURATION: the log is open as long as the server is in use.
         (status == 0 && descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
     }
 
     /// Has the lines about `other` go to the log of this server, in this process.
     pub(super) fn log_for(self, other: Server<'_>) {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let log = unsafe { (*self.as_raw()).error_log };
         // SAFETY: FORKED: the record is this process's copy, and no other thread reads it yet.
         unsafe { (*other.as_raw()).error_log = log };
@@ -114,7 +114,7 @@ impl<'s> Server<'s> {
 
     /// The text of the `Server` header, by `ServerTokens`.
     pub(crate) fn banner(self) -> &'s [u8] {
-        // SAFETY: a plain query.
+        // SAFETY: HTTPD: a plain query.
         let text = unsafe { ffi::ap_get_server_banner() };
         // SAFETY: CONFIGURATION: kept by httpd for the life of the configuration, which this server is part of.
         unsafe { bytes(text) }.unwrap_or_default()
@@ -122,7 +122,7 @@ impl<'s> Server<'s> {
 
     /// `ServerAdmin`.
     pub(crate) fn admin(self) -> Option<&'s [u8]> {
-        // SAFETY: the server is alive.
+        // SAFETY: CONFIGURATION: the server is alive.
         let admin = unsafe { (*self.as_raw()).server_admin };
         // SAFETY: CONFIGURATION: its strings live as long.
         unsafe { bytes(admin) }
@@ -141,7 +141,7 @@ pub(crate) fn below_root(pool: Pool<'_>, path: &str) -> Option<String> {
 
 /// The full description of the server, whatever `ServerTokens` says.
 pub(crate) fn description() -> String {
-    // SAFETY: a plain query.
+    // SAFETY: HTTPD: a plain query.
     let text = unsafe { ffi::ap_get_server_description() };
     // SAFETY: CONFIGURATION: kept by httpd for the life of the configuration, and copied at once.
     let text = unsafe { bytes(text) }.unwrap_or_default();
@@ -150,9 +150,9 @@ pub(crate) fn description() -> String {
 
 /// When httpd was built.
 pub(crate) fn built() -> &'static [u8] {
-    // SAFETY: a plain query.
+    // SAFETY: HTTPD: a plain query.
     let text = unsafe { ffi::ap_get_server_built() };
-    // SAFETY: a constant of httpd.
+    // SAFETY: HTTPD: a constant of httpd.
     unsafe { bytes(text) }.unwrap_or_default()
 }
 

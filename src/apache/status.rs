@@ -86,7 +86,7 @@ impl AprError {
 impl core::fmt::Display for AprError {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let mut buffer = [0u8; 160];
-        // SAFETY: the buffer is ours and its length is given; APR always ends the text with a NUL.
+        // SAFETY: REQUEST: the buffer is ours and its length is given; APR always ends the text with a NUL.
         unsafe { ffi::apr_strerror(self.0, buffer.as_mut_ptr().cast(), buffer.len() as ffi::apr_size_t) };
         let text = buffer.split(|byte| *byte == 0).next().unwrap_or_default();
         formatter.write_str(&String::from_utf8_lossy(text))

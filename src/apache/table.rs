@@ -17,7 +17,7 @@ impl<'p> Table<'p> {
     /// # Safety
     /// POOL: `raw` is a table that outlives `'p` and that no other thread uses meanwhile.
     pub(crate) unsafe fn from_raw(raw: *mut ffi::apr_table_t) -> Self {
-        // SAFETY: httpd never leaves the tables of a request null.
+        // SAFETY: REQUEST: httpd never leaves the tables of a request null.
         let raw = unsafe { NonNull::new_unchecked(raw) };
         Self { raw, life: PhantomData }
     }
@@ -26,7 +26,7 @@ impl<'p> Table<'p> {
     pub(crate) fn get(self, name: &CStr) -> Option<&'p [u8]> {
         // SAFETY: POOL.
         let value = unsafe { ffi::apr_table_get(self.raw.as_ptr(), name.as_ptr()) };
-        // SAFETY: values live as long as the table's pool.
+        // SAFETY: REQUEST: values live as long as the table's pool.
         unsafe { bytes(value) }
     }
 
@@ -64,18 +64,18 @@ impl<'p> Table<'p> {
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
         // SAFETY: POOL.
         let array = unsafe { ffi::apr_table_elts(self.raw.as_ptr()) };
-        // SAFETY: the array is part of the table.
+        // SAFETY: REQUEST: the array is part of the table.
         let array = unsafe { &*array };
         let entries: &'p [ffi::apr_table_entry_t] = if array.nelts == 0 {
             &[]
         } else {
-            // SAFETY: the array of a table holds `nelts` entries.
+            // SAFETY: REQUEST: the array of a table holds `nelts` entries.
             unsafe { core::slice::from_raw_parts(array.elts.cast(), array.nelts as usize) }
         };
         entries.iter().filter_map(|entry| {
-            // SAFETY: keys live as long as the table's pool.
+            // SAFETY: REQUEST: keys live as long as the table's pool.
             let key = unsafe { bytes(entry.key) }?;
-            // SAFETY: so do values.
+            // SAFETY: REQUEST: so do values.
             Some((key, unsafe { bytes(entry.val) }.unwrap_or_default()))
         })
     }

@@ -11,11 +11,11 @@ use core::ffi::c_void;
 /// # Safety
 /// `vector` is a configuration vector of httpd and `module` is loaded.
 pub(crate) unsafe fn ap_get_module_config(vector: *const ap_conf_vector_t, module: *const module) -> *mut c_void {
-    // SAFETY: `module` is loaded, says the caller.
+    // SAFETY: CONTRACT: `module` is loaded.
     let index = unsafe { (*module).module_index } as usize;
-    // SAFETY: the vector has a slot for the index of every loaded module.
+    // SAFETY: HTTPD: the vector has a slot for the index of every loaded module.
     let slot = unsafe { vector.cast::<*mut c_void>().add(index) };
-    // SAFETY: as above.
+    // SAFETY: HTTPD: the vector has a slot for the index of every loaded module.
     unsafe { *slot }
 }
 
@@ -24,11 +24,11 @@ pub(crate) unsafe fn ap_get_module_config(vector: *const ap_conf_vector_t, modul
 /// # Safety
 /// `vector` is a configuration vector of httpd and `module` is loaded.
 pub(crate) unsafe fn ap_set_module_config(vector: *mut ap_conf_vector_t, module: *const module, value: *mut c_void) {
-    // SAFETY: `module` is loaded, says the caller.
+    // SAFETY: CONTRACT: `module` is loaded.
     let index = unsafe { (*module).module_index } as usize;
-    // SAFETY: the vector has a slot for the index of every loaded module.
+    // SAFETY: HTTPD: the vector has a slot for the index of every loaded module.
     let slot = unsafe { vector.cast::<*mut c_void>().add(index) };
-    // SAFETY: as above.
+    // SAFETY: HTTPD: the vector has a slot for the index of every loaded module.
     unsafe { *slot = value }
 }
 
@@ -38,7 +38,7 @@ pub(crate) unsafe fn ap_set_module_config(vector: *mut ap_conf_vector_t, module:
 /// # Safety
 /// `brigade` is alive.
 pub(crate) unsafe fn brigade_sentinel(brigade: *mut apr_bucket_brigade) -> *mut apr_bucket {
-    // SAFETY: the caller says that the brigade is alive.
+    // SAFETY: CONTRACT: the brigade is alive.
     unsafe { (&raw mut (*brigade).list).cast::<apr_bucket>() }
 }
 
@@ -47,7 +47,7 @@ pub(crate) unsafe fn brigade_sentinel(brigade: *mut apr_bucket_brigade) -> *mut 
 /// # Safety
 /// `brigade` is alive.
 pub(crate) unsafe fn brigade_first(brigade: *mut apr_bucket_brigade) -> *mut apr_bucket {
-    // SAFETY: the caller says that the brigade is alive.
+    // SAFETY: CONTRACT: the brigade is alive.
     unsafe { (*brigade).list.next }
 }
 
@@ -56,17 +56,17 @@ pub(crate) unsafe fn brigade_first(brigade: *mut apr_bucket_brigade) -> *mut apr
 /// # Safety
 /// `brigade` is alive, `bucket` is alive and in no brigade.
 pub(crate) unsafe fn brigade_insert_tail(brigade: *mut apr_bucket_brigade, bucket: *mut apr_bucket) {
-    // SAFETY: the brigade is alive.
+    // SAFETY: BRIGADE: the brigade is alive.
     let sentinel = unsafe { brigade_sentinel(brigade) };
-    // SAFETY: the sentinel stands for the head of a ring that is never broken.
+    // SAFETY: BRIGADE: the sentinel stands for the head of a ring that is never broken.
     let last = unsafe { (*sentinel).link.prev };
-    // SAFETY: the bucket is alive and linked nowhere else.
+    // SAFETY: BRIGADE: the bucket is alive and linked nowhere else.
     unsafe { (*bucket).link.next = sentinel };
-    // SAFETY: as above.
+    // SAFETY: BRIGADE: the bucket is alive and linked nowhere else.
     unsafe { (*bucket).link.prev = last };
-    // SAFETY: `last` is in the ring, or is the sentinel itself.
+    // SAFETY: BRIGADE: `last` is in the ring, or is the sentinel itself.
     unsafe { (*last).link.next = bucket };
-    // SAFETY: the sentinel is in the ring.
+    // SAFETY: BRIGADE: the sentinel is in the ring.
     unsafe { (*sentinel).link.prev = bucket };
 }
 
@@ -78,14 +78,14 @@ pub(crate) unsafe fn bucket_read(
     bucket: *mut apr_bucket,
     block: super::apr_read_type_e,
 ) -> Result<(*const u8, usize), super::apr_status_t> {
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let kind = unsafe { (*bucket).type_ };
-    // SAFETY: the type of a bucket outlives it.
+    // SAFETY: BRIGADE: the type of a bucket outlives it.
     let kind = unsafe { &*kind };
     let Some(read) = kind.read else { return Ok((core::ptr::null(), 0)) };
     let mut data = core::ptr::null();
     let mut length = 0;
-    // SAFETY: `read` is the bucket type's own function and both out parameters are ours.
+    // SAFETY: BRIGADE: `read` is the bucket type's own function and both out parameters are ours.
     let status = unsafe { read(bucket, &mut data, &mut length, block) };
     if status == super::APR_SUCCESS as i32 { Ok((data.cast(), length)) } else { Err(status) }
 }
@@ -95,9 +95,9 @@ pub(crate) unsafe fn bucket_read(
 /// # Safety
 /// `bucket` is alive.
 pub(crate) unsafe fn bucket_is_metadata(bucket: *const apr_bucket) -> bool {
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let kind = unsafe { (*bucket).type_ };
-    // SAFETY: the type of a bucket outlives it.
+    // SAFETY: BRIGADE: the type of a bucket outlives it.
     let kind = unsafe { &*kind };
     kind.is_metadata != 0
 }
@@ -107,7 +107,7 @@ pub(crate) unsafe fn bucket_is_metadata(bucket: *const apr_bucket) -> bool {
 /// # Safety
 /// `bucket` is alive.
 pub(crate) unsafe fn bucket_is_eos(bucket: *const apr_bucket) -> bool {
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let kind = unsafe { (*bucket).type_ };
     core::ptr::eq(kind, &raw const super::apr_bucket_type_eos)
 }
@@ -117,13 +117,13 @@ pub(crate) unsafe fn bucket_is_eos(bucket: *const apr_bucket) -> bool {
 /// # Safety
 /// `bucket` is alive.
 pub(crate) unsafe fn bucket_error_status(bucket: *const apr_bucket) -> Option<core::ffi::c_int> {
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let kind = unsafe { (*bucket).type_ };
     if !core::ptr::eq(kind, &raw const super::ap_bucket_type_error) {
         return None;
     }
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let error = unsafe { (*bucket).data }.cast::<super::ap_bucket_error>();
-    // SAFETY: the data of an error bucket is such a record.
+    // SAFETY: BRIGADE: the data of an error bucket is such a record.
     Some(unsafe { (*error).status })
 }

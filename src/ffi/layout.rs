@@ -50,10 +50,10 @@ fn structures_of_httpd_have_the_layout_that_c_gives_them() {
         offset_of!(worker_score, request),
         offset_of!(worker_score, client64),
     ];
-    // SAFETY: a constant of layout.c, which is linked into this test.
+    // SAFETY: CONSTANT: a constant of layout.c, which is linked into this test.
     let entries = unsafe { mod_wsgi_layout_entries };
     assert_eq!(rust.len(), entries, "layout.c and layout.rs list different members");
-    // SAFETY: a constant array of layout.c, whose length was just compared.
+    // SAFETY: CONSTANT: a constant array of layout.c, whose length was just compared.
     let c = unsafe { mod_wsgi_layout };
     assert_eq!(rust, c);
 }

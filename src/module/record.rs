@@ -25,7 +25,7 @@ use crate::scripts::authz::GroupScript;
 /// The command table: the rows, and the one that ends it.
 struct Commands([ffi::command_rec; COUNT + 1]);
 
-// SAFETY: constants; httpd only reads them.
+// SAFETY: CONSTANT: constants; httpd only reads them.
 unsafe impl Sync for Commands {}
 
 static COMMANDS: Commands = {

@@ -69,7 +69,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
 #[repr(transparent)]
 pub(crate) struct Method(ffi::PyMethodDef);
 
-// SAFETY: a row of constants.
+// SAFETY: OBJECT: a row of constants.
 unsafe impl Sync for Method {}
 
 impl Method {
@@ -95,7 +95,7 @@ impl Method {
 #[repr(transparent)]
 pub(crate) struct Attribute(ffi::PyGetSetDef);
 
-// SAFETY: a row of constants.
+// SAFETY: OBJECT: a row of constants.
 unsafe impl Sync for Attribute {}
 
 impl Attribute {
@@ -148,9 +148,9 @@ impl<'py, T: Class> Object<'py, T> {
     /// # Safety
     /// `object` is a borrowed reference to an instance of the type that [`ClassType::<T>::new`] made.
     unsafe fn borrow(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
-        // SAFETY: ATTACHED; a reference, says the caller.
+        // SAFETY: ATTACHED; a reference.
         let object = unsafe { Bound::from_borrowed_ptr(py, object) };
-        // SAFETY: of the class, says the caller.
+        // SAFETY: CONTRACT: of the class.
         unsafe { Self::assume(object) }
     }
 
@@ -175,7 +175,7 @@ impl<T: Class> Deref for Object<'_, T> {
 
     fn deref(&self) -> &T {
         let layout = self.object.as_ptr().cast::<Layout<T>>();
-        // SAFETY: an instance of the class holds a `T`, which lives as long as this reference to it.
+        // SAFETY: OBJECT: an instance of the class holds a `T`, which lives as long as this reference to it.
         unsafe { &(*layout).rust }
     }
 }
@@ -228,11 +228,11 @@ impl<T: Class> ClassType<T> {
         // SAFETY: ATTACHED; an owned reference, or null with an exception set.
         let object = unsafe { Bound::from_owned_ptr_or_err(py, raw) }?;
         let layout = object.as_ptr().cast::<Layout<T>>();
-        // SAFETY: the new object has room for a `T` behind its header.
+        // SAFETY: OBJECT: the new object has room for a `T` behind its header.
         let place = unsafe { &raw mut (*layout).rust };
-        // SAFETY: the place is aligned, and not initialised yet.
+        // SAFETY: OBJECT: the place is aligned, and not initialised yet.
         unsafe { place.write(rust) };
-        // SAFETY: an instance of the class, complete now.
+        // SAFETY: OBJECT: an instance of the class, complete now.
         Ok(unsafe { Object::assume(object) })
     }
 }
@@ -244,7 +244,7 @@ fn slot(number: c_int, value: *mut c_void) -> ffi::PyType_Slot {
 /// The function itself, from its type alone.
 fn conjure<F: Copy + 'static>() -> F {
     const { assert!(size_of::<F>() == 0) };
-    // SAFETY: a function item has one value and no bytes.
+    // SAFETY: OBJECT: a function item has one value and no bytes.
     unsafe { core::mem::zeroed() }
 }
 
@@ -285,7 +285,7 @@ where
         let values = if count == 0 {
             &[]
         } else {
-            // SAFETY: vectorcall passes `count` borrowed references.
+            // SAFETY: OBJECT: vectorcall passes `count` borrowed references.
             unsafe { core::slice::from_raw_parts(values, count as usize) }
         };
         conjure::<F>()(&object, Arguments { py, values }).map(Bound::into_ptr)
@@ -315,17 +315,17 @@ unsafe extern "C" fn next<T: Class>(object: *mut ffi::PyObject) -> *mut ffi::PyO
 unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
     enter((), |_| {
         let layout = object.cast::<Layout<T>>();
-        // SAFETY: the object is whole until its memory is given back below.
+        // SAFETY: OBJECT: the object is whole until its memory is given back below.
         let rust = unsafe { &raw mut (*layout).rust };
-        // SAFETY: the last reference is gone, so nothing else sees the Rust side.
+        // SAFETY: OBJECT: the last reference is gone, so nothing else sees the Rust side.
         unsafe { core::ptr::drop_in_place(rust) };
         Ok(())
     });
     // SAFETY: ATTACHED; the header is still whole.
     let class = unsafe { ffi::Py_TYPE(object) };
-    // SAFETY: the memory came from PyType_GenericAlloc of an untracked type.
+    // SAFETY: OBJECT: the memory came from PyType_GenericAlloc of an untracked type.
     unsafe { ffi::PyObject_Free(object.cast()) };
-    // SAFETY: an instance of a heap type owns a reference to it.
+    // SAFETY: OBJECT: an instance of a heap type owns a reference to it.
     unsafe { ffi::Py_DECREF(class.cast()) };
 }
 

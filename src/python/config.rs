@@ -25,7 +25,7 @@ const FIRST_GOOD_3_14: (c_ulong, c_ulong, c_ulong) = (3, 14, 7);
 
 /// The version of the libpython that is loaded, if it is a free-threaded 3.14 that is older than the one recommended.
 pub(crate) fn old_free_threaded_version() -> Option<String> {
-    // SAFETY: a constant of libpython, which is there once it is loaded; nothing ever writes to it.
+    // SAFETY: STRUCTURE: a constant of libpython, which is there once it is loaded; nothing ever writes to it.
     let version = unsafe { ffi::Py_Version };
     if FREE_THREADED_BUILD { old_version(version) } else { None }
 }
@@ -76,7 +76,7 @@ const GIL_VARIABLE: &CStr = c"PYTHON_GIL";
 /// # Safety
 /// AFTER-FORK: no other thread of the process runs yet, and Python was not initialised before.
 pub(crate) unsafe fn initialize(options: &Options) -> Result<(), StartError> {
-    // SAFETY: no other thread reads the environment yet, says the caller.
+    // SAFETY: CONTRACT: no other thread reads the environment yet.
     unsafe { libc::unsetenv(GIL_VARIABLE.as_ptr()) };
     let mut config = Config::new();
     config.set_gil(options.gil);
@@ -98,9 +98,9 @@ struct Config(Box<ffi::PyConfig>);
 impl Config {
     fn new() -> Self {
         let mut config = Box::new(core::mem::MaybeUninit::<ffi::PyConfig>::uninit());
-        // SAFETY: CPython fills in the whole structure.
+        // SAFETY: STRUCTURE: CPython fills in the whole structure.
         unsafe { ffi::PyConfig_InitPythonConfig(config.as_mut_ptr()) };
-        // SAFETY: it has just been filled in.
+        // SAFETY: STRUCTURE: it has just been filled in.
         let mut config = Self(unsafe { config.assume_init() });
         // Signals belong to httpd, and there is no command line.
         config.0.install_signal_handlers = 0;
@@ -149,14 +149,15 @@ impl Config {
     fn add_warnings(&mut self, filters: &[String]) -> Result<(), StartError> {
         for filter in filters {
             let text = CString::new(filter.as_str()).map_err(|error| StartError(error.to_string()))?;
-            // SAFETY: a C string; decoding needs no initialised Python beyond its pre-initialisation, which a PyConfig implies.
+            // SAFETY: STRUCTURE: a C string; decoding needs no initialised Python beyond its pre-initialisation, which
+            // a PyConfig implies.
             let wide = unsafe { ffi::Py_DecodeLocale(text.as_ptr(), core::ptr::null_mut()) };
             if wide.is_null() {
                 return Err(StartError(format!("the warning filter '{filter}' cannot be decoded")));
             }
-            // SAFETY: the list belongs to this configuration; CPython copies the text.
+            // SAFETY: STRUCTURE: the list belongs to this configuration; CPython copies the text.
             let status = unsafe { ffi::PyWideStringList_Append(&raw mut self.0.warnoptions, wide) };
-            // SAFETY: Py_DecodeLocale allocated it.
+            // SAFETY: STRUCTURE: Py_DecodeLocale allocated it.
             unsafe { ffi::PyMem_RawFree(wide.cast()) };
             check(status)?;
         }
@@ -170,7 +171,7 @@ impl Config {
     ) -> Result<(), StartError> {
         let value = CString::new(value).map_err(|error| StartError(error.to_string()))?;
         let member = member(&mut self.0);
-        // SAFETY: the member belongs to this configuration, which CPython frees it with.
+        // SAFETY: STRUCTURE: the member belongs to this configuration, which CPython frees it with.
         check(unsafe { ffi::PyConfig_SetBytesString(&raw mut *self.0, member, value.as_ptr()) })
     }
 
@@ -182,13 +183,13 @@ impl Config {
 
 impl Drop for Config {
     fn drop(&mut self) {
-        // SAFETY: filled in by PyConfig_InitPythonConfig.
+        // SAFETY: STRUCTURE: filled in by PyConfig_InitPythonConfig.
         unsafe { ffi::PyConfig_Clear(&raw mut *self.0) };
     }
 }
 
 fn check(status: ffi::PyStatus) -> Result<(), StartError> {
-    // SAFETY: a status is a plain value.
+    // SAFETY: STRUCTURE: a status is a plain value.
     if unsafe { ffi::PyStatus_Exception(status) } == 0 {
         return Ok(());
     }
@@ -196,7 +197,7 @@ fn check(status: ffi::PyStatus) -> Result<(), StartError> {
         if pointer.is_null() {
             return String::new();
         }
-        // SAFETY: not null, so it is a constant of CPython.
+        // SAFETY: STRUCTURE: not null, so it is a constant of CPython.
         unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
     };
     Err(StartError(format!("{} ({})", text(status.err_msg), text(status.func))))

@@ -67,20 +67,21 @@ fn end(interpreter: &'static Interpreter) -> bool {
     let state = thread_state::release(interpreter);
     let end = || {
         if let Some(first) = interpreter.take_abandoned() {
-            // SAFETY: its thread has cleared it and ended, and it is not current: another one is.
+            // SAFETY: THREAD-STATE: its thread has cleared it and ended, and it is not current: another one is.
             unsafe { ffi::PyThreadState_Delete(first.as_ptr()) };
         }
-        // SAFETY: attached, and the interpreter is alive.
+        // SAFETY: THREAD-STATE: attached, and the interpreter is alive.
         let first = unsafe { ffi::PyInterpreterState_ThreadHead(interpreter.as_raw()) };
-        // SAFETY: the list has at least this thread's state.
+        // SAFETY: THREAD-STATE: the list has at least this thread's state.
         let alone = first == state && unsafe { ffi::PyThreadState_Next(first) }.is_null();
         if alone {
-            // SAFETY: the state is current and the only one of its interpreter. None is current afterwards.
+            // SAFETY: THREAD-STATE: the state is current and the only one of its interpreter. None is current
+            // afterwards.
             unsafe { ffi::Py_EndInterpreter(state) };
         }
         alone
     };
-    // SAFETY: the state was made by this thread, which is detached; `end` says whether it is gone.
+    // SAFETY: THREAD-STATE: the state was made by this thread, which is detached; `end` says whether it is gone.
     unsafe { thread_state::with_released(state, end) }
 }
 
@@ -89,9 +90,9 @@ fn finalize(main: &'static Interpreter, clean: bool) {
     let state = thread_state::release(main);
     FINISHED.store(true, Ordering::Release);
     if clean {
-        // SAFETY: this thread made the state, and is detached.
+        // SAFETY: THREAD-STATE: this thread made the state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(state) };
-        // SAFETY: on the thread that initialised Python, attached to the main interpreter.
+        // SAFETY: THREAD-STATE: on the thread that initialised Python, attached to the main interpreter.
         unsafe { ffi::Py_FinalizeEx() };
     }
 }
@@ -109,7 +110,7 @@ extern "C" fn leave(_signal: c_int) {
         0 => last_line::write("warn", format_args!("{text} {seconds} s; exiting anyway")),
         _ => last_line::write("warn", format_args!("{text} {seconds}.{tenths} s; exiting anyway")),
     }
-    // SAFETY: _exit(2) is safe in a signal handler.
+    // SAFETY: SYSTEM: _exit(2) is safe in a signal handler.
     unsafe { libc::_exit(STATUS.load(Ordering::Relaxed)) }
 }
 
@@ -117,16 +118,16 @@ extern "C" fn leave(_signal: c_int) {
 pub(crate) fn leave_after(time: Duration, status: i32) {
     STATUS.store(status, Ordering::Relaxed);
     LIMIT.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    // SAFETY: all zeroes is a valid sigaction and a valid signal set.
+    // SAFETY: SYSTEM: all zeroes is a valid sigaction and a valid signal set.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = leave as extern "C" fn(c_int) as usize;
-    // SAFETY: the structure is complete.
+    // SAFETY: SYSTEM: the structure is complete.
     unsafe { libc::sigaction(libc::SIGALRM, &action, core::ptr::null_mut()) };
-    // SAFETY: as above.
+    // SAFETY: SYSTEM: the structure is complete.
     let mut set: libc::sigset_t = unsafe { core::mem::zeroed() };
-    // SAFETY: the set is ours.
+    // SAFETY: SYSTEM: the set is ours.
     unsafe { libc::sigaddset(&mut set, libc::SIGALRM) };
-    // SAFETY: httpd's children block signals in some threads; this one has to take the alarm.
+    // SAFETY: SYSTEM: httpd's children block signals in some threads; this one has to take the alarm.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, core::ptr::null_mut()) };
     set_alarm(time);
 }
@@ -139,6 +140,6 @@ fn set_alarm(time: Duration) {
         tv_usec: time.subsec_micros().into(),
     };
     let timer = libc::itimerval { it_interval: never, it_value: value };
-    // SAFETY: the structure is complete; the previous one is not asked for.
+    // SAFETY: SYSTEM: the structure is complete; the previous one is not asked for.
     unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, core::ptr::null_mut()) };
 }

@@ -145,7 +145,7 @@ mod watcher {
     /// # Safety
     /// ATTACHED; `key` is a borrowed reference.
     unsafe fn is_minded(key: *mut ffi::PyObject) -> bool {
-        // SAFETY: says the caller.
+        // SAFETY: ATTACHED; `key` is a borrowed reference.
         if unsafe { ffi::PyUnicode_Check(key) } == 0 {
             return false;
         }
@@ -157,7 +157,7 @@ mod watcher {
             unsafe { ffi::PyErr_Clear() };
             return false;
         }
-        // SAFETY: the str has that many bytes.
+        // SAFETY: OBJECT: the str has that many bytes.
         let name = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), length as usize) };
         matches!(name, b"__mtime__" | b"reload_required") || NAMES.read().iter().any(|known| known.as_bytes() == name)
     }

@@ -93,7 +93,7 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
     }
     thread_state::number();
     let _slices = short_slices();
-    // SAFETY: says the caller.
+    // SAFETY: AFTER-FORK: no other thread of the process runs yet, and Python was not started before.
     unsafe { config::initialize(options) }?;
     let runtime = RUNTIME.get_or_init(|| Runtime {
         gil: options.gil,
@@ -102,11 +102,11 @@ pub(crate) unsafe fn start(options: &Options, set_up: SetUp, own_gil: OwnGil) ->
         making: Mutex::new(()),
         interpreters: Mutex::new(Vec::new()),
     });
-    // SAFETY: Python has just been initialised on this thread.
+    // SAFETY: THREAD-STATE: Python has just been initialised on this thread.
     let raw = unsafe { ffi::PyInterpreterState_Main() };
     let main = Interpreter::leak("", Origin::Configuration, raw, true);
     runtime.interpreters.lock().push(main);
-    // SAFETY: the thread state that initialisation made is current.
+    // SAFETY: THREAD-STATE: the thread state that initialisation made is current.
     let outcome = unsafe {
         thread_state::adopt(main, |attached| {
             // pyo3 compares every exception with this class of its own, which it makes once per process:
@@ -198,19 +198,19 @@ impl Interpreter {
     ) -> Result<&'static Self, String> {
         let _slices = short_slices();
         let _inside = thread_state::Inside::new();
-        // SAFETY: this thread made the thread state, and is detached.
+        // SAFETY: THREAD-STATE: this thread made the thread state, and is detached.
         unsafe { ffi::PyEval_RestoreThread(thread_state::of(main)) };
         let own_gil = (runtime.own_gil)(name);
-        // SAFETY: the main interpreter's thread state is current.
+        // SAFETY: THREAD-STATE: the main interpreter's thread state is current.
         match unsafe { new_interpreter(own_gil) } {
             Ok(raw) => {
                 let made = Self::leak(name, origin, raw, own_gil);
-                // SAFETY: CPython left the new interpreter's first thread state current on this thread.
+                // SAFETY: THREAD-STATE: CPython left the new interpreter's first thread state current on this thread.
                 unsafe { thread_state::adopt(made, |attached| made.set_up(attached, runtime)) }?;
                 Ok(made)
             }
             Err(reason) => {
-                // SAFETY: after a failure the main thread state is current again.
+                // SAFETY: THREAD-STATE: after a failure the main thread state is current again.
                 unsafe { ffi::PyEval_SaveThread() };
                 Err(reason)
             }
@@ -275,13 +275,14 @@ unsafe fn new_interpreter(own_gil: bool) -> Result<*mut ffi::PyInterpreterState,
     }
     // Its child would be ended by CPython ("not main interpreter").
     config.allow_fork = 0;
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: a thread state of the main interpreter is current. Afterwards it is the new interpreter's, or
+    // on failure the same.
     let status = unsafe { ffi::Py_NewInterpreterFromConfig(&mut state, &config) };
-    // SAFETY: a status is a plain value.
+    // SAFETY: STRUCTURE: a status is a plain value.
     if unsafe { ffi::PyStatus_Exception(status) } != 0 || state.is_null() {
         return Err("CPython refused (Py_NewInterpreterFromConfig)".into());
     }
-    // SAFETY: just made.
+    // SAFETY: STRUCTURE: just made.
     Ok(unsafe { ffi::PyThreadState_GetInterpreter(state) })
 }
 
@@ -289,15 +290,17 @@ unsafe fn new_interpreter(own_gil: bool) -> Result<*mut ffi::PyInterpreterState,
 /// A thread state of the main interpreter is current. Afterwards it is the new interpreter's, or on failure the same.
 #[cfg(not(Py_3_12))]
 unsafe fn new_interpreter(_own_gil: bool) -> Result<*mut ffi::PyInterpreterState, String> {
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: a thread state of the main interpreter is current. Afterwards it is the new interpreter's, or
+    // on failure the same.
     let main = unsafe { ffi::PyThreadState_Get() };
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: a thread state of the main interpreter is current. Afterwards it is the new interpreter's, or
+    // on failure the same.
     let state = unsafe { ffi::Py_NewInterpreter() };
     if state.is_null() {
-        // SAFETY: the lock is held.
+        // SAFETY: THREAD-STATE: the lock is held.
         unsafe { ffi::PyThreadState_Swap(main) };
         return Err("CPython refused (Py_NewInterpreter)".into());
     }
-    // SAFETY: just made.
+    // SAFETY: STRUCTURE: just made.
     Ok(unsafe { ffi::PyThreadState_GetInterpreter(state) })
 }

@@ -25,10 +25,10 @@ fn configuration_structures_have_the_layout_that_c_gives_them() {
         #[cfg(Py_3_12)]
         offset_of!(ffi::PyInterpreterConfig, gil),
     ];
-    // SAFETY: a constant of layout.c, which is linked into this test.
+    // SAFETY: CONSTANT: a constant of layout.c, which is linked into this test.
     let entries = unsafe { mod_wsgi_python_layout_entries };
     assert_eq!(rust.len(), entries, "layout.c and layout.rs list different members");
-    // SAFETY: layout.c defines that many values.
+    // SAFETY: CONSTANT: layout.c defines that many values.
     let c = unsafe { core::slice::from_raw_parts((&raw const mod_wsgi_python_layout).cast::<usize>(), entries) };
     assert_eq!(rust, c);
 }

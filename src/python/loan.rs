@@ -36,20 +36,20 @@ pub(crate) struct Loan<K: Lendable> {
 
 struct Pointer<K: Lendable>(NonNull<K::At<'static>>, PhantomData<K>);
 
-// SAFETY: the pointer is followed only under the mutex, and what it points to is Send.
+// SAFETY: LENT: the pointer is followed only under the mutex, and what it points to is Send.
 unsafe impl<K: Lendable> Send for Pointer<K> {}
 
 impl<K: Lendable> Pointer<K> {
     fn of<'a>(value: &mut K::At<'a>) -> Self {
         let pointer: NonNull<K::At<'a>> = NonNull::from(value);
-        // SAFETY: both are pointers to the same type but for a lifetime. `Lease::lend` empties the place before the
-        // value can be used or dropped by its owner, on unwinding too.
+        // SAFETY: LENT: both are pointers to the same type but for a lifetime. `Lease::lend` empties the place before
+        // the value can be used or dropped by its owner, on unwinding too.
         Self(unsafe { core::mem::transmute_copy(&pointer) }, PhantomData)
     }
 
     fn follow(&mut self) -> &mut K::At<'static> {
-        // SAFETY: the lender keeps the value alive and untouched until the place is emptied under the mutex, which the
-        // caller holds: it has the place itself.
+        // SAFETY: LENT: the lender keeps the value alive and untouched until the place is emptied under the mutex,
+        // which the caller holds: it has the place itself.
         unsafe { self.0.as_mut() }
     }
 }

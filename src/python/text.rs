@@ -11,7 +11,7 @@ pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString>
     let raw = unsafe {
         ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as ffi::Py_ssize_t, core::ptr::null())
     };
-    // SAFETY: an owned reference to a str.
+    // SAFETY: OBJECT: an owned reference to a str.
     unsafe { owned_str(py, raw) }
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn filesystem<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyStr
     let raw = unsafe { ffi::PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), bytes.len() as ffi::Py_ssize_t) };
     // SAFETY: ATTACHED; an owned reference, or null with an exception set.
     match unsafe { Bound::from_owned_ptr_or_err(py, raw) } {
-        // SAFETY: the function returns a str.
+        // SAFETY: OBJECT: the function returns a str.
         Ok(text) => unsafe { text.cast_into_unchecked() },
         Err(_) => latin1(py, bytes),
     }
@@ -31,16 +31,16 @@ pub(crate) fn filesystem<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyStr
 pub(crate) fn interned<'py>(py: Python<'py>, text: &'static core::ffi::CStr) -> Bound<'py, PyString> {
     // SAFETY: ATTACHED; a C string.
     let raw = unsafe { ffi::PyUnicode_InternFromString(text.as_ptr()) };
-    // SAFETY: an owned reference to a str.
+    // SAFETY: OBJECT: an owned reference to a str.
     unsafe { owned_str(py, raw) }
 }
 
 /// # Safety
 /// `raw` is an owned reference to a str, or null because there is no memory, which panics.
 unsafe fn owned_str(py: Python<'_>, raw: *mut ffi::PyObject) -> Bound<'_, PyString> {
-    // SAFETY: ATTACHED; says the caller.
+    // SAFETY: ATTACHED: the token is the caller's.
     let object = unsafe { Bound::from_owned_ptr(py, raw) };
-    // SAFETY: a str, says the caller.
+    // SAFETY: CONTRACT: a str.
     unsafe { object.cast_into_unchecked() }
 }
 
@@ -63,6 +63,6 @@ pub(crate) fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a [u
     let data = unsafe { ffi::PyUnicode_1BYTE_DATA(raw) };
     // SAFETY: ATTACHED; a str object.
     let length = unsafe { ffi::PyUnicode_GET_LENGTH(raw) };
-    // SAFETY: a str is immutable and lives as long as the borrow.
+    // SAFETY: OBJECT: a str is immutable and lives as long as the borrow.
     Ok(unsafe { core::slice::from_raw_parts(data.cast(), length as usize) })
 }

@@ -82,7 +82,7 @@ pub(crate) fn attach<R>(interpreter: &'static Interpreter, body: impl for<'py> F
     }
     let _leave = LeaveIfCopy;
     let (slot, main) = THREAD.with(|thread| (thread.slot(interpreter), thread.main_state()));
-    // SAFETY: both thread states are this thread's own, and it is detached: `attach` does not nest.
+    // SAFETY: THREAD-STATE: both thread states are this thread's own, and it is detached: `attach` does not nest.
     unsafe { enter(slot.state, main, |py| body(&Attached { py, interpreter, slot })) }
 }
 
@@ -105,11 +105,11 @@ pub(super) fn of(interpreter: &'static Interpreter) -> *mut ffi::PyThreadState {
 /// # Safety
 /// The current thread state is one of `interpreter`, made by this thread.
 pub(crate) unsafe fn adopt<R>(interpreter: &'static Interpreter, body: impl for<'py> FnOnce(&Attached<'py>) -> R) -> R {
-    // SAFETY: a thread state is current, says the caller.
+    // SAFETY: CONTRACT: a thread state is current.
     let state = unsafe { ffi::PyThreadState_Get() };
     let slot = Rc::new(Slot { interpreter, state, first: true, kept: OnceCell::new() });
     THREAD.with(|thread| thread.0.borrow_mut().push(slot.clone()));
-    // SAFETY: it is current; attaching again below is what every other use does.
+    // SAFETY: THREAD-STATE: it is current; attaching again below is what every other use does.
     unsafe { ffi::PyEval_SaveThread() };
     attach(interpreter, body)
 }
@@ -133,7 +133,7 @@ impl ThreadStates {
         {
             self.slot(main);
         }
-        // SAFETY: the interpreter is alive; making a thread state needs no attached thread.
+        // SAFETY: THREAD-STATE: the interpreter is alive; making a thread state needs no attached thread.
         let state = unsafe { ffi::PyThreadState_New(interpreter.as_raw()) };
         assert!(!state.is_null(), "{NO_THREAD_STATE}");
         let slot = Rc::new(Slot { interpreter, state, first: false, kept: OnceCell::new() });
@@ -173,19 +173,19 @@ impl ThreadStates {
         slots.sort_by_key(|slot| !slot.interpreter.is_main());
         while let Some(slot) = slots.pop() {
             let Some(Slot { interpreter, state, first, kept }) = Rc::into_inner(slot) else { continue };
-            // SAFETY: the thread states are this thread's own, and it is detached.
+            // SAFETY: THREAD-STATE: the thread states are this thread's own, and it is detached.
             unsafe { enter(state, main, |_| drop(kept)) };
-            // SAFETY: as above.
+            // SAFETY: THREAD-STATE: the thread states are this thread's own, and it is detached.
             unsafe { ffi::PyEval_RestoreThread(state) };
-            // SAFETY: it is current, and nothing refers to it any more.
+            // SAFETY: THREAD-STATE: it is current, and nothing refers to it any more.
             unsafe { ffi::PyThreadState_Clear(state) };
             if first && cfg!(not(Py_3_12)) {
-                // SAFETY: it is current.
+                // SAFETY: THREAD-STATE: it is current.
                 unsafe { ffi::PyEval_SaveThread() };
                 interpreter.abandon(state);
                 continue;
             }
-            // SAFETY: it is current and cleared.
+            // SAFETY: THREAD-STATE: it is current and cleared.
             unsafe { ffi::PyThreadState_DeleteCurrent() };
         }
     }
@@ -198,7 +198,7 @@ pub(crate) fn release(interpreter: &'static Interpreter) -> *mut ffi::PyThreadSt
     THREAD.with(|thread| thread.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, &slot)));
     let state = slot.state;
     if let Some(Slot { kept, .. }) = Rc::into_inner(slot) {
-        // SAFETY: the thread states are this thread's own, and it is detached.
+        // SAFETY: THREAD-STATE: the thread states are this thread's own, and it is detached.
         unsafe { enter(state, main, |_| drop(kept)) };
     }
     state
@@ -211,11 +211,11 @@ pub(crate) fn release(interpreter: &'static Interpreter) -> *mut ffi::PyThreadSt
 /// This thread made `state`, and is detached.
 #[cfg(Py_3_12)]
 pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl FnOnce() -> bool) -> bool {
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: this thread made `state`, and is detached.
     unsafe { ffi::PyEval_RestoreThread(state) };
     let ended = body();
     if !ended {
-        // SAFETY: still attached.
+        // SAFETY: THREAD-STATE: still attached.
         unsafe { ffi::PyEval_SaveThread() };
     }
     ended
@@ -229,7 +229,7 @@ pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl Fn
 #[cfg(not(Py_3_12))]
 pub(super) unsafe fn with_released(state: *mut ffi::PyThreadState, body: impl FnOnce() -> bool) -> bool {
     let main = THREAD.with(ThreadStates::main_state);
-    // SAFETY: says the caller; the main state is current again afterwards.
+    // SAFETY: CONTRACT: this thread made `state`, and is detached; the main state is current again afterwards.
     unsafe { enter(state, main, |_| body()) }
 }
 
@@ -243,7 +243,7 @@ unsafe fn enter<R>(
     _main: Option<*mut ffi::PyThreadState>,
     body: impl FnOnce(Python<'_>) -> R,
 ) -> R {
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: this thread made `state` (and `main`), and is detached.
     let _detach = unsafe { Detach::after_restoring(state) };
     // SAFETY: ATTACHED: just above.
     unsafe { Python::attach_unchecked(body) }
@@ -264,18 +264,18 @@ unsafe fn enter<R>(
     struct SwapBack(*mut ffi::PyThreadState);
     impl Drop for SwapBack {
         fn drop(&mut self) {
-            // SAFETY: the lock is held, and the thread state is this thread's.
+            // SAFETY: THREAD-STATE: the lock is held, and the thread state is this thread's.
             unsafe { ffi::PyThreadState_Swap(self.0) };
         }
     }
     let main = main.unwrap_or(state);
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: this thread made `state` and `main`, and is detached.
     let _detach = unsafe { Detach::after_restoring(state) };
-    // SAFETY: the lock is held, and the thread state is this thread's.
+    // SAFETY: THREAD-STATE: the lock is held, and the thread state is this thread's.
     unsafe { ffi::PyThreadState_Swap(main) };
     let swapped = |py: Python<'_>| {
         let _back = SwapBack(main);
-        // SAFETY: the lock is held, and the thread state is this thread's.
+        // SAFETY: THREAD-STATE: the lock is held, and the thread state is this thread's.
         unsafe { ffi::PyThreadState_Swap(state) };
         body(py)
     };
@@ -311,7 +311,7 @@ impl Detach {
     /// This thread made `state`, and is detached.
     unsafe fn after_restoring(state: *mut ffi::PyThreadState) -> Self {
         let inside = Inside::new();
-        // SAFETY: says the caller.
+        // SAFETY: CONTRACT: this thread made `state`, and is detached.
         unsafe { ffi::PyEval_RestoreThread(state) };
         Self { _inside: inside }
     }
@@ -319,7 +319,7 @@ impl Detach {
 
 impl Drop for Detach {
     fn drop(&mut self) {
-        // SAFETY: the thread is attached: whatever detached inside has attached again.
+        // SAFETY: THREAD-STATE: the thread is attached: whatever detached inside has attached again.
         unsafe { ffi::PyEval_SaveThread() };
     }
 }

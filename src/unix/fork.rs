@@ -135,6 +135,6 @@ pub(crate) fn is_copy() -> bool {
 
 /// Leaves the process at once: the exit functions of httpd are its parent's.
 pub(crate) fn leave(status: i32) -> ! {
-    // SAFETY: a plain system call.
+    // SAFETY: SYSTEM: a plain system call.
     unsafe { libc::_exit(status) }
 }

@@ -10,7 +10,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
         tv_sec: at_most.as_secs().try_into().unwrap_or(libc::time_t::MAX),
         tv_nsec: at_most.subsec_nanos().into(),
     };
-    // SAFETY: the word outlives the call; the kernel compares it atomically. Not "private": processes share it.
+    // SAFETY: SYSTEM: the word outlives the call; the kernel compares it atomically. Not "private": processes share it.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -26,7 +26,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
 
 /// Wakes at most `count` of those who wait for `word`, the longest waiting first.
 pub(crate) fn wake(word: &AtomicU32, count: i32) {
-    // SAFETY: the word outlives the call.
+    // SAFETY: SYSTEM: the word outlives the call.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };
 }
 

@@ -13,10 +13,10 @@ static OFFSET: AtomicI64 = AtomicI64::new(0);
 
 /// Notes the time zone: to ask for it takes a lock. To be called when a process starts.
 pub(crate) fn note_time_zone() {
-    // SAFETY: all zeroes is a valid tm.
+    // SAFETY: SYSTEM: all zeroes is a valid tm.
     let mut parts: libc::tm = unsafe { core::mem::zeroed() };
     let now = now().0;
-    // SAFETY: both are our own; the result is null or the second.
+    // SAFETY: SYSTEM: both are our own; the result is null or the second.
     let known = !unsafe { libc::localtime_r(&now, &mut parts) }.is_null();
     if known {
         OFFSET.store(parts.tm_gmtoff, Ordering::Relaxed);
@@ -26,7 +26,7 @@ pub(crate) fn note_time_zone() {
 /// Seconds and microseconds of the epoch.
 fn now() -> (i64, i64) {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: clock_gettime(2) may be called in a signal handler; the structure is ours.
+    // SAFETY: SIGNAL-SAFE: clock_gettime(2) may be called in a signal handler; the structure is ours.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut time) };
     (time.tv_sec, time.tv_nsec / 1000)
 }
@@ -38,7 +38,7 @@ pub(crate) fn write(level: &str, text: fmt::Arguments<'_>) {
     let (process, thread) = (getpid(), gettid());
     let _ = line.write_time(seconds + OFFSET.load(Ordering::Relaxed), micros);
     let _ = writeln!(line, " [wsgi:{level}] [pid {process}:tid {thread}] {text}");
-    // SAFETY: write(2) may be called in a signal handler; the bytes are ours.
+    // SAFETY: SIGNAL-SAFE: write(2) may be called in a signal handler; the bytes are ours.
     unsafe { libc::write(libc::STDERR_FILENO, line.bytes.as_ptr().cast(), line.length) };
 }
 

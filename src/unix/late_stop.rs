@@ -25,19 +25,19 @@ static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 struct Timer(libc::timer_t);
 
-// SAFETY: a number of the kernel's that any thread may use.
+// SAFETY: SYSTEM: a number of the kernel's that any thread may use.
 unsafe impl Send for Timer {}
-// SAFETY: as above.
+// SAFETY: SYSTEM: a number of the kernel's that any thread may use.
 unsafe impl Sync for Timer {}
 
 impl Timer {
     fn new() -> Option<Self> {
-        // SAFETY: all zeroes is a valid record.
+        // SAFETY: SYSTEM: all zeroes is a valid record.
         let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
         event.sigev_notify = libc::SIGEV_SIGNAL;
         event.sigev_signo = libc::SIGWINCH;
         let mut timer = ptr::null_mut();
-        // SAFETY: both records are ours.
+        // SAFETY: SYSTEM: both records are ours.
         let status = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) };
         (status == 0).then_some(Self(timer))
     }
@@ -50,7 +50,7 @@ impl Timer {
         };
         let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         let setting = libc::itimerspec { it_interval: once, it_value: value };
-        // SAFETY: the timer is this process's, and stays for its life.
+        // SAFETY: SYSTEM: the timer is this process's, and stays for its life.
         unsafe { libc::timer_settime(self.0, 0, &setting, ptr::null_mut()) == 0 }
     }
 }
@@ -66,20 +66,20 @@ pub(crate) fn put_off(time: Duration, begun: fn()) {
     PROCESS.store(std::process::id() as i32, SeqCst);
     BEGUN.get_or_init(|| begun);
     let action = SigAction::new(SigHandler::Handler(heed), SaFlags::empty(), SigSet::empty());
-    // SAFETY: `heed` is safe in a signal handler.
+    // SAFETY: SIGNAL-SAFE: `heed` is safe in a signal handler.
     let Ok(before) = (unsafe { sigaction(Signal::SIGWINCH, &action) }) else { return };
     match before.handler() {
         SigHandler::Handler(handler) if handler as *const () == heed as *const () => {}
         SigHandler::Handler(handler) => HTTPD.store(handler as *mut (), SeqCst),
         _ => {
-            // SAFETY: what was there before is as good as it was.
+            // SAFETY: SYSTEM: what was there before is as good as it was.
             let _ = unsafe { sigaction(Signal::SIGWINCH, &before) };
         }
     }
 }
 
 extern "C" fn heed(signal: c_int) {
-    // SAFETY: getpid(2) is safe in a signal handler.
+    // SAFETY: SIGNAL-SAFE: getpid(2) is safe in a signal handler.
     let is_parent = unsafe { libc::getpid() } == PROCESS.load(SeqCst);
     if is_parent && !HAS_BEGUN.swap(true, SeqCst) {
         if let Some(begun) = BEGUN.get() {

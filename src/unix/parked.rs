@@ -13,7 +13,7 @@ pub(crate) struct Parked<T> {
     owns: core::marker::PhantomData<T>,
 }
 
-// SAFETY: values only pass through from one thread to another.
+// SAFETY: PARKED: values only pass through from one thread to another.
 unsafe impl<T: Send> Sync for Parked<T> {}
 
 /// One report, then silence until the descriptor is parked again: that is what makes its owner unique.
@@ -32,10 +32,11 @@ impl<T: AsFd> Parked<T> {
     /// The system has no memory left; the descriptor is closed.
     pub(crate) fn add(&self, value: Box<T>) -> nix::Result<()> {
         let raw = Box::into_raw(value);
-        // SAFETY: just made from a box. Another thread may own it only after the call, which borrows the descriptor.
+        // SAFETY: PARKED: just made from a box. Another thread may own it only after the call, which borrows the
+        // descriptor.
         let descriptor = unsafe { &*raw }.as_fd();
         self.epoll.add(descriptor, EpollEvent::new(ONCE, raw as u64)).inspect_err(|_| {
-            // SAFETY: the kernel did not take it.
+            // SAFETY: PARKED: the kernel did not take it.
             drop(unsafe { Box::from_raw(raw) });
         })
     }
@@ -46,10 +47,10 @@ impl<T: AsFd> Parked<T> {
     /// None that a valid descriptor can cause; it is closed then.
     pub(crate) fn park_again(&self, value: Box<T>) -> nix::Result<()> {
         let raw = Box::into_raw(value);
-        // SAFETY: as above.
+        // SAFETY: PARKED: the kernel did not take it.
         let descriptor = unsafe { &*raw }.as_fd();
         self.epoll.modify(descriptor, &mut EpollEvent::new(ONCE, raw as u64)).inspect_err(|_| {
-            // SAFETY: the kernel did not take it.
+            // SAFETY: PARKED: the kernel did not take it.
             drop(unsafe { Box::from_raw(raw) });
         })
     }

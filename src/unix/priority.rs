@@ -7,6 +7,6 @@ use nix::errno::Errno;
 /// # Errors
 /// A lower value than before needs a privilege.
 pub(crate) fn set(nice: i32) -> nix::Result<()> {
-    // SAFETY: a plain system call.
+    // SAFETY: SYSTEM: a plain system call.
     Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }

@@ -82,7 +82,7 @@ fn parse(text: &str) -> Option<Stat> {
 
 /// This thread, as `threading.get_ident()` has it: a number that means it within the process for as long as it lives.
 pub(crate) fn this_thread() -> u64 {
-    // SAFETY: a plain call, which cannot fail.
+    // SAFETY: SYSTEM: a plain call, which cannot fail.
     unsafe { libc::pthread_self() }
 }
 

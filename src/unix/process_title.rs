@@ -20,7 +20,8 @@ pub(crate) fn set(threads: &Threads, title: &str) -> nix::Result<()> {
     // SAFETY: ONE-THREAD: nobody reads the arguments meanwhile. The kernel put them there for this process to
     // write, and names both ends.
     unsafe { start.write_bytes(0, area.len()) };
-    // SAFETY: as above; at least the last byte stays 0.
+    // SAFETY: ONE-THREAD: nobody reads the arguments meanwhile. The kernel put them there for this process to write,
+    // and names both ends; at least the last byte stays 0.
     unsafe { start.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
     prctl::set_name(&name)
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 pub(crate) fn bytes<const N: usize>() -> nix::Result<[u8; N]> {
     const { assert!(N <= 256) };
     let mut bytes = [0; N];
-    // SAFETY: the buffer is ours, and as long as is said.
+    // SAFETY: SYSTEM: the buffer is ours, and as long as is said.
     let length = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
     if usize::try_from(length) == Ok(N) { Ok(bytes) } else { Err(Errno::last()) }
 }

@@ -11,7 +11,7 @@ pub(crate) type Asked = (Option<RawFd>, i16);
 pub(crate) fn wait_for<const N: usize>(asked: [Asked; N], time: Duration) -> [bool; N] {
     let mut asked = asked.map(|(fd, events)| libc::pollfd { fd: fd.unwrap_or(-1), events, revents: 0 });
     let time = i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-    // SAFETY: the array is ours; a negative descriptor is passed over.
+    // SAFETY: SYSTEM: the array is ours; a negative descriptor is passed over.
     unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, time) };
     asked.map(|asked| asked.revents != 0)
 }

@@ -32,7 +32,7 @@ pub(crate) type SharedCounters = Shared<AtomicU64>;
 
 // SAFETY: SHARED: atomic words, which any thread may use.
 unsafe impl<W: Word> Send for Shared<W> {}
-// SAFETY: SHARED: as above.
+// SAFETY: SHARED: atomic words, which any thread may use.
 unsafe impl<W: Word> Sync for Shared<W> {}
 
 impl<W: Word> Shared<W> {
@@ -40,7 +40,7 @@ impl<W: Word> Shared<W> {
     /// The system has no memory left.
     pub(crate) fn new(length: usize) -> nix::Result<Self> {
         let bytes = NonZeroUsize::new(length * size_of::<W>()).unwrap_or(NonZeroUsize::MIN);
-        // SAFETY: a new mapping that aliases nothing.
+        // SAFETY: SHARED: a new mapping that aliases nothing.
         let start =
             unsafe { mmap_anonymous(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED) }?;
         Ok(Self { start: start.cast(), length })
@@ -96,7 +96,7 @@ impl<W: Word> Deref for Shared<W> {
 
 impl<W: Word> Drop for Shared<W> {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and the borrows of it have ended. Other processes keep theirs.
+        // SAFETY: SHARED: the mapping is ours, and the borrows of it have ended. Other processes keep theirs.
         let _ = unsafe { munmap(self.start.cast(), self.length * size_of::<W>()) };
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn let_go() {
 
 fn set(signal: Signal, handler: SigHandler) -> nix::Result<()> {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: `note` is safe in a signal handler.
+    // SAFETY: SIGNAL-SAFE: `note` is safe in a signal handler.
     unsafe { sigaction(signal, &action) }.map(drop)
 }
 
@@ -102,19 +102,19 @@ pub(crate) fn reset(signals: &[Signal]) {
 }
 
 extern "C" fn note(signal: c_int) {
-    // SAFETY: getpid(2) is safe in a signal handler.
+    // SAFETY: SIGNAL-SAFE: getpid(2) is safe in a signal handler.
     if unsafe { libc::getpid() } != PROCESS.load(Ordering::SeqCst) {
         // An application forked without exec: its process is none of ours, and would pay no heed.
-        // SAFETY: _exit(2) is safe in a signal handler.
+        // SAFETY: SIGNAL-SAFE: _exit(2) is safe in a signal handler.
         unsafe { libc::_exit(255) };
     }
     let number = [signal as u8];
-    // SAFETY: so is __errno_location.
+    // SAFETY: SIGNAL-SAFE: so is __errno_location.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: the location is this thread's.
+    // SAFETY: SIGNAL-SAFE: the location is this thread's.
     let kept = unsafe { *errno };
-    // SAFETY: write(2) is safe in a signal handler; a full pipe holds signals enough.
+    // SAFETY: SIGNAL-SAFE: write(2) is safe in a signal handler; a full pipe holds signals enough.
     unsafe { libc::write(PIPE.load(Ordering::SeqCst), number.as_ptr().cast(), 1) };
-    // SAFETY: the location is this thread's.
+    // SAFETY: SIGNAL-SAFE: the location is this thread's.
     unsafe { *errno = kept };
 }

@@ -76,14 +76,14 @@ fn attributes(thread: libc::pid_t) -> nix::Result<libc::sched_attr> {
         sched_deadline: 0,
         sched_period: 0,
     };
-    // SAFETY: the kernel writes as many bytes as it is told that there are; any of them make a valid value.
+    // SAFETY: SYSTEM: the kernel writes as many bytes as it is told that there are; any of them make a valid value.
     let status = unsafe { libc::syscall(libc::SYS_sched_getattr, thread, &raw mut found, SIZE, 0) };
     Errno::result(status).map(|_| found)
 }
 
 fn set_slice(thread: libc::pid_t, found: &libc::sched_attr, slice: u64) -> nix::Result<()> {
     let wanted = libc::sched_attr { sched_runtime: slice, ..*found };
-    // SAFETY: the kernel reads as many bytes as the value says that it has.
+    // SAFETY: SYSTEM: the kernel reads as many bytes as the value says that it has.
     Errno::result(unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const wanted, 0) }).map(drop)
 }
 

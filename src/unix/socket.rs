@@ -48,14 +48,14 @@ pub(crate) fn receive(
     let socket = socket.as_fd().as_raw_fd();
     let flags = (flags | MsgFlags::MSG_CMSG_CLOEXEC).bits();
     let mut part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
-    // SAFETY: zeroes are a header of a message with nothing in it.
+    // SAFETY: SYSTEM: zeroes are a header of a message with nothing in it.
     let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control.0);
     let length = loop {
-        // SAFETY: the header names memory that is lent to this function.
+        // SAFETY: SYSTEM: the header names memory that is lent to this function.
         match Errno::result(unsafe { libc::recvmsg(socket, &raw mut message, flags) }) {
             Err(Errno::EINTR) => {}
             received => break received?,
@@ -67,23 +67,23 @@ pub(crate) fn receive(
 
 /// Owns the descriptors of a message. Of one that was cut there may be some all the same, and no one else knows them.
 fn take_descriptors(message: &libc::msghdr, into: &mut Vec<OwnedFd>) {
-    // SAFETY: the kernel has filled in the header, whose memory is alive and aligned.
+    // SAFETY: SYSTEM: the kernel has filled in the header, whose memory is alive and aligned.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
-    // SAFETY: null, or a part of that memory.
+    // SAFETY: SYSTEM: null, or a part of that memory.
     while let Some(header) = unsafe { next.as_ref() } {
         if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-            // SAFETY: only computes an address.
+            // SAFETY: SYSTEM: only computes an address.
             let first = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
-            // SAFETY: only computes a number.
+            // SAFETY: SYSTEM: only computes a number.
             let bytes = header.cmsg_len.saturating_sub(unsafe { libc::CMSG_LEN(0) } as usize);
             for number in 0..bytes / size_of::<RawFd>() {
-                // SAFETY: the length in the header says that it is there.
+                // SAFETY: SYSTEM: the length in the header says that it is there.
                 let descriptor = unsafe { first.wrapping_add(number).read_unaligned() };
-                // SAFETY: the kernel has just made it for this process.
+                // SAFETY: SYSTEM: the kernel has just made it for this process.
                 into.push(unsafe { OwnedFd::from_raw_fd(descriptor) });
             }
         }
-        // SAFETY: as for the first.
+        // SAFETY: SYSTEM: the kernel has just made it for this process.
         next = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
 }
@@ -98,12 +98,13 @@ pub(crate) fn is_silent(socket: &UnixStream) -> bool {
 pub(crate) fn close_if_listening(number: RawFd) {
     let mut listens: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the out parameters are ours; a number that is no socket is an error.
+    // SAFETY: SYSTEM: the out parameters are ours; a number that is no socket is an error.
     let status = unsafe {
         libc::getsockopt(number, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, (&raw mut listens).cast(), &mut length)
     };
     if status == 0 && listens != 0 {
-        // SAFETY: httpd's own record of it is never used in this process, which only runs our code from here on.
+        // SAFETY: SYSTEM: httpd's own record of it is never used in this process, which only runs our code from here
+        // on.
         unsafe { libc::close(number) };
     }
 }
