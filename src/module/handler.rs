@@ -21,7 +21,7 @@ use crate::process::script_path;
 use crate::process::this_process::process;
 use crate::python::Attached;
 use crate::python::interpreter;
-use crate::python::script::{Event, Reloading, Script};
+use crate::python::script::{Event, Reloading};
 use crate::request::call::call;
 use crate::request::counting;
 use crate::request::exchange::EmbeddedExchange;
@@ -90,7 +90,7 @@ fn serve<'r>(request: &mut Request<'r>, target: Target<'r>, watch: Option<&Watch
 
 /// Serves the request in a daemon of its process group.
 fn serve_there(facts: &EmbeddedFacts<'_>, wanted: &Wanted<'_>, watch: Option<&Watch>) -> Result<Status, Fault> {
-    let group = running_group(facts.request, facts.process_group)?;
+    let group = running_group(facts.request, facts.terms.process_group)?;
     counting::enter(watch, group.meter, facts.request);
     script_owner::check(facts.request, &group.config)?;
     dispatch::serve(facts, group, wanted)
@@ -105,7 +105,7 @@ fn mention_withheld_credentials(facts: &EmbeddedFacts<'_>, status: Status) {
         && request.user().is_none()
         && !facts.passes_authorization()
         && request.headers_in().get(c"Authorization").is_some();
-    let script = facts.target.script(request);
+    let script = facts.terms.target.script(request);
     if is_withheld && said::for_the_first_time(Said::AuthorizationWithheld, script) {
         Entry::of_module(Level::Info, WITHHELD.to_owned()).write(request);
     }
@@ -233,15 +233,8 @@ fn call_attached(
     exchange: &mut EmbeddedExchange<'_>,
 ) -> Result<Outcome, Fault> {
     let (path, resource) = (terms.target.script(exchange.request()), exchange.request().filename());
-    let module_path = script_path::of(path);
-    let script = Script {
-        path,
-        module_path: &module_path,
-        modified,
-        resource,
-        reloading: if terms.settings.script_reloading { Reloading::Here } else { Reloading::Off },
-        callable: terms.callable,
-    };
+    let reloading = if terms.settings.script_reloading { Reloading::Here } else { Reloading::Off };
+    let script = script_path::script(path, modified, resource, reloading, terms.callable);
     let watch = |event: &Event<'_>| {
         if let Event::Loaded = event {
             readiness::note_loaded(attached.interpreter.name(), path);

@@ -13,6 +13,7 @@ use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::Path;
@@ -32,11 +33,11 @@ enum Entry {
 }
 
 /// A script as a request names it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Script<'a> {
     pub(crate) path: &'a [u8],
     /// The path that the module is named after, which is the same unless letter case is to be ignored.
-    pub(crate) module_path: &'a [u8],
+    pub(crate) module_path: Cow<'a, [u8]>,
     /// When the file changed last, in microseconds since the epoch.
     pub(crate) modified: i64,
     /// What the script's own `reload_required` is asked about.
@@ -216,11 +217,11 @@ impl Scripts {
         let py = attached.py;
         let mut table = self.table.lock();
         loop {
-            match table.get(script.module_path) {
+            match table.get(&*script.module_path) {
                 Some(Entry::Loading) => {
                     // NOTHING-HELD: the lock is given back before this thread attaches again.
                     drop(table);
-                    py.detach(|| self.wait_while_loading(script.module_path));
+                    py.detach(|| self.wait_while_loading(&script.module_path));
                     table = self.table.lock();
                 }
                 Some(Entry::Loaded(module)) => {
@@ -233,16 +234,16 @@ impl Scripts {
                         return Err(LoadError::Changed);
                     }
                     table = self.table.lock();
-                    let same = matches!(table.get(script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
+                    let same = matches!(table.get(&*script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
                     if same {
-                        let old = table.insert(script.module_path.into(), Entry::Loading);
+                        let old = table.insert((*script.module_path).into(), Entry::Loading);
                         drop(table);
                         drop(old);
                         return self.load(attached, script, announce, true);
                     }
                 }
                 None => {
-                    table.insert(script.module_path.into(), Entry::Loading);
+                    table.insert((*script.module_path).into(), Entry::Loading);
                     drop(table);
                     return self.load(attached, script, announce, false);
                 }
@@ -278,7 +279,7 @@ impl Scripts {
             }
         }
         announce(Event::Loading { again });
-        let mut finish = Finish(self, script.module_path, None);
+        let mut finish = Finish(self, &script.module_path, None);
         let module = loading::during(attached, script.path, || execute(attached.py, script))?;
         finish.2 = Some(module.clone().unbind());
         announce(Event::Loaded);
@@ -326,7 +327,7 @@ fn asks_for_reload(function: &Bound<'_, PyAny>, script: &Script<'_>, announce: A
 
 fn execute<'py>(py: Python<'py>, script: &Script<'_>) -> Result<Bound<'py, PyModule>, LoadError> {
     let path = text::filesystem(py, script.path);
-    let name = module_name(script.module_path);
+    let name = module_name(&script.module_path);
     let code = compile(py, script, &path).map_err(LoadError::Source)?;
     let raised = |error| LoadError::of_raised(py, error);
     let module = new_module(py, &name, &path, script).map_err(raised)?;

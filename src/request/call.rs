@@ -90,7 +90,7 @@ pub(crate) fn call(
     let told = RefCell::new(&mut *exchange);
     let announce = |event: Event<'_>| {
         watch(&event);
-        told.borrow_mut().announce(attached.interpreter.name(), &event);
+        told.borrow_mut().log().announce(attached.interpreter.name(), &event);
     };
     let known = kept.applications.find(attached, script, &announce).map_err(|error| {
         if matches!(error, LoadError::Changed) {

@@ -1,13 +1,11 @@
 //! All of a request in httpd for code in the same process, behind one lock: for an application facts, body, response and
 //! log; for a script that decides about requests the log, and what mod_ssl knows.
 
-use crate::apache::log;
 use crate::apache::request::Request;
 use crate::python::other_thread::this_thread;
-use crate::python::script::Event;
 use crate::request::body::EmbeddedBody;
 use crate::request::facts::{EmbeddedFacts, Terms};
-use crate::request::log_entry::{EmbeddedLog, Entry};
+use crate::request::log_entry::{EntryLog, HttpdLog};
 use crate::request::response::EmbeddedSink;
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
@@ -26,7 +24,7 @@ pub(crate) struct EmbeddedExchange<'r> {
     facts: EmbeddedFacts<'r>,
     body: EmbeddedBody<'r>,
     sink: EmbeddedSink<'r>,
-    log: EmbeddedLog<'r>,
+    log: EntryLog<HttpdLog<'r>>,
 }
 
 // SAFETY: REQUEST: it was made from the only reference to the request, so that everything that reaches the request, its
@@ -43,7 +41,7 @@ impl<'r> EmbeddedExchange<'r> {
             facts: terms.facts(request),
             body: EmbeddedBody::new(request, answered),
             sink: EmbeddedSink::new(request, terms.settings.enable_sendfile, answered),
-            log: EmbeddedLog(request),
+            log: EntryLog(HttpdLog { request, script: None }),
         }
     }
 
@@ -94,12 +92,6 @@ impl Exchange for EmbeddedExchange<'_> {
         &mut self.log
     }
 
-    fn announce(&mut self, interpreter: &str, event: &Event<'_>) {
-        if let Some(entry) = Entry::event(interpreter, event) {
-            entry.write(self.request);
-        }
-    }
-
     fn taken_back(&mut self) {
         self.body.end_wait();
     }
@@ -109,8 +101,8 @@ impl Exchange for EmbeddedExchange<'_> {
 /// while it exists.
 pub(crate) struct ScriptExchange<'r> {
     request: &'r Request<'r>,
-    /// The script, which lines of the log are about.
-    path: &'r [u8],
+    /// For lines about the script.
+    log: EntryLog<HttpdLog<'r>>,
 }
 
 // SAFETY: REQUEST: as for `EmbeddedExchange`.
@@ -118,7 +110,8 @@ unsafe impl Send for ScriptExchange<'_> {}
 
 impl<'r> ScriptExchange<'r> {
     pub(crate) fn new(request: &'r mut Request<'_>, path: &'r [u8]) -> Self {
-        Self { request, path }
+        let request: &'r Request<'r> = request;
+        Self { request, log: EntryLog(HttpdLog { request, script: Some(path) }) }
     }
 }
 
@@ -136,13 +129,7 @@ impl Exchange for ScriptExchange<'_> {
     }
 
     fn log(&mut self) -> &mut dyn ErrorLog {
-        self
-    }
-
-    fn announce(&mut self, interpreter: &str, event: &Event<'_>) {
-        if let Some(entry) = Entry::event(interpreter, event) {
-            entry.write_about(self.request, self.path);
-        }
+        &mut self.log
     }
 
     fn taken_back(&mut self) {}
@@ -188,23 +175,5 @@ impl ResponseSink for ScriptExchange<'_> {
 
     fn send_file(&mut self, _file: FileRange, _complete: bool) -> Result<(), SinkError> {
         Err(SinkError::Answered)
-    }
-}
-
-impl ErrorLog for ScriptExchange<'_> {
-    fn takes(&self, severity: Severity) -> bool {
-        log::request_logs(self.request, severity.into())
-    }
-
-    fn record(&mut self, record: &Record<'_>) {
-        Entry::of_record(record).for_each(|entry| entry.write_about(self.request, self.path));
-    }
-
-    fn line(&mut self, text: &str) {
-        Entry::line(text).write_about(self.request, self.path);
-    }
-
-    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
-        Entry::exception(raised, class, traceback).write_about(self.request, self.path);
     }
 }

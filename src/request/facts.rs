@@ -26,27 +26,22 @@ pub(crate) struct Terms<'r> {
 
 impl<'r> Terms<'r> {
     pub(crate) fn facts(self, request: &'r Request<'r>) -> EmbeddedFacts<'r> {
-        let Self { settings, mount, process_group, target, callable } = self;
-        EmbeddedFacts { request, settings, mount, process_group, target, callable }
+        EmbeddedFacts { request, terms: self }
     }
 }
 
 /// What an environ is made of, for an embedded request.
 pub(crate) struct EmbeddedFacts<'r> {
     pub(crate) request: &'r Request<'r>,
-    pub(crate) settings: &'r Settings<'r>,
-    pub(crate) mount: &'r Mount<'r>,
-    /// Empty in httpd's own processes.
-    pub(crate) process_group: &'r str,
-    pub(crate) target: Target<'r>,
-    pub(crate) callable: &'r str,
+    pub(crate) terms: Terms<'r>,
 }
 
-type Visit<'v> = &'v mut dyn FnMut(Variable<'_>, &[u8]);
+/// Takes a variable and its value.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(Variable<'_>, &[u8]);
 
 impl RequestFacts for EmbeddedFacts<'_> {
     fn variables(&self, visit: Visit<'_>) {
-        if self.settings.trusted_proxy_headers.is_empty() {
+        if self.terms.settings.trusted_proxy_headers.is_empty() {
             return self.of_httpd(visit);
         }
         let proxied = self.proxied();
@@ -68,7 +63,7 @@ impl RequestFacts for EmbeddedFacts<'_> {
 
     fn record(&self) -> Option<NonNull<c_void>> {
         let record = NonNull::new(self.request.as_raw())?;
-        self.settings.pass_apache_request.then(|| record.cast())
+        self.terms.settings.pass_apache_request.then(|| record.cast())
     }
 }
 
@@ -99,10 +94,23 @@ impl Decimal {
 /// The headers that say how long a body is.
 const BODY_HEADERS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
+/// What an application is told of the server and of the client's address, and scripts that run before it as well.
+pub(crate) fn both_ends(request: &Request<'_>, visit: Visit<'_>) {
+    visit(Variable::Known(Key::ServerPort), Decimal::new(request.server_port().into()).bytes());
+    visit(Variable::Known(Key::ServerAddr), request.local_address());
+    visit(Variable::Known(Key::ServerSoftware), request.server().banner());
+    if let Some(admin) = request.server().admin() {
+        visit(Variable::Known(Key::ServerAdmin), admin);
+    }
+    visit(Variable::Known(Key::DocumentRoot), request.document_root());
+    visit(Variable::Known(Key::RemoteAddr), request.client_address());
+    visit(Variable::Known(Key::RemotePort), Decimal::new(request.client_port().into()).bytes());
+}
+
 impl<'r> EmbeddedFacts<'r> {
     /// Whether the application is shown the credentials that the client has sent.
     pub(crate) fn passes_authorization(&self) -> bool {
-        self.request.cgi_pass_auth() || self.settings.pass_authorization
+        self.request.cgi_pass_auth() || self.terms.settings.pass_authorization
     }
 
     /// What httpd knows. SetEnv and its like come first: everything that follows outranks them.
@@ -122,7 +130,7 @@ impl<'r> EmbeddedFacts<'r> {
         let header = |(name, value)| Some((proxy::header_of(Variable::Header(name))?, value));
         let environment = self.request.subprocess_env().iter().filter_map(named);
         let carried = environment.chain(self.request.headers_in().iter().filter_map(header)).collect();
-        let Settings { trusted_proxy_headers: listed, trusted_proxies: proxies, .. } = self.settings;
+        let Settings { trusted_proxy_headers: listed, trusted_proxies: proxies, .. } = self.terms.settings;
         Proxied::new(self.request.client_address(), listed, proxies, &carried)
     }
 
@@ -162,8 +170,8 @@ impl<'r> EmbeddedFacts<'r> {
         visit(Variable::Known(Key::RequestMethod), self.method());
         visit(Variable::Known(Key::RequestUri), request_uri(request));
         visit(Variable::Known(Key::RequestScheme), request.scheme());
-        visit(Variable::Known(Key::ScriptName), &self.mount.script_name);
-        visit(Variable::Known(Key::PathInfo), &self.mount.path_info);
+        visit(Variable::Known(Key::ScriptName), &self.terms.mount.script_name);
+        visit(Variable::Known(Key::PathInfo), &self.terms.mount.path_info);
         visit(Variable::Known(Key::QueryString), request.query());
         visit(Variable::Known(Key::ServerProtocol), request.protocol());
         visit(Variable::Known(Key::ScriptFilename), self.script_filename());
@@ -173,7 +181,7 @@ impl<'r> EmbeddedFacts<'r> {
     fn method(&self) -> &[u8] {
         let method = self.request.method();
         let as_get = method == b"HEAD"
-            && match self.settings.map_head_to_get {
+            && match self.terms.settings.map_head_to_get {
                 HeadToGet::Always => true,
                 HeadToGet::Never => false,
                 HeadToGet::Auto => self.request.first_filter_changes_content(),
@@ -193,21 +201,13 @@ impl<'r> EmbeddedFacts<'r> {
     fn server(&self, visit: Visit<'_>) {
         let request = self.request;
         visit(Variable::Known(Key::ServerName), &html_escaped(request.server_name_for_url()));
-        visit(Variable::Known(Key::ServerPort), Decimal::new(request.server_port().into()).bytes());
-        visit(Variable::Known(Key::ServerAddr), request.local_address());
-        visit(Variable::Known(Key::ServerSoftware), request.server().banner());
-        if let Some(admin) = request.server().admin() {
-            visit(Variable::Known(Key::ServerAdmin), admin);
-        }
-        visit(Variable::Known(Key::DocumentRoot), request.document_root());
+        both_ends(request, visit);
         visit(Variable::Known(Key::ContextPrefix), request.context_prefix());
         visit(Variable::Known(Key::ContextDocumentRoot), request.context_document_root());
     }
 
     fn client(&self, visit: Visit<'_>) {
         let request = self.request;
-        visit(Variable::Known(Key::RemoteAddr), request.client_address());
-        visit(Variable::Known(Key::RemotePort), Decimal::new(request.client_port().into()).bytes());
         if let Some(user) = request.user() {
             visit(Variable::Known(Key::RemoteUser), user);
         } else if let Some(user) = earlier_user(request) {
@@ -232,12 +232,12 @@ impl<'r> EmbeddedFacts<'r> {
 
     fn module(&self, visit: Visit<'_>) {
         let request = self.request;
-        visit(Variable::Known(Key::ProcessGroup), self.process_group.as_bytes());
-        visit(Variable::Known(Key::HandlerScript), self.target.handler_script());
-        visit(Variable::Known(Key::CallableObject), self.callable.as_bytes());
+        visit(Variable::Known(Key::ProcessGroup), self.terms.process_group.as_bytes());
+        visit(Variable::Known(Key::HandlerScript), self.terms.target.handler_script());
+        visit(Variable::Known(Key::CallableObject), self.terms.callable.as_bytes());
         visit(Variable::Known(Key::RequestHandler), request.handler());
-        visit(Variable::Known(Key::OriginalScriptName), &self.mount.script_name);
-        visit(Variable::Known(Key::OriginalPathInfo), &self.mount.path_info);
+        visit(Variable::Known(Key::OriginalScriptName), &self.terms.mount.script_name);
+        visit(Variable::Known(Key::OriginalPathInfo), &self.terms.mount.path_info);
         visit(Variable::Known(Key::ListenerHost), request.listener_host());
         visit(Variable::Known(Key::ListenerPort), Decimal::new(request.local_port().into()).bytes());
         visit(Variable::Known(Key::ServerPid), crate::process::this_process::process_id().as_bytes());

@@ -195,23 +195,59 @@ impl Entry {
     }
 }
 
-/// The log of an embedded request.
-pub(crate) struct EmbeddedLog<'r>(pub(crate) &'r Request<'r>);
+/// Writes entries about one request, wherever its log is.
+pub(crate) trait EntryWriter {
+    /// Whether `LogLevel` lets a line of that level through.
+    fn passes(&self, level: Level) -> bool;
+    /// Writes them in their order.
+    fn write(&self, entries: &[Entry]);
+}
 
-impl ErrorLog for EmbeddedLog<'_> {
+/// The log of a request, as `wsgi` knows it.
+pub(crate) struct EntryLog<W>(pub(crate) W);
+
+impl<W: EntryWriter> ErrorLog for EntryLog<W> {
     fn takes(&self, severity: Severity) -> bool {
-        log::request_logs(self.0, severity.into())
+        self.0.passes(severity.into())
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        Entry::of_record(record).for_each(|entry| entry.write(self.0));
+        self.0.write(&Entry::of_record(record).collect::<Vec<_>>());
     }
 
     fn line(&mut self, text: &str) {
-        Entry::line(text).write(self.0);
+        self.0.write(&[Entry::line(text)]);
     }
 
     fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
-        Entry::exception(raised, class, traceback).write(self.0);
+        self.0.write(&[Entry::exception(raised, class, traceback)]);
+    }
+
+    fn announce(&mut self, interpreter: &str, event: &Event<'_>) {
+        if let Some(entry) = Entry::event(interpreter, event) {
+            self.0.write(&[entry]);
+        }
+    }
+}
+
+/// httpd's log, for lines about a request of this process.
+pub(crate) struct HttpdLog<'r> {
+    pub(crate) request: &'r Request<'r>,
+    /// The script that the lines are about, if that is not the one that answers.
+    pub(crate) script: Option<&'r [u8]>,
+}
+
+impl EntryWriter for HttpdLog<'_> {
+    fn passes(&self, level: Level) -> bool {
+        log::request_logs(self.request, level)
+    }
+
+    fn write(&self, entries: &[Entry]) {
+        for entry in entries {
+            match self.script {
+                Some(script) => entry.write_about(self.request, script),
+                None => entry.write(self.request),
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! proxies say, and no password.
 
 use crate::apache::request::Request;
+use crate::request::facts::{Visit, both_ends};
 use crate::wsgi::environ::{Key, Variable};
 use crate::wsgi::gateway::RequestFacts;
 use core::ffi::c_void;
@@ -34,8 +35,6 @@ impl RequestFacts for EarlyFacts<'_> {
     }
 }
 
-type Visit<'v> = &'v mut dyn FnMut(Variable<'_>, &[u8]);
-
 impl EarlyFacts<'_> {
     fn headers(&self, visit: Visit<'_>) {
         for (name, value) in self.request.headers_in().iter() {
@@ -58,24 +57,14 @@ impl EarlyFacts<'_> {
     }
 
     fn server(&self, visit: Visit<'_>) {
-        let request = self.request;
-        visit(Variable::Named(b"SERVER_SIGNATURE"), request.signature());
-        visit(Variable::Known(Key::ServerSoftware), request.server().banner());
-        visit(Variable::Known(Key::ServerName), request.server_name_for_url());
-        visit(Variable::Known(Key::ServerAddr), request.local_address());
-        visit(Variable::Known(Key::ServerPort), request.server_port().to_string().as_bytes());
-        if let Some(admin) = request.server().admin() {
-            visit(Variable::Known(Key::ServerAdmin), admin);
-        }
-        visit(Variable::Known(Key::DocumentRoot), request.document_root());
+        visit(Variable::Named(b"SERVER_SIGNATURE"), self.request.signature());
+        visit(Variable::Known(Key::ServerName), self.request.server_name_for_url());
+        both_ends(self.request, visit);
     }
 
     fn client(&self, visit: Visit<'_>) {
-        let request = self.request;
-        if let Some(name) = request.client_name() {
+        if let Some(name) = self.request.client_name() {
             visit(Variable::Named(b"REMOTE_HOST"), name);
         }
-        visit(Variable::Known(Key::RemoteAddr), request.client_address());
-        visit(Variable::Known(Key::RemotePort), request.client_port().to_string().as_bytes());
     }
 }

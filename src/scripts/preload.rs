@@ -10,7 +10,7 @@ use crate::process::script_path;
 use crate::process::this_process::{EMBEDDED, Process, process};
 use crate::python;
 use crate::python::interpreter::{self, InterpreterError, Origin};
-use crate::python::script::{Event, LoadError, Reloading, Script};
+use crate::python::script::{Event, LoadError, Reloading};
 use crate::request::fault::Fault;
 use crate::request::log_entry::interpreter_in_words;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -115,17 +115,8 @@ fn load_script(application_group: &str, path: &[u8], purpose: Purpose<'_>) -> Re
     let root = process().and_then(Process::root);
     let path = root.and_then(|root| jail::inside(root, path)).unwrap_or(path);
     let name = String::from_utf8_lossy(path);
-    let module_path = script_path::of(path);
-    let modified = script_path::modified(path);
+    let wanted = script_path::script(path, script_path::modified(path), path, Reloading::Off, "");
     let loaded = interpreter.run(|attached| {
-        let wanted = Script {
-            path,
-            module_path: &module_path,
-            modified,
-            resource: path,
-            reloading: Reloading::Off,
-            callable: "",
-        };
         let announce = |event: Event<'_>| {
             if let Event::Loading { .. } = event {
                 let text = format!("loading '{name}' in {} beforehand", interpreter_in_words(application_group));

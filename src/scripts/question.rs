@@ -7,7 +7,7 @@ use crate::config::control_script::ControlScript;
 use crate::config::settings::Settings;
 use crate::process::script_path;
 use crate::python::interpreter;
-use crate::python::script::{Event, Known, Reloading, Script};
+use crate::python::script::{Event, Known, Reloading};
 use crate::python::{Attached, text, traceback};
 use crate::request::call;
 use crate::request::exchange::ScriptExchange;
@@ -82,18 +82,11 @@ impl<'py> Asked<'_, 'py> {
     pub(super) fn find(&self, name: &str) -> Result<Rc<Known>, Failure> {
         let Question { script, reloading, .. } = self.question;
         let path = script.path.as_bytes();
-        let module_path = script_path::of(path);
-        let script = Script {
-            path,
-            module_path: &module_path,
-            modified: script_path::modified(path),
-            resource: self.resource,
-            reloading: if *reloading { Reloading::Here } else { Reloading::Off },
-            callable: name,
-        };
+        let reloading = if *reloading { Reloading::Here } else { Reloading::Off };
+        let script = script_path::script(path, script_path::modified(path), self.resource, reloading, name);
         let announce = |event: Event<'_>| {
             let name = self.attached.interpreter.name();
-            self.exchange.look(self.py(), |exchange| exchange.announce(name, &event));
+            self.exchange.look(self.py(), |exchange| exchange.log().announce(name, &event));
         };
         call::function(self.attached, &script, &announce)
             .map_err(|fault| if fault.is_missing_callable() { Failure::Missing } else { Failure::Fault(fault) })

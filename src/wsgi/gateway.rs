@@ -206,6 +206,8 @@ pub(crate) trait ErrorLog {
     fn line(&mut self, text: &str);
     /// An exception that the application let through.
     fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]);
+    /// Something happens to the script that is to answer.
+    fn announce(&mut self, interpreter: &str, event: &Event<'_>);
 }
 
 /// A response that is longer or shorter than its own Content-Length says, or ended early.
@@ -232,8 +234,6 @@ pub(crate) trait Exchange: Send {
     fn body(&mut self) -> &mut dyn ArrivingBody;
     fn sink(&mut self) -> &mut dyn ResponseSink;
     fn log(&mut self) -> &mut dyn ErrorLog;
-    /// Something happens to the script that is to answer.
-    fn announce(&mut self, interpreter: &str, event: &Event<'_>);
     /// It is taken back from the application: whoever waits for the body is to ask once more. Does not block.
     fn taken_back(&mut self);
     /// Whether the client's connection is encrypted, where scripts may ask.

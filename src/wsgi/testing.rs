@@ -614,8 +614,6 @@ impl Exchange for RecordedExchange<'_> {
         &mut self.log
     }
 
-    fn announce(&mut self, _interpreter: &str, _event: &crate::python::script::Event<'_>) {}
-
     fn taken_back(&mut self) {}
 }
 
@@ -740,6 +738,8 @@ impl ErrorLog for RecordedLog {
     fn line(&mut self, text: &str) {
         self.0.add(Event::Line(text.to_owned()));
     }
+
+    fn announce(&mut self, _interpreter: &str, _event: &crate::python::script::Event<'_>) {}
 
     fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
         self.0.add(Event::Exception { raised, class: class.to_owned(), traceback: traceback.join("\n") });

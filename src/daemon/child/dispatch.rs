@@ -84,7 +84,7 @@ impl Errand<'_> {
     /// A process with a root of its own has no way to files outside of it.
     fn check_root(&self) -> Result<(), Fault> {
         let request = self.facts.request;
-        for path in [self.facts.target.script(request), request.filename()] {
+        for path in [self.facts.terms.target.script(request), request.filename()] {
             if jail::seen_from(self.root(), path).is_none() {
                 let path = String::from_utf8_lossy(path).into_owned();
                 return Err(Fault::OutsideOfRoot(path, self.root().unwrap_or_default().to_owned()));
@@ -185,7 +185,7 @@ impl Errand<'_> {
     fn relay(&self, channel: Channel<'_>, reservation: &Reservation<'static>) -> Result<End, Fault> {
         let request = self.facts.request;
         let answered = AtomicBool::new(false);
-        Relay::new(request, self.facts.settings, self.mine.group, reservation, channel, &answered).run()
+        Relay::new(request, self.facts.terms.settings, self.mine.group, reservation, channel, &answered).run()
     }
 
     fn write_request(&self, channel: &mut Channel<'_>, seat: Seat, tries: Tries) {
@@ -194,10 +194,10 @@ impl Errand<'_> {
         let see = |path| jail::seen_from(root, path).unwrap_or(path);
         let head = RequestHead {
             pass: self.mine.group.pass.number(),
-            script: see(self.facts.target.script(request)),
+            script: see(self.facts.terms.target.script(request)),
             modified: self.wanted.modified,
             resource: see(request.filename()),
-            callable: self.facts.callable,
+            callable: self.facts.terms.callable,
             application_group: self.wanted.application_group,
             origin: self.wanted.origin,
             request_start: request.time(),
@@ -209,9 +209,9 @@ impl Errand<'_> {
             tries,
             log_level: u8::try_from(log::request_level(request)).unwrap_or(0),
             options: Options {
-                reloading: self.facts.settings.script_reloading,
+                reloading: self.facts.terms.settings.script_reloading,
                 head_only: request.is_head(),
-                ignore_activity: self.facts.settings.ignore_activity,
+                ignore_activity: self.facts.terms.settings.ignore_activity,
             },
         };
         let out = channel.out();

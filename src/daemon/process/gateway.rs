@@ -7,7 +7,7 @@ use crate::daemon::process::child_wait::ChildWait;
 use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::python::other_thread::this_thread;
 use crate::python::script::Event;
-use crate::request::log_entry::Entry;
+use crate::request::log_entry::{Entry, EntryLog, EntryWriter};
 use crate::unix::socket::TimeLimits;
 use crate::wire::channel::{Channel, ChannelError};
 use crate::wire::fields::Field;
@@ -103,16 +103,17 @@ impl<'c> Conversation<'c> {
         write_entry(entry, out);
         frame::close(out, start);
     }
+}
 
-    /// Has the child write `entry`; without a child it is this process that does.
-    pub(crate) fn log(&self, entry: &Entry) {
-        self.log_all(core::slice::from_ref(entry));
+impl EntryWriter for &Conversation<'_> {
+    fn passes(&self, level: Level) -> bool {
+        level.passes(self.log_level.into())
     }
 
-    /// Has the child write them all; without a child it is this process that does.
-    fn log_all(&self, entries: &[Entry]) {
+    /// The child writes them; without a child it is this process that does.
+    fn write(&self, entries: &[Entry]) {
         let mut channel = self.channel.lock();
-        entries.iter().for_each(|entry| Self::put_entry(&mut channel, entry));
+        entries.iter().for_each(|entry| Conversation::put_entry(&mut channel, entry));
         if channel.send().is_err() {
             entries.iter().for_each(crate::daemon::process::start::log_without_request);
         }
@@ -127,7 +128,7 @@ pub(crate) struct DaemonExchange<'a, 's, 'c> {
     thread: u64,
     body: DaemonBody<'a, 'c>,
     sink: &'a mut DaemonSink<'s, 'c>,
-    log: DaemonLog<'a, 'c>,
+    log: EntryLog<&'a Conversation<'c>>,
 }
 
 impl<'a, 's, 'c> DaemonExchange<'a, 's, 'c> {
@@ -137,7 +138,7 @@ impl<'a, 's, 'c> DaemonExchange<'a, 's, 'c> {
         sink: &'a mut DaemonSink<'s, 'c>,
     ) -> Self {
         let thread = this_thread();
-        Self { facts, conversation, thread, body: DaemonBody::new(conversation), sink, log: DaemonLog(conversation) }
+        Self { facts, conversation, thread, body: DaemonBody::new(conversation), sink, log: EntryLog(conversation) }
     }
 
     /// Remembers that other threads than that of the request use it.
@@ -166,12 +167,6 @@ impl Exchange for DaemonExchange<'_, '_, '_> {
     fn log(&mut self) -> &mut dyn ErrorLog {
         self.note_thread();
         &mut self.log
-    }
-
-    fn announce(&mut self, interpreter: &str, event: &Event<'_>) {
-        if let Some(entry) = Entry::event(interpreter, event) {
-            self.conversation.log(&entry);
-        }
     }
 
     fn taken_back(&mut self) {
@@ -419,26 +414,5 @@ impl ResponseSink for DaemonSink<'_, '_> {
         FilePart { offset: file.offset, length: file.length, complete }.put(out);
         frame::close(out, start);
         channel.send_with_descriptor(&file.descriptor).map_err(|error| gone(&channel, error))
-    }
-}
-
-/// The log.
-pub(crate) struct DaemonLog<'a, 'c>(pub(crate) &'a Conversation<'c>);
-
-impl ErrorLog for DaemonLog<'_, '_> {
-    fn takes(&self, severity: Severity) -> bool {
-        Level::from(severity).passes(self.0.log_level.into())
-    }
-
-    fn record(&mut self, record: &Record<'_>) {
-        self.0.log_all(&Entry::of_record(record).collect::<Vec<_>>());
-    }
-
-    fn line(&mut self, text: &str) {
-        self.0.log(&Entry::line(text));
-    }
-
-    fn exception(&mut self, raised: Raised, class: &str, traceback: &[String]) {
-        self.0.log(&Entry::exception(raised, class, traceback));
     }
 }

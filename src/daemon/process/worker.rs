@@ -11,7 +11,7 @@ use crate::observe::bulletin;
 use crate::process::script_path;
 use crate::python::Attached;
 use crate::python::interpreter::{self, Interpreter};
-use crate::python::script::{Event, Reloading, Script};
+use crate::python::script::{Event, Reloading};
 use crate::python::thread_state;
 use crate::request::call::call;
 use crate::request::fault::Fault;
@@ -332,15 +332,7 @@ impl<'c> Request<'_, 'c> {
         sink: &mut DaemonSink<'_, 'c>,
     ) -> Result<Outcome, Fault> {
         let head = &self.facts.head;
-        let module_path = script_path::of(head.script);
-        let script = Script {
-            path: head.script,
-            module_path: &module_path,
-            modified: head.modified,
-            resource: head.resource,
-            reloading,
-            callable: head.callable,
-        };
+        let script = script_path::script(head.script, head.modified, head.resource, reloading, head.callable);
         let watch = |event: &Event<'_>| {
             if let Event::Loaded = event {
                 self.daemon.leave_if_copy();
