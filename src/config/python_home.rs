@@ -119,8 +119,8 @@ fn add(all: &mut Vec<Directory>, path: &Path, root: &str, is_listed: bool) {
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> tempfile::TempDir {
-        tempfile::Builder::new().prefix(name).tempdir().expect("a temporary folder")
+    fn directory(name: &str) -> tempfile::TempDir {
+        tempfile::Builder::new().prefix(name).tempdir().expect("a temporary directory")
     }
 
     fn check_path(path: &Path) -> Result<(), String> {
@@ -128,42 +128,42 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_does_not_exist_is_refused() {
-        let message = check("/no/such/folder").expect_err("no folder");
+    fn a_directory_that_does_not_exist_is_refused() {
+        let message = check("/no/such/folder").expect_err("no directory");
         assert!(message.contains("'/no/such/folder' is not a directory; expected"), "{message}");
     }
 
     #[test]
-    fn a_folder_without_python_is_refused() {
-        let folder = folder("empty");
-        let message = check_path(folder.path()).expect_err("no Python");
+    fn a_directory_without_python_is_refused() {
+        let directory = directory("empty");
+        let message = check_path(directory.path()).expect_err("no Python");
         assert!(message.contains("holds no Python"), "{message}");
     }
 
     #[test]
     fn an_environment_of_another_version_is_refused() {
-        let folder = folder("venv");
-        std::fs::write(folder.path().join("pyvenv.cfg"), "home = /usr/bin\nversion = 3.1.4\n").expect("written");
-        let message = check_path(folder.path()).expect_err("another version");
+        let directory = directory("venv");
+        std::fs::write(directory.path().join("pyvenv.cfg"), "home = /usr/bin\nversion = 3.1.4\n").expect("written");
+        let message = check_path(directory.path()).expect_err("another version");
         assert!(message.contains("is a virtual environment of Python 3.1.4; expected one of"), "{message}");
     }
 
     #[test]
     fn an_environment_of_this_version_is_accepted() {
-        let folder = folder("venv");
+        let directory = directory("venv");
         let settings = format!("home = /usr/bin\nversion_info = {VERSION}.5.final.0\n");
-        std::fs::write(folder.path().join("pyvenv.cfg"), settings).expect("written");
-        std::fs::create_dir_all(folder.path().join("lib").join(LIBRARY)).expect("made");
-        assert_eq!(check_path(folder.path()), Ok(()));
+        std::fs::write(directory.path().join("pyvenv.cfg"), settings).expect("written");
+        std::fs::create_dir_all(directory.path().join("lib").join(LIBRARY)).expect("made");
+        assert_eq!(check_path(directory.path()), Ok(()));
     }
 
     #[test]
     fn an_environment_of_another_build_of_this_version_is_refused() {
-        let folder = folder("venv");
+        let directory = directory("venv");
         let settings = format!("home = /usr/bin\nversion = {VERSION}.5\n");
-        std::fs::write(folder.path().join("pyvenv.cfg"), settings).expect("written");
-        std::fs::create_dir_all(folder.path().join("lib").join(format!("{LIBRARY}x"))).expect("made");
-        let message = check_path(folder.path()).expect_err("another build");
+        std::fs::write(directory.path().join("pyvenv.cfg"), settings).expect("written");
+        std::fs::create_dir_all(directory.path().join("lib").join(format!("{LIBRARY}x"))).expect("made");
+        let message = check_path(directory.path()).expect_err("another build");
         assert!(message.contains("another build") && message.contains("expected lib/"), "{message}");
     }
 }

@@ -21,8 +21,8 @@ use std::path::Path;
 /// What of its identity a daemon could not take on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IdentityError {
-    #[error("WSGI0003: chroot={folder}: the directory cannot become the root of the process ({})", .errno.desc())]
-    Root { folder: String, errno: Errno },
+    #[error("WSGI0003: chroot={directory}: the directory cannot become the root of the process ({})", .errno.desc())]
+    Root { directory: String, errno: Errno },
     #[error("WSGI0004: the process cannot take on the group with the id {gid} ({})", .errno.desc())]
     Group { gid: u32, errno: Errno },
     #[error("WSGI0005: the process cannot take on the groups with the ids {groups:?} ({})", .errno.desc())]
@@ -35,10 +35,10 @@ pub(crate) enum IdentityError {
         "WSGI0008: the process would run as root, which no daemon does; expected user=, or User of httpd, to name another user"
     )]
     StillRoot,
-    #[error("WSGI0009: home={folder}: the directory cannot be entered ({})", .errno.desc())]
-    Home { folder: String, errno: Errno },
-    #[error("WSGI0010: '{folder}', the home directory of the user '{user}', cannot be entered ({}); expected home= to name another directory", .errno.desc())]
-    HomeOfUser { folder: String, user: String, errno: Errno },
+    #[error("WSGI0009: home={directory}: the directory cannot be entered ({})", .errno.desc())]
+    Home { directory: String, errno: Errno },
+    #[error("WSGI0010: '{directory}', the home directory of the user '{user}', cannot be entered ({}); expected home= to name another directory", .errno.desc())]
+    HomeOfUser { directory: String, user: String, errno: Errno },
     #[error(
         "WSGI0011: the user with the id {uid} has no home directory, because this system does not know it; expected home= to name a directory"
     )]
@@ -82,7 +82,7 @@ enum Memberships {
 
 /// Where a process works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Folder<'g> {
+enum Directory<'g> {
     /// Where it was started, or in its own root.
     Kept,
     Given(&'g str),
@@ -96,7 +96,7 @@ struct Decision<'g> {
     /// httpd was started as root: users and groups can be chosen.
     from_root: bool,
     memberships: Memberships,
-    folder: Folder<'g>,
+    directory: Directory<'g>,
 }
 
 impl<'g> Decision<'g> {
@@ -113,12 +113,12 @@ impl<'g> Decision<'g> {
             Some(listed) => Memberships::Exactly(with_own(ids.gid, listed)),
             None => Memberships::OfUser,
         };
-        let folder = match &group.home {
-            Some(home) => Folder::Given(home),
-            None if ids.uid == httpd.uid => Folder::Kept,
-            None => Folder::HomeOfUser,
+        let directory = match &group.home {
+            Some(home) => Directory::Given(home),
+            None if ids.uid == httpd.uid => Directory::Kept,
+            None => Directory::HomeOfUser,
         };
-        Self { ids, from_root, memberships, folder }
+        Self { ids, from_root, memberships, directory }
     }
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn assume(
         let allowed = prctl::set_dumpable(true);
         warnings.extend(allowed.err().map(|errno| IdentityError::CoreDumps { errno }));
     }
-    warnings.extend(enter_folder(&decision, user.as_ref())?);
+    warnings.extend(enter_directory(&decision, user.as_ref())?);
     if let Some(bits) = group.umask {
         umask(Mode::from_bits_truncate(bits));
     }
@@ -213,7 +213,7 @@ pub(crate) fn of_group(group: &ProcessGroup, apache_user: u32, apache_group: u32
 pub(crate) fn of_children(apache_user: u32, apache_group: u32) -> Option<Identity> {
     let ids = Ids { uid: apache_user, gid: apache_group };
     let from_root = so_far().uid == 0;
-    identity_of(&Decision { ids, from_root, memberships: Memberships::OfUser, folder: Folder::Kept })
+    identity_of(&Decision { ids, from_root, memberships: Memberships::OfUser, directory: Directory::Kept })
 }
 
 fn identity_of(decision: &Decision<'_>) -> Option<Identity> {
@@ -242,9 +242,9 @@ fn set_priority(group: &ProcessGroup) -> Result<(), IdentityError> {
 
 /// The working directory goes along: outside of the root it would be a way out.
 fn enter_root(group: &ProcessGroup) -> Result<(), IdentityError> {
-    let Some(folder) = &group.chroot else { return Ok(()) };
-    let entered = unistd::chroot(folder.as_str()).and_then(|()| unistd::chdir("/"));
-    entered.map_err(|errno| IdentityError::Root { folder: folder.to_string(), errno })
+    let Some(directory) = &group.chroot else { return Ok(()) };
+    let entered = unistd::chroot(directory.as_str()).and_then(|()| unistd::chdir("/"));
+    entered.map_err(|errno| IdentityError::Root { directory: directory.to_string(), errno })
 }
 
 /// Groups first: they cannot be changed any more by another user than root.
@@ -267,23 +267,23 @@ fn become_user(decision: &Decision<'_>, memberships: Option<Vec<u32>>) -> Result
 
 /// Enters the working directory. Who runs httpd without root is its only user: there the home directory of
 /// that user is a place to be, not a condition.
-fn enter_folder(decision: &Decision<'_>, user: Option<&User>) -> Result<Option<IdentityError>, IdentityError> {
-    match (decision.folder, user) {
-        (Folder::Kept, _) => Ok(None),
-        (Folder::Given(folder), _) => {
-            let entered = unistd::chdir(folder);
-            entered.map(|()| None).map_err(|errno| IdentityError::Home { folder: folder.to_owned(), errno })
+fn enter_directory(decision: &Decision<'_>, user: Option<&User>) -> Result<Option<IdentityError>, IdentityError> {
+    match (decision.directory, user) {
+        (Directory::Kept, _) => Ok(None),
+        (Directory::Given(directory), _) => {
+            let entered = unistd::chdir(directory);
+            entered.map(|()| None).map_err(|errno| IdentityError::Home { directory: directory.to_owned(), errno })
         }
-        (Folder::HomeOfUser, Some(user)) => match unistd::chdir(&*user.home) {
+        (Directory::HomeOfUser, Some(user)) => match unistd::chdir(&*user.home) {
             Ok(()) => Ok(None),
             Err(errno) => optional(decision, home_of(user, errno)),
         },
-        (Folder::HomeOfUser, None) => optional(decision, IdentityError::NoHome { uid: decision.ids.uid }),
+        (Directory::HomeOfUser, None) => optional(decision, IdentityError::NoHome { uid: decision.ids.uid }),
     }
 }
 
 fn home_of(user: &User, errno: Errno) -> IdentityError {
-    IdentityError::HomeOfUser { folder: user.home.display().to_string(), user: user.name.clone(), errno }
+    IdentityError::HomeOfUser { directory: user.home.display().to_string(), user: user.name.clone(), errno }
 }
 
 fn optional(decision: &Decision<'_>, error: IdentityError) -> Result<Option<IdentityError>, IdentityError> {

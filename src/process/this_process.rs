@@ -105,12 +105,12 @@ impl Process {
         }
     }
 
-    /// The folder that comes first in `sys.path`.
+    /// The directory that comes first in `sys.path`.
     pub(crate) fn home(&self) -> Option<&str> {
         self.of_group.and_then(|group| group.home.as_deref())
     }
 
-    /// The folder that is the root of the file system of this process, if it has one of its own.
+    /// The directory that is the root of the file system of this process, if it has one of its own.
     pub(crate) fn root(&self) -> Option<&str> {
         self.of_group.and_then(|group| group.chroot.as_deref())
     }
@@ -125,7 +125,7 @@ impl Process {
         self.of_group.and_then(|group| group.switch_interval)
     }
 
-    /// The folders for `sys.path` below those of `<WSGIInterpreterOptions>`.
+    /// The directories for `sys.path` below those of `<WSGIInterpreterOptions>`.
     pub(crate) fn python_path(&self) -> Option<&str> {
         self.of_group.map_or_else(|| self.start_up.interpreters.python_path(), |group| group.python_path.as_deref())
     }

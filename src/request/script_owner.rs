@@ -17,7 +17,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thing {
     Script,
-    Folder,
+    Directory,
 }
 
 /// Which of the two options is in force.
@@ -56,20 +56,20 @@ impl NotOwned {
             (Rule::Group, Thing::Script, O::Nameless(_)) => "WSGI0154",
             (Rule::Group, Thing::Script, O::Owner(..)) => "WSGI0155",
             (Rule::Group, Thing::Script, O::WritableByAll | O::WritableByGroup) => "WSGI0157",
-            (Rule::Group, Thing::Folder, O::Unseen) => "WSGI0158",
-            (Rule::Group, Thing::Folder, O::Nameless(_)) => "WSGI0159",
-            (Rule::Group, Thing::Folder, O::Owner(..)) => "WSGI0160",
-            (Rule::Group, Thing::Folder, O::WritableByAll | O::WritableByGroup) => "WSGI0161",
+            (Rule::Group, Thing::Directory, O::Unseen) => "WSGI0158",
+            (Rule::Group, Thing::Directory, O::Nameless(_)) => "WSGI0159",
+            (Rule::Group, Thing::Directory, O::Owner(..)) => "WSGI0160",
+            (Rule::Group, Thing::Directory, O::WritableByAll | O::WritableByGroup) => "WSGI0161",
             (Rule::User, Thing::Script, O::Unseen) => "WSGI0162",
             (Rule::User, Thing::Script, O::Nameless(_)) => "WSGI0163",
             (Rule::User, Thing::Script, O::Owner(..)) => "WSGI0164",
             (Rule::User, Thing::Script, O::WritableByGroup) => "WSGI0166",
             (Rule::User, Thing::Script, O::WritableByAll) => "WSGI0168",
-            (Rule::User, Thing::Folder, O::Unseen) => "WSGI0169",
-            (Rule::User, Thing::Folder, O::Nameless(_)) => "WSGI0170",
-            (Rule::User, Thing::Folder, O::Owner(..)) => "WSGI0171",
-            (Rule::User, Thing::Folder, O::WritableByAll) => "WSGI0172",
-            (Rule::User, Thing::Folder, O::WritableByGroup) => "WSGI0173",
+            (Rule::User, Thing::Directory, O::Unseen) => "WSGI0169",
+            (Rule::User, Thing::Directory, O::Nameless(_)) => "WSGI0170",
+            (Rule::User, Thing::Directory, O::Owner(..)) => "WSGI0171",
+            (Rule::User, Thing::Directory, O::WritableByAll) => "WSGI0172",
+            (Rule::User, Thing::Directory, O::WritableByGroup) => "WSGI0173",
         }
     }
 }
@@ -82,7 +82,7 @@ impl fmt::Display for NotOwned {
         };
         match self.thing {
             Thing::Script => out.write_str("the script ")?,
-            Thing::Folder => out.write_str("the directory of the script ")?,
+            Thing::Directory => out.write_str("the directory of the script ")?,
         }
         match &self.objection {
             Objection::Unseen => write!(out, "cannot be looked at, which {option}= asks for"),
@@ -108,16 +108,16 @@ pub(crate) fn check(request: &Request<'_>, group: &ProcessGroup) -> Result<(), F
         (None, Some(name)) => (Rule::User, name),
         (None, None) => return Ok(()),
     };
-    for (thing, seen) in [(Thing::Script, request.file_owner()), (Thing::Folder, of_folder(request.filename()))] {
+    for (thing, seen) in [(Thing::Script, request.file_owner()), (Thing::Directory, of_directory(request.filename()))] {
         let judged = seen.ok_or(Objection::Unseen).and_then(|seen| judge(rule, expected, seen));
         judged.map_err(|objection| Fault::NotOwned(NotOwned { rule, thing, objection }))?;
     }
     Ok(())
 }
 
-fn of_folder(file: &[u8]) -> Option<FileOwner> {
-    let folder = Path::new(OsStr::from_bytes(file)).parent()?;
-    let seen = std::fs::metadata(folder).ok()?;
+fn of_directory(file: &[u8]) -> Option<FileOwner> {
+    let directory = Path::new(OsStr::from_bytes(file)).parent()?;
+    let seen = std::fs::metadata(directory).ok()?;
     let mode = seen.mode();
     Some(FileOwner { uid: seen.uid(), gid: seen.gid(), group_writes: mode & 0o020 != 0, all_write: mode & 0o002 != 0 })
 }
@@ -163,10 +163,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_has_a_code_for_each_thing_and_rule() {
-        assert_eq!(of_folder(b"/no/such/directory/app.wsgi"), None);
+        assert_eq!(of_directory(b"/no/such/directory/app.wsgi"), None);
         let of = |rule, thing| NotOwned { rule, thing, objection: Objection::Unseen }.code();
-        assert_eq!([of(Rule::Group, Thing::Script), of(Rule::Group, Thing::Folder)], ["WSGI0153", "WSGI0158"]);
-        assert_eq!([of(Rule::User, Thing::Script), of(Rule::User, Thing::Folder)], ["WSGI0162", "WSGI0169"]);
+        assert_eq!([of(Rule::Group, Thing::Script), of(Rule::Group, Thing::Directory)], ["WSGI0153", "WSGI0158"]);
+        assert_eq!([of(Rule::User, Thing::Script), of(Rule::User, Thing::Directory)], ["WSGI0162", "WSGI0169"]);
     }
 
     #[test]

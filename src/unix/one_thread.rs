@@ -10,7 +10,7 @@ const LINKS_OF_A_FOLDER: u64 = 2;
 /// The threads of this process. Made before the file system changes its root, for use afterwards too.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    folder: File,
+    directory: File,
     process: u32,
 }
 
@@ -18,8 +18,8 @@ impl Threads {
     /// # Errors
     /// `/proc` cannot be read.
     pub(crate) fn of_this_process() -> nix::Result<Self> {
-        let folder = File::open("/proc/self/task").map_err(|error| errno_of(&error))?;
-        Ok(Self { folder, process: std::process::id() })
+        let directory = File::open("/proc/self/task").map_err(|error| errno_of(&error))?;
+        Ok(Self { directory, process: std::process::id() })
     }
 
     /// Shows that the thread that asks is alone, until it makes another.
@@ -27,7 +27,7 @@ impl Threads {
     /// # Errors
     /// It is not, or belongs to another process than the one that was asked about.
     pub(super) fn check_alone(&self) -> nix::Result<()> {
-        let links = self.folder.metadata().map_err(|error| errno_of(&error))?.nlink();
+        let links = self.directory.metadata().map_err(|error| errno_of(&error))?.nlink();
         if links == LINKS_OF_A_FOLDER + 1 && self.process == std::process::id() { Ok(()) } else { Err(Errno::EBUSY) }
     }
 }

@@ -20,7 +20,7 @@ fn a_group_without_options_is_who_httpd_is() {
     let decision = Decision::new(&group, HTTPD, ROOT);
     assert_eq!(decision.ids, HTTPD);
     assert_eq!(decision.memberships, Memberships::OfUser);
-    assert_eq!(decision.folder, Folder::Kept);
+    assert_eq!(decision.directory, Directory::Kept);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_user_of_its_own_brings_its_home_but_not_its_group() {
     let group = ProcessGroup { user: Some(user(77)), ..group() };
     let decision = Decision::new(&group, HTTPD, ROOT);
     assert_eq!(decision.ids, Ids { uid: 77, gid: HTTPD.gid });
-    assert_eq!(decision.folder, Folder::HomeOfUser);
+    assert_eq!(decision.directory, Directory::HomeOfUser);
 }
 
 #[test]
@@ -62,16 +62,16 @@ fn without_root_users_and_groups_stay() {
     let decision = Decision::new(&group, HTTPD, SOMEONE);
     assert_eq!(decision.ids, SOMEONE);
     assert_eq!(decision.memberships, Memberships::Kept);
-    assert_eq!(decision.folder, Folder::HomeOfUser, "someone is not the User of httpd");
+    assert_eq!(decision.directory, Directory::HomeOfUser, "someone is not the User of httpd");
     let same = Decision::new(&group, SOMEONE, SOMEONE);
-    assert_eq!(same.folder, Folder::Kept);
+    assert_eq!(same.directory, Directory::Kept);
 }
 
 #[test]
 fn a_given_home_comes_first() {
     let group = ProcessGroup { user: Some(user(77)), home: Some("/srv".into()), ..group() };
     for started in [ROOT, SOMEONE] {
-        assert_eq!(Decision::new(&group, HTTPD, started).folder, Folder::Given("/srv"));
+        assert_eq!(Decision::new(&group, HTTPD, started).directory, Directory::Given("/srv"));
     }
 }
 
@@ -87,24 +87,24 @@ fn only_root_s_choice_of_a_home_must_be_there() {
     let group = ProcessGroup { user: Some(user(77)), ..group() };
     let missing = User { home: "/no/such/folder".into(), ..user(77) };
     let by_root = Decision::new(&group, HTTPD, ROOT);
-    let error = enter_folder(&by_root, Some(&missing)).expect_err("no folder");
+    let error = enter_directory(&by_root, Some(&missing)).expect_err("no directory");
     assert_eq!(
         error.to_string(),
         "WSGI0010: '/no/such/folder', the home directory of the user 'someone', cannot be entered (No such file or \
          directory); expected home= to name another directory"
     );
-    assert_eq!(enter_folder(&by_root, None), Err(IdentityError::NoHome { uid: 77 }));
+    assert_eq!(enter_directory(&by_root, None), Err(IdentityError::NoHome { uid: 77 }));
     assert_code(&IdentityError::NoHome { uid: 77 }, "WSGI0011");
     let by_another = Decision::new(&group, HTTPD, SOMEONE);
-    assert_eq!(enter_folder(&by_another, Some(&missing)), Ok(Some(error)));
-    assert_eq!(enter_folder(&by_another, None), Ok(Some(IdentityError::NoHome { uid: SOMEONE.uid })));
+    assert_eq!(enter_directory(&by_another, Some(&missing)), Ok(Some(error)));
+    assert_eq!(enter_directory(&by_another, None), Ok(Some(IdentityError::NoHome { uid: SOMEONE.uid })));
 }
 
 #[test]
 fn a_given_home_must_be_there_whoever_started_httpd() {
     let group = ProcessGroup { home: Some("/no/such/folder".into()), ..group() };
     for started in [ROOT, SOMEONE] {
-        let error = enter_folder(&Decision::new(&group, HTTPD, started), None).expect_err("no folder");
+        let error = enter_directory(&Decision::new(&group, HTTPD, started), None).expect_err("no directory");
         let text = "WSGI0009: home=/no/such/folder: the directory cannot be entered (No such file or directory)";
         assert_eq!(error.to_string(), text);
     }
@@ -150,7 +150,7 @@ fn what_a_process_cannot_become_has_a_code() {
     let own = so_far();
     let become_them = |uid, gid, groups| {
         let decision =
-            Decision { ids: Ids { uid, gid }, from_root: true, memberships: Memberships::Kept, folder: Folder::Kept };
+            Decision { ids: Ids { uid, gid }, from_root: true, memberships: Memberships::Kept, directory: Directory::Kept };
         become_user(&decision, groups).expect_err("it cannot")
     };
     assert_code(&become_them(own.uid, NOBODY, None), "WSGI0004");

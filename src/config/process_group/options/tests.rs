@@ -203,7 +203,7 @@ fn text_is_taken_as_it_is() {
 
 #[test]
 fn a_home_of_python_is_one() {
-    let message = line(&["python-home=/no/such/folder"]).expect_err("no folder");
+    let message = line(&["python-home=/no/such/folder"]).expect_err("no directory");
     assert!(message.starts_with("python-home: '/no/such/folder' is not a directory; expected"), "{message}");
 }
 
