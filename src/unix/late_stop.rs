@@ -65,11 +65,11 @@ pub(crate) fn put_off(time: Duration, begun: fn()) {
     MICROSECONDS.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), SeqCst);
     PROCESS.store(std::process::id() as i32, SeqCst);
     BEGUN.get_or_init(|| begun);
-    let action = SigAction::new(SigHandler::Handler(heed), SaFlags::empty(), SigSet::empty());
-    // SAFETY: SIGNAL-SAFE: `heed` is safe in a signal handler.
+    let action = SigAction::new(SigHandler::Handler(note_signal), SaFlags::empty(), SigSet::empty());
+    // SAFETY: SIGNAL-SAFE: `note_signal` is safe in a signal handler.
     let Ok(before) = (unsafe { sigaction(Signal::SIGWINCH, &action) }) else { return };
     match before.handler() {
-        SigHandler::Handler(handler) if handler as *const () == heed as *const () => {}
+        SigHandler::Handler(handler) if handler as *const () == note_signal as *const () => {}
         SigHandler::Handler(handler) => HTTPD.store(handler as *mut (), SeqCst),
         _ => {
             // SAFETY: SYSTEM: what was there before is as good as it was.
@@ -78,7 +78,7 @@ pub(crate) fn put_off(time: Duration, begun: fn()) {
     }
 }
 
-extern "C" fn heed(signal: c_int) {
+extern "C" fn note_signal(signal: c_int) {
     // SAFETY: SIGNAL-SAFE: getpid(2) is safe in a signal handler.
     let is_parent = unsafe { libc::getpid() } == PROCESS.load(SeqCst);
     if is_parent && !HAS_BEGUN.swap(true, SeqCst) {

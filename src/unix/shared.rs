@@ -60,7 +60,7 @@ pub(crate) struct Address(usize);
 ///
 /// # Errors
 /// `/proc` cannot be read, or the system has no memory left.
-pub(crate) fn forsake_all_but(kept: &[Address]) -> nix::Result<()> {
+pub(crate) fn give_up_all_but(kept: &[Address]) -> nix::Result<()> {
     let maps = fs::read_to_string("/proc/self/maps").map_err(|error| errno_of(&error))?;
     let is_kept = |range: &Range<usize>| kept.iter().any(|address| range.contains(&address.0));
     for range in maps.lines().filter_map(shared_and_writable).filter(|range| !is_kept(range)) {

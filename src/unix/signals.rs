@@ -104,7 +104,7 @@ pub(crate) fn reset(signals: &[Signal]) {
 extern "C" fn note(signal: c_int) {
     // SAFETY: SIGNAL-SAFE: getpid(2) is safe in a signal handler.
     if unsafe { libc::getpid() } != PROCESS.load(Ordering::SeqCst) {
-        // An application forked without exec: its process is none of ours, and would pay no heed.
+        // An application forked without exec: its process is none of ours, and would not read it.
         // SAFETY: SIGNAL-SAFE: _exit(2) is safe in a signal handler.
         unsafe { libc::_exit(255) };
     }

@@ -47,12 +47,12 @@ pub(crate) fn serve(
     wanted: &Wanted<'_>,
 ) -> Result<Status, Fault> {
     let mine = connections::mine(group).ok_or_else(|| Fault::UnknownProcessGroup(group.config.name.to_string()))?;
-    let errand = Errand { facts, mine, wanted, queue_start: TimeOfDay::now(), queue_moment: Moment::now() };
-    errand.run()
+    let dispatch = Dispatch { facts, mine, wanted, queue_start: TimeOfDay::now(), queue_moment: Moment::now() };
+    dispatch.run()
 }
 
 /// A request on its way to a daemon.
-struct Errand<'a> {
+struct Dispatch<'a> {
     facts: &'a EmbeddedFacts<'a>,
     mine: &'static Mine,
     wanted: &'a Wanted<'a>,
@@ -60,7 +60,7 @@ struct Errand<'a> {
     queue_moment: Moment,
 }
 
-impl Errand<'_> {
+impl Dispatch<'_> {
     fn name(&self) -> String {
         self.mine.group.config.name.to_string()
     }

@@ -191,7 +191,7 @@ impl<'r, 'c> Relay<'r, 'c> {
                 Ok(End::Broken(Status::OK))
             }
             Stop::Channel(ChannelError::Reset) if !self.heard => Ok(End::Unread),
-            Stop::Channel(ChannelError::Closed) if self.is_unheeded() => Ok(End::NotBegun),
+            Stop::Channel(ChannelError::Closed) if self.was_not_begun() => Ok(End::NotBegun),
             Stop::Channel(error) => {
                 let (group, process) = (self.group.config.name.to_string(), self.process);
                 if error != ChannelError::TimedOut {
@@ -226,7 +226,7 @@ impl<'r, 'c> Relay<'r, 'c> {
     }
 
     /// Whether the daemon has neither begun the request nor said anything about it.
-    fn is_unheeded(&self) -> bool {
+    fn was_not_begun(&self) -> bool {
         !self.heard && self.channel.is_drained() && !self.reservation.was_begun()
     }
 
@@ -260,7 +260,7 @@ impl<'r, 'c> Relay<'r, 'c> {
     fn step(&mut self) -> Result<Option<End>, Stop> {
         if let Some((kind, range)) = self.channel.next()? {
             self.heard = true;
-            return self.heed(kind, range);
+            return self.take(kind, range);
         }
         if let Some(want) = self.wanted {
             self.give_body(want)?;
@@ -283,7 +283,7 @@ impl<'r, 'c> Relay<'r, 'c> {
         Ok(self.sink.flush()?)
     }
 
-    fn heed(&mut self, kind: Kind, range: Range<usize>) -> Result<Option<End>, Stop> {
+    fn take(&mut self, kind: Kind, range: Range<usize>) -> Result<Option<End>, Stop> {
         match kind {
             Kind::Head => self.take_head(range)?,
             Kind::Data | Kind::Part => self.pass(kind, range)?,

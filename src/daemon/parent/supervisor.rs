@@ -232,7 +232,7 @@ impl Supervisor {
                 return;
             }
             self.wait_for_news();
-            self.heed_signals();
+            self.handle_signals();
             // First, so that no one is replaced by a successor that is dead.
             self.reap();
             self.hear_members();
@@ -287,7 +287,7 @@ impl Supervisor {
         next.map_or(TICK, |next| next.clamp(Duration::from_millis(10), TICK))
     }
 
-    fn heed_signals(&mut self) {
+    fn handle_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
             match signal {
                 Signal::SIGTERM => self.end_all(),
@@ -337,7 +337,7 @@ impl Supervisor {
         let group = &self.generation.groups[member.group];
         group.table.drain(member.place);
         let limit = group.config.shutdown_timeout.map(|limit| limit + GRACE);
-        // One that has not started has nothing to finish, and may not heed signals.
+        // One that has not started has nothing to finish, and may not handle signals.
         let limit = if self.ending || member.phase == Phase::Starting {
             Some(limit.unwrap_or(END_AT_MOST).min(END_AT_MOST))
         } else {
@@ -359,7 +359,7 @@ impl Supervisor {
     fn hear(&mut self, number: usize, at_most: usize, counts: fn(&Message) -> bool) {
         for _ in 0..at_most {
             match self.members[number].line.line().map(Line::hear) {
-                Some(Heard::Message(message)) if counts(&message) => self.heed(number, message),
+                Some(Heard::Message(message)) if counts(&message) => self.handle(number, message),
                 Some(Heard::Message(_)) => {}
                 Some(Heard::Gone) => self.members[number].line = Called::Closed(Instant::now()),
                 Some(Heard::Silence) | None => return,
@@ -390,7 +390,7 @@ impl Supervisor {
         }
     }
 
-    fn heed(&mut self, number: usize, message: Message) {
+    fn handle(&mut self, number: usize, message: Message) {
         self.note_applications(number, &message);
         let member = &mut self.members[number];
         let group = member.group;

@@ -1,6 +1,6 @@
 //! The thread that looks into Python for the main thread, which never waits for Python itself.
 //!
-//! It does one errand after the other. If Python does not let it in, it does not come back, and that is what the main
+//! It does one task after the other. If Python does not let it in, it does not come back, and that is what the main
 //! thread learns from it.
 
 use crate::apache::log::{self, Level};
@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 /// What it is asked to do.
-pub(crate) enum Errand {
+pub(crate) enum Task {
     /// Come in and go out again, wherever there is a GIL.
     Probe,
     /// Write down where a request thread is, as long as it has this request.
@@ -28,7 +28,7 @@ pub(crate) enum Errand {
 
 /// The examiner, as the main thread has it.
 pub(crate) struct Examiner {
-    errands: Sender<Errand>,
+    tasks: Sender<Task>,
     sent: u64,
     done: Arc<AtomicU64>,
     thread: JoinHandle<()>,
@@ -38,7 +38,7 @@ impl Examiner {
     /// # Errors
     /// The system has no thread left.
     pub(crate) fn start(daemon: &'static Daemon) -> std::io::Result<Self> {
-        let (errands, inbox) = channel();
+        let (tasks, inbox) = channel();
         let done = Arc::new(AtomicU64::new(0));
         let count = done.clone();
         let mut builder = std::thread::Builder::new().name("wsgi-examiner".into());
@@ -46,18 +46,18 @@ impl Examiner {
             builder = builder.stack_size(size);
         }
         let thread = builder.spawn(move || run(daemon, &inbox, &count))?;
-        Ok(Self { errands, sent: 0, done, thread })
+        Ok(Self { tasks, sent: 0, done, thread })
     }
 
-    /// Sends it on an errand; returns the number of that.
-    pub(crate) fn send(&mut self, errand: Errand) -> u64 {
+    /// Sends it on a task; returns the number of that.
+    pub(crate) fn send(&mut self, task: Task) -> u64 {
         // It listens for as long as this end exists.
-        let _ = self.errands.send(errand);
+        let _ = self.tasks.send(task);
         self.sent += 1;
         self.sent
     }
 
-    /// Whether it is back from that errand.
+    /// Whether it is back from that task.
     pub(crate) fn has_done(&self, number: u64) -> bool {
         self.done.load(SeqCst) >= number
     }
@@ -68,13 +68,13 @@ impl Examiner {
     }
 }
 
-fn run(daemon: &Daemon, inbox: &Receiver<Errand>, done: &AtomicU64) {
-    while let Ok(errand) = inbox.recv() {
-        match errand {
-            Errand::Probe => interpreter::one_of_each_gil().into_iter().for_each(|interpreter| interpreter.run(|_| ())),
-            Errand::Stack { worker, request } => Look { daemon, worker, request }.stuck(false),
-            Errand::SlowStack { worker, request } => Look { daemon, worker, request }.slow(),
-            Errand::Interrupt { worker, request } => Look { daemon, worker, request }.stuck(true),
+fn run(daemon: &Daemon, inbox: &Receiver<Task>, done: &AtomicU64) {
+    while let Ok(task) = inbox.recv() {
+        match task {
+            Task::Probe => interpreter::one_of_each_gil().into_iter().for_each(|interpreter| interpreter.run(|_| ())),
+            Task::Stack { worker, request } => Look { daemon, worker, request }.stuck(false),
+            Task::SlowStack { worker, request } => Look { daemon, worker, request }.slow(),
+            Task::Interrupt { worker, request } => Look { daemon, worker, request }.stuck(true),
         }
         done.fetch_add(1, SeqCst);
     }

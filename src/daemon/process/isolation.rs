@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// # Errors
 /// The system refuses, and the daemon has more than it should.
 pub(crate) fn isolate(group: &Group<'static>, line: &Line, asking: Option<&Asking>, log: OwnedFd) -> nix::Result<()> {
-    shared::forsake_all_but(&group.memory())?;
+    shared::give_up_all_but(&group.memory())?;
     signals::let_go();
     log::belong_to(group.server);
     let file = group.server.error_log();

@@ -7,7 +7,7 @@
 use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use crate::daemon::process::activity;
-use crate::daemon::process::examiner::{Errand, Examiner};
+use crate::daemon::process::examiner::{Task, Examiner};
 use crate::daemon::process::slow::SlowRequests;
 use crate::daemon::process::start::Daemon;
 use crate::daemon::process::stuck::{self, StuckRequests, milliseconds};
@@ -139,7 +139,7 @@ struct Deadlock {
     /// In milliseconds.
     limit: u64,
     period: Duration,
-    /// The errand that the examiner is out for, and since when.
+    /// The task that the examiner is out for, and since when.
     asked: Option<(u64, u64)>,
     next: u64,
 }
@@ -151,15 +151,15 @@ impl Deadlock {
     }
 
     fn is_over(&mut self, examiner: &mut Examiner, now: u64) -> bool {
-        if let Some((errand, since)) = self.asked {
-            if !examiner.has_done(errand) {
+        if let Some((task, since)) = self.asked {
+            if !examiner.has_done(task) {
                 return now.saturating_sub(since) > self.limit;
             }
             self.asked = None;
         }
         if now >= self.next {
             self.next = now + milliseconds(self.period);
-            self.asked = Some((examiner.send(Errand::Probe), now));
+            self.asked = Some((examiner.send(Task::Probe), now));
         }
         false
     }

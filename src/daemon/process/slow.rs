@@ -5,7 +5,7 @@
 
 use crate::apache::log::Level;
 use crate::daemon::process::activity;
-use crate::daemon::process::examiner::{Errand, Examiner};
+use crate::daemon::process::examiner::{Task, Examiner};
 use crate::daemon::process::start::Daemon;
 use crate::events::slow_record::SlowRecord;
 use crate::metrics::{
@@ -56,7 +56,7 @@ impl SlowRequests {
             }
             self.told[number] = Some(seen.request);
             let Some(left_out) = self.pace.admit(Instant::now()) else { continue };
-            examiner.send(Errand::SlowStack { worker: number, request: seen.request });
+            examiner.send(Task::SlowStack { worker: number, request: seen.request });
             if left_out > 0 {
                 daemon.group.log(Level::Warning, &left_out_in_words(left_out));
             }

@@ -366,7 +366,7 @@ impl Drain {
 }
 
 /// Whether any child of httpd is left that may wait for this process: without a supervisor no one else tells.
-fn is_forsaken(daemon: &Daemon) -> bool {
+fn is_left_alone(daemon: &Daemon) -> bool {
     !daemon.group.table.has_tenants()
 }
 
@@ -416,7 +416,7 @@ fn watch(
         let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
         wait_for_news(signals, supervised.then_some(&daemon.line), wait);
         while let Some(signal) = signals.next() {
-            if heed(daemon, signal, signal_events) {
+            if handle_signal(daemon, signal, signal_events) {
                 return Cause::of_signal(&daemon.line, draining.as_ref());
             }
         }
@@ -437,7 +437,7 @@ fn watch(
             }
             Heard::Message(_) | Heard::Silence | Heard::Gone => {}
         }
-        let is_over = |drain: &&Drain| drain.is_over(daemon, limits) || !supervised && is_forsaken(daemon);
+        let is_over = |drain: &&Drain| drain.is_over(daemon, limits) || !supervised && is_left_alone(daemon);
         if let Some(drain) = draining.as_ref().filter(is_over) {
             return Cause::new(drain.reason, None);
         }
@@ -458,7 +458,7 @@ fn wait_for_news(signals: &Signals, line: Option<&Line>, at_most: Option<Duratio
 }
 
 /// What a signal means. Returns whether the daemon is to end now.
-fn heed(daemon: &Daemon, signal: Signal, signal_events: &mut SignalEvents) -> bool {
+fn handle_signal(daemon: &Daemon, signal: Signal, signal_events: &mut SignalEvents) -> bool {
     match signal {
         Signal::SIGTERM | Signal::SIGINT => return true,
         Signal::SIGUSR1 => {

@@ -6,7 +6,7 @@
 use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use crate::daemon::process::activity::{self, Seen};
-use crate::daemon::process::examiner::{Errand, Examiner};
+use crate::daemon::process::examiner::{Task, Examiner};
 use crate::daemon::process::start::Daemon;
 use crate::wire::control::Reason;
 use core::time::Duration;
@@ -22,9 +22,9 @@ enum Stage {
 /// What the main thread keeps of a request thread: the request and its stage.
 type Watched = Option<(u64, Stage)>;
 
-/// An errand that the examiner is out for since that time.
+/// A task that the examiner is out for since that time.
 struct Awaited {
-    errand: u64,
+    task: u64,
     since: u64,
 }
 
@@ -65,10 +65,10 @@ impl StuckRequests {
             let stage = self.watched[number].filter(|(request, _)| *request == seen.request).map(|(_, stage)| stage);
             let next = self.next_stage(stage, seen.age, now);
             if let Some(next) = next.filter(|next| stage != Some(*next)) {
-                let errand = self.act(daemon, number, &seen, next);
-                let errand = examiner.send(errand);
+                let task = self.act(daemon, number, &seen, next);
+                let task = examiner.send(task);
                 // It has been away for longer if it is not back yet.
-                self.awaited.get_or_insert(Awaited { errand, since: now });
+                self.awaited.get_or_insert(Awaited { task, since: now });
             }
             self.watched[number] = next.map(|next| (seen.request, next));
         }
@@ -89,28 +89,28 @@ impl StuckRequests {
     }
 
     /// A request has come to a new stage.
-    fn act(&self, daemon: &Daemon, worker: usize, seen: &Seen, stage: Stage) -> Errand {
+    fn act(&self, daemon: &Daemon, worker: usize, seen: &Seen, stage: Stage) -> Task {
         let request = seen.request;
-        let (text, errand) = match stage {
+        let (text, task) = match stage {
             Stage::Interrupted(_) => (
                 format!("WSGI1030: RequestTimeout is raised in {seen} and has passed request-timeout"),
-                Errand::Interrupt { worker, request },
+                Task::Interrupt { worker, request },
             ),
             Stage::GivenUp => {
                 let limit = if self.grace.is_some() { "interrupt-timeout" } else { "request-timeout" };
                 let text = format!("WSGI1032: this process is to be replaced because of {seen} and has passed {limit}");
-                (text, Errand::Stack { worker, request })
+                (text, Task::Stack { worker, request })
             }
         };
         let text = format!("{text} [thread {}]", activity::workers()[worker].thread());
         daemon.group.log(Level::Error, &text);
-        errand
+        task
     }
 
     /// Says so if Python does not let the examiner in.
     fn look_after(&mut self, daemon: &Daemon, examiner: &Examiner, now: u64) {
         let Some(awaited) = &self.awaited else { return };
-        if examiner.has_done(awaited.errand) {
+        if examiner.has_done(awaited.task) {
             self.awaited = None;
         } else if now.saturating_sub(awaited.since) > PATIENCE {
             self.awaited = None;

@@ -46,12 +46,12 @@ impl Supervisor {
             };
             let number = self.members.iter().position(|member| Some(member.pid) == status.pid());
             if let Some(number) = number {
-                self.bury(number, status);
+                self.remove_member(number, status);
             }
         }
     }
 
-    pub(super) fn bury(&mut self, number: usize, status: WaitStatus) {
+    pub(super) fn remove_member(&mut self, number: usize, status: WaitStatus) {
         // What it said last is not lost with it, but it takes no requests any more. A process that it has forked may
         // still speak.
         self.hear(number, HEARD_AT_LAST, |message| *message != Message::Ready);
