@@ -231,9 +231,9 @@ impl<'c> Group<'c> {
     fn new(config: &ProcessGroup, server: Server<'c>, prefix: &str) -> Result<Self, String> {
         let places = places(config);
         // Children of httpd that are gone stay in the table for a moment.
-        let tenants = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
+        let children = usize::try_from(mpm::most_processes()).unwrap_or(0) * 2 + 8;
         let no_memory = |error| format!("no shared memory for process group '{}': {error}", config.name);
-        let table = Table::new(places, tenants, config.threads, config.listen_backlog).map_err(no_memory)?;
+        let table = Table::new(places, children, config.threads, config.listen_backlog).map_err(no_memory)?;
         let pass = Pass::new().map_err(|error| format!("no pass for process group '{}': {error}", config.name))?;
         let sockets: Vec<_> = (1..=places).map(|place| socket(prefix, config, place)).collect();
         if let Some(last) = sockets.last() {

@@ -94,7 +94,7 @@ enum Queue {
 
 /// Words of one child of httpd, in the queue. The table has a copy of the first one, for daemons without a supervisor.
 #[repr(usize)]
-enum Tenant {
+enum Child {
     Process,
     Waiting,
     Length,
@@ -123,14 +123,14 @@ const DONE: u32 = 1 << 29;
 const TICKET: u32 = DONE - 1;
 const TURN_BITS: u32 = 14;
 /// The row of a child that has none.
-const NO_TENANT: u32 = TICKET >> TURN_BITS;
+const NO_CHILD: u32 = TICKET >> TURN_BITS;
 
 /// The table of one process group.
 pub(crate) struct Table {
     words: SharedWords,
     queue: SharedWords,
     places: usize,
-    tenants: usize,
+    children: usize,
     threads: u32,
     /// At most as many requests wait.
     backlog: u32,
@@ -165,7 +165,7 @@ pub(crate) struct Seat {
 payload! { Seat { number, ticket } }
 
 /// A seat that a thread of the process has, until it is dropped.
-pub(crate) struct Sitting<'t> {
+pub(crate) struct TakenSeat<'t> {
     table: &'t Table,
     place: usize,
     seat: Seat,
@@ -185,17 +185,17 @@ struct Occupation {
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Table {
-    /// A table for `places` processes of `threads` threads each, used by as many children of httpd as `tenants`.
+    /// A table for `places` processes of `threads` threads each, used by as many children of httpd as `children`.
     ///
     /// # Errors
     /// The system has no memory left.
-    pub(crate) fn new(places: usize, tenants: usize, threads: u32, backlog: u32) -> nix::Result<Self> {
-        let tenants = tenants.min(NO_TENANT as usize);
+    pub(crate) fn new(places: usize, children: usize, threads: u32, backlog: u32) -> nix::Result<Self> {
+        let children = children.min(NO_CHILD as usize);
         let of_places = places * (Place::Length as usize + threads as usize);
-        let words = SharedWords::new(PLACES_START + of_places + tenants)?;
-        let of_tenants = Queue::Length as usize + tenants * Tenant::Length as usize;
-        let queue = SharedWords::new(of_tenants + places * threads as usize * Untouched::Length as usize)?;
-        Ok(Self { words, queue, places, tenants, threads, backlog, look_again: LOOK_AGAIN })
+        let words = SharedWords::new(PLACES_START + of_places + children)?;
+        let of_children = Queue::Length as usize + children * Child::Length as usize;
+        let queue = SharedWords::new(of_children + places * threads as usize * Untouched::Length as usize)?;
+        Ok(Self { words, queue, places, children, threads, backlog, look_again: LOOK_AGAIN })
     }
 
     /// What the daemons have of it.
@@ -223,19 +223,19 @@ impl Table {
         &self.queue[Queue::Waiting as usize]
     }
 
-    fn of_tenant(&self, tenant: usize, word: Tenant) -> &AtomicU32 {
-        &self.queue[Queue::Length as usize + tenant * Tenant::Length as usize + word as usize]
+    fn of_child(&self, child: usize, word: Child) -> &AtomicU32 {
+        &self.queue[Queue::Length as usize + child * Child::Length as usize + word as usize]
     }
 
     fn untouched(&self, place: usize, seat: usize) -> &[AtomicU32] {
-        let start = Queue::Length as usize + self.tenants * Tenant::Length as usize;
+        let start = Queue::Length as usize + self.children * Child::Length as usize;
         let number = place * self.threads as usize + seat;
         &self.queue[start + number * Untouched::Length as usize..][..Untouched::Length as usize]
     }
 
-    /// The process of a tenant, as daemons see it.
-    fn name_of_tenant(&self, tenant: usize) -> &AtomicU32 {
-        &self.words[self.place_start(self.places) + tenant]
+    /// The process of a child, as daemons see it.
+    fn process_of_child(&self, child: usize) -> &AtomicU32 {
+        &self.words[self.place_start(self.places) + child]
     }
 
     /// How many processes there is room for.
@@ -420,10 +420,10 @@ impl Table {
     // The side of the request threads.
 
     /// Takes the seat that a child keeps for a request; `None` if it does not wait for the answer any more.
-    pub(crate) fn sit(&self, place: usize, seat: Seat) -> Option<Sitting<'_>> {
+    pub(crate) fn take_kept_seat(&self, place: usize, seat: Seat) -> Option<TakenSeat<'_>> {
         let word = self.seats(place).get(seat.number as usize)?;
         if word.compare_exchange(KEPT | seat.ticket, KEPT | SERVED | seat.ticket, SeqCst, SeqCst).is_ok() {
-            return Some(Sitting { table: self, place, seat });
+            return Some(TakenSeat { table: self, place, seat });
         }
         if word.compare_exchange(SERVED | seat.ticket, 0, SeqCst, SeqCst).is_ok() {
             self.tell(1);
@@ -441,22 +441,22 @@ impl Table {
     }
 
     /// Takes back what children of httpd that are gone had taken. For the supervisor.
-    pub(crate) fn forget_dead_tenants(&self) {
-        for tenant in 0..self.tenants {
-            if is_dead(self.of_tenant(tenant, Tenant::Process)) {
-                self.forget(tenant);
+    pub(crate) fn forget_dead_children(&self) {
+        for child in 0..self.children {
+            if is_dead(self.of_child(child, Child::Process)) {
+                self.forget(child);
             }
         }
     }
 
     /// Whether any child of httpd may have a request here, as a daemon without a supervisor sees it. Takes back what those
     /// that are gone had taken.
-    pub(crate) fn has_tenants(&self) -> bool {
+    pub(crate) fn has_children(&self) -> bool {
         let mut has_any = false;
-        for tenant in 0..self.tenants {
-            let name = self.name_of_tenant(tenant);
+        for child in 0..self.children {
+            let name = self.process_of_child(child);
             if is_dead(name) {
-                self.take_back_seats(tenant);
+                self.take_back_seats(child);
                 name.store(0, SeqCst);
             }
             has_any |= name.load(SeqCst) != 0;
@@ -464,8 +464,8 @@ impl Table {
         has_any
     }
 
-    fn take_back_seats(&self, tenant: usize) {
-        let is_theirs = |word: u32| word & KEPT != 0 && (word & TICKET) >> TURN_BITS == tenant as u32;
+    fn take_back_seats(&self, child: usize) {
+        let is_theirs = |word: u32| word & KEPT != 0 && (word & TICKET) >> TURN_BITS == child as u32;
         for place in 0..self.places {
             for seat in self.seats(place) {
                 let _ = seat.fetch_update(SeqCst, SeqCst, |word| is_theirs(word).then(|| without_child(word)));
@@ -473,29 +473,29 @@ impl Table {
         }
     }
 
-    fn forget(&self, tenant: usize) {
-        self.take_back_seats(tenant);
-        let waiting = self.of_tenant(tenant, Tenant::Waiting).swap(0, SeqCst);
+    fn forget(&self, child: usize) {
+        self.take_back_seats(child);
+        let waiting = self.of_child(child, Child::Waiting).swap(0, SeqCst);
         subtract(self.head(Head::Sleepers), waiting);
         subtract(self.waiting(), waiting);
-        self.name_of_tenant(tenant).store(0, SeqCst);
-        self.of_tenant(tenant, Tenant::Process).store(0, SeqCst);
+        self.process_of_child(child).store(0, SeqCst);
+        self.of_child(child, Child::Process).store(0, SeqCst);
         self.tell(i32::MAX);
     }
 
     // The side of the children of httpd.
 
     /// Takes a row for this child of httpd; without one, what it has taken stays taken if it crashes.
-    pub(crate) fn move_in(&self, process: u32) -> Option<usize> {
-        (0..self.tenants).find(|tenant| {
-            let owner = self.of_tenant(*tenant, Tenant::Process);
+    pub(crate) fn enter_child(&self, process: u32) -> Option<usize> {
+        (0..self.children).find(|child| {
+            let owner = self.of_child(*child, Child::Process);
             if owner.load(SeqCst) == process {
                 // An earlier process of the same number is gone.
-                self.forget(*tenant);
+                self.forget(*child);
             }
             let is_taken = owner.compare_exchange(0, process, SeqCst, SeqCst).is_ok();
             if is_taken {
-                self.name_of_tenant(*tenant).store(process, SeqCst);
+                self.process_of_child(*child).store(process, SeqCst);
             }
             is_taken
         })
@@ -508,24 +508,24 @@ impl Table {
     /// See [`Refusal`].
     pub(crate) fn reserve(
         &self,
-        tenant: Option<usize>,
+        child: Option<usize>,
         first: usize,
         until: Option<Instant>,
     ) -> Result<Reservation<'_>, Refusal> {
         // Who comes when others wait goes behind them.
         if self.waiting().load(SeqCst) == 0
-            && let Some(reservation) = self.try_reserve(tenant, first)
+            && let Some(reservation) = self.try_reserve(child, first)
         {
             return Ok(reservation);
         }
-        let _waiting = Waiting::new(self, tenant)?;
+        let _waiting = Waiting::new(self, child)?;
         let mut is_new = true;
         loop {
             let seen = self.head(Head::Changes).load(SeqCst);
             // Whatever a process has written there: who frees a thread is to wake this one.
             let _ = self.head(Head::Sleepers).compare_exchange(0, 1, SeqCst, SeqCst);
             if !(is_new && self.spare() < self.waiting().load(SeqCst))
-                && let Some(reservation) = self.try_reserve(tenant, first)
+                && let Some(reservation) = self.try_reserve(child, first)
             {
                 return Ok(reservation);
             }
@@ -544,7 +544,7 @@ impl Table {
         ready.map(|place| self.threads.saturating_sub(self.in_flight(place))).sum()
     }
 
-    fn try_reserve(&self, tenant: Option<usize>, first: usize) -> Option<Reservation<'_>> {
+    fn try_reserve(&self, child: Option<usize>, first: usize) -> Option<Reservation<'_>> {
         loop {
             let ready = (0..self.places).filter(|place| self.state(*place) == State::Ready);
             // The turn goes round among those that are ready, or the first of them would also have those of all others.
@@ -558,16 +558,16 @@ impl Table {
                 (core::cmp::Reverse(self.edition(*place)), occupation.left, occupation.taken)
             };
             let (place, _) = free.min_by_key(rank)?;
-            if let Some(reservation) = self.take_seat(tenant, place) {
+            if let Some(reservation) = self.take_seat(child, place) {
                 return Some(reservation);
             }
         }
     }
 
     /// Takes a free seat of the process, unless it leaves in the meantime.
-    fn take_seat(&self, tenant: Option<usize>, place: usize) -> Option<Reservation<'_>> {
+    fn take_seat(&self, child: Option<usize>, place: usize) -> Option<Reservation<'_>> {
         let turn = self.of_place(place, Place::Turns).fetch_add(1, SeqCst) & ((1 << TURN_BITS) - 1);
-        let ticket = tenant.map_or(NO_TENANT, |tenant| tenant as u32) << TURN_BITS | turn;
+        let ticket = child.map_or(NO_CHILD, |child| child as u32) << TURN_BITS | turn;
         let take = |word: &AtomicU32| {
             word.load(SeqCst) == 0 && word.compare_exchange(0, KEPT | ticket, SeqCst, SeqCst).is_ok()
         };
@@ -599,15 +599,15 @@ impl Table {
 /// Counts a request as one that waits.
 struct Waiting<'t> {
     table: &'t Table,
-    tenant: Option<usize>,
+    child: Option<usize>,
 }
 
 impl<'t> Waiting<'t> {
-    fn new(table: &'t Table, tenant: Option<usize>) -> Result<Self, Refusal> {
-        if let Some(tenant) = tenant {
-            table.of_tenant(tenant, Tenant::Waiting).fetch_add(1, SeqCst);
+    fn new(table: &'t Table, child: Option<usize>) -> Result<Self, Refusal> {
+        if let Some(child) = child {
+            table.of_child(child, Child::Waiting).fetch_add(1, SeqCst);
         }
-        let waiting = Self { table, tenant };
+        let waiting = Self { table, child };
         let before = table.waiting().fetch_add(1, SeqCst);
         table.head(Head::Sleepers).fetch_add(1, SeqCst);
         if before >= table.backlog { Err(Refusal::QueueFull) } else { Ok(waiting) }
@@ -619,8 +619,8 @@ impl Drop for Waiting<'_> {
         let table = self.table;
         subtract(table.head(Head::Sleepers), 1);
         subtract(table.waiting(), 1);
-        if let Some(tenant) = self.tenant {
-            subtract(table.of_tenant(tenant, Tenant::Waiting), 1);
+        if let Some(child) = self.child {
+            subtract(table.of_child(child, Child::Waiting), 1);
         }
         // A waking meant for this request must not be lost with it, and those who came meanwhile took it for one that waits.
         if table.waiting().load(SeqCst) > 0 && table.spare() > 0 {
@@ -663,7 +663,7 @@ impl Drop for Reservation<'_> {
     }
 }
 
-impl Drop for Sitting<'_> {
+impl Drop for TakenSeat<'_> {
     fn drop(&mut self) {
         let ticket = self.seat.ticket;
         self.table.hand_over(self.place, self.seat, |word| match word & (KEPT | SERVED) {

@@ -21,7 +21,7 @@ pub(crate) struct Connection {
 pub(crate) struct Mine {
     pub(crate) group: &'static Group<'static>,
     /// Its row in the table of the group.
-    pub(crate) tenant: Option<usize>,
+    pub(crate) child: Option<usize>,
     /// Connections of each place.
     idle: Vec<Mutex<Vec<Connection>>>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn mine(group: &Group) -> Option<&'static Mine> {
 impl Mine {
     fn new(group: &'static Group<'static>) -> Self {
         let idle = (0..group.table.places()).map(|_| Mutex::default()).collect();
-        Self { group, tenant: group.table.move_in(std::process::id()), idle }
+        Self { group, child: group.table.enter_child(std::process::id()), idle }
     }
 
     /// A connection to the process that `reservation` is for.

@@ -145,7 +145,7 @@ impl Dispatch<'_> {
         let until = (!limit.is_zero()).then(|| began + limit);
         loop {
             let first = NEXT.fetch_add(1, Ordering::Relaxed);
-            match self.mine.group.table.reserve(self.mine.tenant, first, until) {
+            match self.mine.group.table.reserve(self.mine.child, first, until) {
                 Ok(reservation) => return Ok(reservation),
                 Err(Refusal::TimeUp) if config.queue_timeout.is_some() => {
                     return Err(Fault::QueueTimeout(self.name(), limit));

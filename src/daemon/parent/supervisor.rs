@@ -242,7 +242,7 @@ impl Supervisor {
             self.end_those_without_line();
             self.kill_overdue();
             self.mind_lateness();
-            self.generation.groups.iter().for_each(|group| group.table.forget_dead_tenants());
+            self.generation.groups.iter().for_each(|group| group.table.forget_dead_children());
             (0..self.generation.groups.len()).for_each(|group| self.tidy(group));
             (0..self.generation.groups.len()).for_each(|group| self.check_replacing(group));
         }

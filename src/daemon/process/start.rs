@@ -367,7 +367,7 @@ impl Drain {
 
 /// Whether any child of httpd is left that may wait for this process: without a supervisor no one else tells.
 fn is_left_alone(daemon: &Daemon) -> bool {
-    !daemon.group.table.has_tenants()
+    !daemon.group.table.has_children()
 }
 
 /// Why a daemon ends.

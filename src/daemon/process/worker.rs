@@ -22,7 +22,7 @@ use crate::wire::channel::{Buffers, Channel, ChannelError};
 use crate::wire::control::{Application, Message, Reason};
 use crate::wire::frame::{self, Kind};
 use crate::wire::request_head::{self, RequestHead};
-use crate::wire::table::Sitting;
+use crate::wire::table::TakenSeat;
 use crate::wsgi::gateway::Outcome;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -205,8 +205,8 @@ impl Worker {
         let busy = worker.begin(self.request.clone(), activity);
         let conversation = Conversation::new(channel, activity, *limits, head.log_level);
         let facts = DaemonFacts { head, variables, daemon_start: TimeOfDay::now(), daemon_moment: Moment::now() };
-        let sitting = Cell::new(None);
-        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation, sitting };
+        let taken_seat = Cell::new(None);
+        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation, taken_seat };
         let answered = request.answer();
         drop(busy);
         count(self.daemon);
@@ -239,7 +239,7 @@ struct Request<'a, 'c> {
     facts: &'a DaemonFacts<'a>,
     conversation: &'a Conversation<'c>,
     /// Its seat, once it has begun.
-    sitting: Cell<Option<Sitting<'static>>>,
+    taken_seat: Cell<Option<TakenSeat<'static>>>,
 }
 
 impl<'c> Request<'_, 'c> {
@@ -247,7 +247,7 @@ impl<'c> Request<'_, 'c> {
         let mut sink = DaemonSink::new(self.conversation);
         let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::of_panic(panic)));
         // Before the child hears that the request is over: its next one finds this thread free.
-        drop(self.sitting.take());
+        drop(self.taken_seat.take());
         match end {
             Ok(End::NotWanted) => Err(ChannelError::Closed),
             Ok(End::Outcome(Outcome::Complete)) => sink.end(),
@@ -288,13 +288,13 @@ impl<'c> Request<'_, 'c> {
 
     /// Takes the seat of the request, whose code may run from here on; `false` if nobody waits for it any more.
     fn begin(&self) -> bool {
-        let sitting = self.sitting.take();
-        let sitting = sitting.or_else(|| self.daemon.group.table.sit(self.daemon.place, self.facts.head.seat));
-        let has_one = sitting.is_some();
+        let taken_seat = self.taken_seat.take();
+        let taken_seat = taken_seat.or_else(|| self.daemon.group.table.take_kept_seat(self.daemon.place, self.facts.head.seat));
+        let has_one = taken_seat.is_some();
         if has_one {
             self.worker.note_begun();
         }
-        self.sitting.set(sitting);
+        self.taken_seat.set(taken_seat);
         has_one
     }
 

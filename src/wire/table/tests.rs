@@ -32,14 +32,14 @@ fn a_seat_is_free_when_both_sides_have_let_go() {
     let kept = now(&table).expect("a thread is free");
     assert_eq!(refusal(now(&table)), Some(Refusal::TimeUp));
     assert!(!kept.was_begun());
-    let sitting = table.sit(0, kept.seat).expect("the request is waited for");
+    let taken_seat = table.take_kept_seat(0, kept.seat).expect("the request is waited for");
     assert!(kept.was_begun());
     drop(kept);
     assert_eq!((table.in_flight(0), table.being_served(0)), (1, 1), "its client is gone, and it still works");
-    drop(sitting);
+    drop(taken_seat);
     assert_eq!(table.in_flight(0), 0);
     let kept = now(&table).expect("the thread is free again");
-    drop(table.sit(0, kept.seat));
+    drop(table.take_kept_seat(0, kept.seat));
     assert!(kept.was_begun());
     assert_eq!(table.in_flight(0), 1, "its child has not let go");
     drop(kept);
@@ -50,16 +50,16 @@ fn a_seat_is_free_when_both_sides_have_let_go() {
 fn what_a_process_had_not_begun_when_it_ended_is_known_when_the_next_one_has_its_place() {
     let table = table(1, 2, 10);
     let (untouched, begun) = (now(&table).expect("a thread"), now(&table).expect("another one"));
-    let sitting = table.sit(0, begun.seat);
+    let taken_seat = table.take_kept_seat(0, begun.seat);
     table.clear(0);
     assert!(!untouched.was_begun() && begun.was_begun());
     start(&table, 0, 0);
     assert!(!untouched.was_begun() && begun.was_begun(), "the next process has the seats");
-    assert!(table.sit(0, untouched.seat).is_none(), "it does not serve what was meant for the one before");
+    assert!(table.take_kept_seat(0, untouched.seat).is_none(), "it does not serve what was meant for the one before");
     let theirs = [now(&table).expect("a thread"), now(&table).expect("another one")];
-    let sat = theirs.each_ref().map(|kept| table.sit(0, kept.seat));
+    let sat = theirs.each_ref().map(|kept| table.take_kept_seat(0, kept.seat));
     assert!(!untouched.was_begun() && begun.was_begun(), "and serves others with them");
-    drop((sitting, sat, theirs));
+    drop((taken_seat, sat, theirs));
     start(&table, 0, 0);
     assert!(untouched.was_begun(), "what is not known any more is not tried again");
 }
@@ -71,12 +71,12 @@ fn what_was_not_begun_is_of_one_process_and_one_turn() {
     let Reservation { place, edition, seat, .. } = untouched;
     start(&table, 0, 0);
     let kept = now(&table).expect("a thread");
-    let sitting = table.sit(0, kept.seat);
+    let taken_seat = table.take_kept_seat(0, kept.seat);
     // The number of the turn begins again after some time.
     let same = Reservation { table: &table, place, incarnation: kept.incarnation, edition, seat };
     assert!(!untouched.was_begun() && same.was_begun());
     core::mem::forget(same);
-    drop((sitting, kept));
+    drop((taken_seat, kept));
 }
 
 #[test]
@@ -87,10 +87,10 @@ fn a_request_that_was_given_up_is_not_begun_and_has_its_thread_until_the_process
     kept.abandon();
     drop(kept);
     assert_eq!(table.in_flight(0), 1);
-    assert!(table.sit(0, seat).is_none());
+    assert!(table.take_kept_seat(0, seat).is_none());
     assert_eq!(table.in_flight(0), 0);
-    assert!(table.sit(0, seat).is_none(), "of a request that is long over");
-    assert!(table.sit(0, Seat { number: 2, ..seat }).is_none(), "there is no such thread");
+    assert!(table.take_kept_seat(0, seat).is_none(), "of a request that is long over");
+    assert!(table.take_kept_seat(0, Seat { number: 2, ..seat }).is_none(), "there is no such thread");
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn a_request_that_ends_while_it_is_given_up_leaves_nothing() {
     for order in [[0, 1], [1, 0]] {
         let table = table(1, 1, 10);
         let kept = now(&table).expect("a thread");
-        let mut sitting = table.sit(0, kept.seat);
+        let mut taken_seat = table.take_kept_seat(0, kept.seat);
         for side in order {
-            if side == 0 { kept.abandon() } else { drop(sitting.take()) }
+            if side == 0 { kept.abandon() } else { drop(taken_seat.take()) }
         }
         assert_eq!(table.in_flight(0), 0, "{order:?}");
     }
@@ -212,20 +212,20 @@ fn who_waits_longest_is_first() {
 fn what_a_child_that_is_gone_had_taken_is_taken_back() {
     let table = table(1, 3, 10);
     let gone = dead_process();
-    let tenant = table.move_in(gone);
-    assert_eq!(tenant, Some(0));
-    let reserve = |tenant| table.reserve(tenant, 0, Some(Instant::now())).expect("a thread");
-    let (unread, served) = (reserve(tenant), reserve(tenant));
-    let sitting = table.sit(0, served.seat).expect("the request is waited for");
-    let other = table.move_in(std::process::id());
+    let child = table.enter_child(gone);
+    assert_eq!(child, Some(0));
+    let reserve = |child| table.reserve(child, 0, Some(Instant::now())).expect("a thread");
+    let (unread, served) = (reserve(child), reserve(child));
+    let taken_seat = table.take_kept_seat(0, served.seat).expect("the request is waited for");
+    let other = table.enter_child(std::process::id());
     let alive = reserve(other);
     let (unread_seat, _) = (unread.seat, core::mem::forget((unread, served)));
-    table.forget_dead_tenants();
+    table.forget_dead_children();
     assert_eq!(table.in_flight(0), 2, "one is served, one belongs to a child that lives");
-    assert!(table.sit(0, unread_seat).is_none());
-    drop((sitting, alive));
+    assert!(table.take_kept_seat(0, unread_seat).is_none());
+    drop((taken_seat, alive));
     assert_eq!(table.in_flight(0), 0);
-    assert_eq!(table.move_in(gone), Some(0), "the row is free");
+    assert_eq!(table.enter_child(gone), Some(0), "the row is free");
 }
 
 /// The number of a process that has ended.
@@ -295,7 +295,7 @@ fn under_stress_none_is_lost_and_no_process_has_more_than_it_can() {
     fn request(table: &Table, in_process: &[Count], number: usize, round: usize) {
         let until = Some(Instant::now() + Duration::from_secs(60));
         let kept = table.reserve(Some(number), number + round, until).expect("a turn within a minute");
-        let sitting = table.sit(kept.place, kept.seat).expect("the request is waited for");
+        let taken_seat = table.take_kept_seat(kept.place, kept.seat).expect("the request is waited for");
         let count = &in_process[kept.place];
         assert!(count.fetch_add(1, SeqCst) < THREADS, "more requests than threads");
         if round.is_multiple_of(7) {
@@ -303,11 +303,11 @@ fn under_stress_none_is_lost_and_no_process_has_more_than_it_can() {
         }
         count.fetch_sub(1, SeqCst);
         match round % 3 {
-            0 => drop((kept, sitting)),
-            1 => drop((sitting, kept)),
+            0 => drop((kept, taken_seat)),
+            1 => drop((taken_seat, kept)),
             _ => {
                 kept.abandon();
-                drop(sitting);
+                drop(taken_seat);
             }
         }
     }
