@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
@@ -12,20 +13,13 @@ use std::time::SystemTime;
 /// What stands before the rules: the sources that they are about, and the little that these need of others.
 const ROOT: &str = r#"
 #![allow(dead_code, unused_imports)]
-#[path = "SRC/ffi/mod.rs"]
 mod ffi;
 mod apache {
-    #[path = "SRC/apache/boundary.rs"]
     pub(crate) mod boundary;
-    #[path = "SRC/apache/pool.rs"]
     pub(crate) mod pool;
-    #[path = "SRC/apache/request.rs"]
     pub(crate) mod request;
-    #[path = "SRC/apache/server.rs"]
     pub(crate) mod server;
-    #[path = "SRC/apache/status.rs"]
     pub(crate) mod status;
-    #[path = "SRC/apache/table.rs"]
     pub(crate) mod table;
     fn this_module() -> *const crate::ffi::module {
         core::ptr::null()
@@ -75,11 +69,15 @@ fn library(directory: &Path, name: &str) -> PathBuf {
 
 /// The errors of the compiler, each as `path: message`.
 fn errors(rules: &[Rule]) -> Vec<String> {
-    let mut root = ROOT.replace("SRC", concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let mut root = ROOT.to_owned();
     for (number, rule) in rules.iter().enumerate() {
         writeln!(root, "#[path = {:?}]\nmod rule_{number};", rule.path).expect("text");
     }
     let directory = tempfile::tempdir().expect("a directory");
+    for name in ["apache", "ffi"] {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name);
+        symlink(sources, directory.path().join(name)).expect("the sources beside the rules");
+    }
     let file = directory.path().join("rules.rs");
     fs::write(&file, root).expect("the root of the rules");
     let program = std::env::current_exe().expect("this program");
