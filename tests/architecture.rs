@@ -125,7 +125,8 @@ fn each_safety_comment_cites_an_invariant() {
     for file in files(&source("")) {
         let code = fs::read_to_string(&file).expect("a file");
         for comment in code.split("// SAFETY: ").skip(1) {
-            let end = comment.find(|letter: char| !(letter.is_ascii_uppercase() || letter == '-')).unwrap_or(comment.len());
+            let end =
+                comment.find(|letter: char| !(letter.is_ascii_uppercase() || letter == '-')).unwrap_or(comment.len());
             match names.get(&comment[..end]) {
                 Some(name) => drop(cited.insert(*name)),
                 None => wrong.push(format!("{}: {}", file.display(), comment.lines().next().unwrap_or_default())),

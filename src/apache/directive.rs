@@ -196,46 +196,61 @@ unsafe extern "C" fn apply<C: Configuration>(
         }
         // SAFETY: HTTPD: raw arguments are a C string of the configuration.
         let text = unsafe { super::bytes(text) }.unwrap_or_default();
-        let outcome = arguments_of(row, pool, text).and_then(|arguments| match row.set {
-            Setter::Server(set) => {
-                // SAFETY: CONFIGURATION: the server whose section is being read.
-                let server = unsafe { Server::from_raw(parameters.server) };
-                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
-                // single-threaded.
-                set(unsafe { &mut *server.config().cast::<C::Server>() }, &arguments).map(|()| core::ptr::null())
-            }
-            Setter::Declaration(set) => {
-                // SAFETY: CONFIGURATION: the server whose section is being read.
-                let here = unsafe { Server::from_raw(parameters.server) };
-                let others = Others { here, kind: PhantomData };
-                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, start-up is single-threaded,
-                // and `others` leaves it out.
-                set(unsafe { &mut *here.config().cast::<C::Server>() }, &others, &arguments).map(|()| core::ptr::null())
-            }
-            Setter::Section { open, close } => {
-                // SAFETY: CONFIGURATION: the server whose section is being read.
-                let settings = unsafe { Server::from_raw(parameters.server) }.config().cast::<C::Server>();
-                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
-                // single-threaded.
-                open(unsafe { &mut *settings }, &arguments)?;
-                let message = walk_section(parameters);
-                // SAFETY: CONFIGURATION: the slot holds what `create_server` put there; what the section's own
-                // directives borrowed is given back.
-                close(unsafe { &mut *settings });
-                Ok(message)
-            }
-            Setter::Directory(set) => {
-                // SAFETY: POOL: `directory` is what `create_directory` returned for this section, in the pool of the arguments;
-                // only this thread reads it now.
-                let settings = unsafe { &mut *directory.cast::<C::Directory<'_>>() };
-                C::set_directory(set, settings, &arguments).map(|()| core::ptr::null())
-            }
-        });
+        // SAFETY: HTTPD: it lends both for the length of the call.
+        let outcome =
+            arguments_of(row, pool, text).and_then(|arguments| unsafe { set(row, parameters, directory, &arguments) });
         match outcome {
             Ok(message) => message,
             Err(text) => pool.c_string(format!("{}: {text}", row.name.to_string_lossy()).as_bytes()),
         }
     })
+}
+
+/// Sets what the directive says. Returns null, or the message of a directive inside of a section.
+///
+/// # Safety
+/// HTTPD: `parameters` and `directory` are what httpd calls a directive with, and `arguments` are in the pool of these.
+unsafe fn set<C: Configuration>(
+    row: &Directive<C>,
+    parameters: &ffi::cmd_parms,
+    directory: *mut c_void,
+    arguments: &Arguments<'_>,
+) -> Result<*const c_char, String> {
+    match row.set {
+        Setter::Server(set) => {
+            // SAFETY: CONFIGURATION: the server whose section is being read.
+            let server = unsafe { Server::from_raw(parameters.server) };
+            // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
+            // single-threaded.
+            set(unsafe { &mut *server.config().cast::<C::Server>() }, arguments).map(|()| core::ptr::null())
+        }
+        Setter::Declaration(set) => {
+            // SAFETY: CONFIGURATION: the server whose section is being read.
+            let here = unsafe { Server::from_raw(parameters.server) };
+            let others = Others { here, kind: PhantomData };
+            // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, start-up is single-threaded,
+            // and `others` leaves it out.
+            set(unsafe { &mut *here.config().cast::<C::Server>() }, &others, arguments).map(|()| core::ptr::null())
+        }
+        Setter::Section { open, close } => {
+            // SAFETY: CONFIGURATION: the server whose section is being read.
+            let settings = unsafe { Server::from_raw(parameters.server) }.config().cast::<C::Server>();
+            // SAFETY: CONFIGURATION: the slot holds what `create_server` put there, and start-up is
+            // single-threaded.
+            open(unsafe { &mut *settings }, arguments)?;
+            let message = walk_section(parameters);
+            // SAFETY: CONFIGURATION: the slot holds what `create_server` put there; what the section's own
+            // directives borrowed is given back.
+            close(unsafe { &mut *settings });
+            Ok(message)
+        }
+        Setter::Directory(set) => {
+            // SAFETY: POOL: `directory` is what `create_directory` returned for this section, in the pool of the arguments;
+            // only this thread reads it now.
+            let settings = unsafe { &mut *directory.cast::<C::Directory<'_>>() };
+            C::set_directory(set, settings, arguments).map(|()| core::ptr::null())
+        }
+    }
 }
 
 /// Reads the directives inside a section; the message of the first that fails, or null.

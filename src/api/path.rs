@@ -28,8 +28,10 @@ pub(crate) fn extend(py: Python<'_>, directories: &str) -> PyResult<()> {
     let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
     let before = path.len();
     let add = py.import("site")?.getattr("addsitedir")?;
-    let outcome =
-        directories.split(':').filter(|directory| !directory.is_empty()).try_for_each(|directory| add.call1((directory,)).map(drop));
+    let outcome = directories
+        .split(':')
+        .filter(|directory| !directory.is_empty())
+        .try_for_each(|directory| add.call1((directory,)).map(drop));
     let added = path.get_slice(before, path.len());
     let old = path.get_slice(0, before);
     path.set_slice(0, path.len(), added.call_method1("__add__", (old,))?.as_any())?;

@@ -234,7 +234,8 @@ impl Scripts {
                         return Err(LoadError::Changed);
                     }
                     table = self.table.lock();
-                    let same = matches!(table.get(&*script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
+                    let same =
+                        matches!(table.get(&*script.module_path), Some(Entry::Loaded(other)) if other.is(&module));
                     if same {
                         let old = table.insert((*script.module_path).into(), Entry::Loading);
                         drop(table);

@@ -29,7 +29,8 @@ fn is_local_socket(number: RawFd) -> bool {
 /// `/proc` cannot be read.
 pub(crate) fn close_others(kept: &Kept<'_>) -> nix::Result<()> {
     let directory = std::fs::read_dir("/proc/self/fd").map_err(|error| super::one_thread::errno_of(&error))?;
-    let numbers: Vec<RawFd> = directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let numbers: Vec<RawFd> =
+        directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| !kept.has(*number)) {
         // SAFETY: FORKED: whoever owned it here never uses it in this process, nor closes it. One of the numbers was that of
         // the directory, which is closed already.

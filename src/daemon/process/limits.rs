@@ -7,7 +7,7 @@
 use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use crate::daemon::process::activity;
-use crate::daemon::process::examiner::{Task, Examiner};
+use crate::daemon::process::examiner::{Examiner, Task};
 use crate::daemon::process::slow::SlowRequests;
 use crate::daemon::process::start::Daemon;
 use crate::daemon::process::stuck::{self, StuckRequests, milliseconds};

@@ -5,7 +5,7 @@
 
 use crate::apache::log::Level;
 use crate::daemon::process::activity;
-use crate::daemon::process::examiner::{Task, Examiner};
+use crate::daemon::process::examiner::{Examiner, Task};
 use crate::daemon::process::start::Daemon;
 use crate::events::slow_record::SlowRecord;
 use crate::metrics::{

@@ -2,6 +2,9 @@
 //!
 //! The request threads are in [`worker`]; the main thread starts Python, minds signals and limits, and ends Python.
 
+mod ending;
+mod watching;
+
 use crate::apache::log::{self, Level};
 use crate::apache::scoreboard::Scoreboard;
 use crate::apache::server::Server;
@@ -38,6 +41,7 @@ use crate::wire::control::{Application, Heard, Line, Message, Reason};
 use crate::wire::scores::{Asking, Scores};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
+use ending::{begin_end, in_time, wind_up};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -46,6 +50,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use watching::watch;
 
 /// Milliseconds before a daemon asks again to be replaced.
 const ASKED_EVERY: u64 = 1000;
@@ -289,6 +294,11 @@ impl Daemon {
     }
 }
 
+/// What a child of httpd needs to say that it gives up a client.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often the main thread looks at what no one tells it.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Serves until the daemon is told to end, and ends.
 fn serve(daemon: &'static Daemon, signals: &Signals, main: Server<'static>) -> i32 {
     if let Some(process) = process() {
@@ -335,225 +345,4 @@ fn start_threads(daemon: &'static Daemon) -> Result<Vec<JoinHandle<()>>, StartEr
             builder.spawn(move || worker::run(daemon, number)).map_err(StartError::Thread)
         })
         .collect()
-}
-
-/// A daemon that takes no further requests.
-struct Drain {
-    reason: Reason,
-    until: Option<Instant>,
-}
-
-/// What a child of httpd needs to say that it gives up a client.
-const GRACE: Duration = Duration::from_secs(1);
-/// How often the main thread looks at what no one tells it.
-const LOOK: Duration = Duration::from_millis(10);
-/// The time for the end of a process that has no `shutdown-timeout`, and whose Python lets no one in.
-const END_OF_DEADLOCK: Duration = Duration::from_secs(5);
-
-impl Drain {
-    /// The supervisor is gone. Requests end as they do after a graceful restart.
-    fn without_supervisor(daemon: &Daemon) -> Self {
-        let config = daemon.config();
-        let limit = config.graceful_timeout.filter(|_| config.graceful_timeout_given);
-        Self { reason: Reason::ShutdownSignal, until: limit.map(|limit| Instant::now() + limit) }
-    }
-
-    /// Whether there is nothing left to wait for: requests that are given up do not count.
-    fn is_over(&self, daemon: &Daemon, limits: &Limits) -> bool {
-        let left = daemon.group.table.in_flight(daemon.place) as usize;
-        left <= limits.given_up() || self.until.is_some_and(|until| until <= Instant::now())
-    }
-}
-
-/// Whether any child of httpd is left that may wait for this process: without a supervisor no one else tells.
-fn is_left_alone(daemon: &Daemon) -> bool {
-    !daemon.group.table.has_children()
-}
-
-/// Why a daemon ends.
-struct Cause {
-    /// What has it end now.
-    now: Reason,
-    /// What it was to end for in the first place, which may have come before.
-    first: Reason,
-}
-
-impl Cause {
-    fn new(now: Reason, draining: Option<&Drain>) -> Self {
-        Self { now, first: draining.map_or(now, |drain| drain.reason) }
-    }
-
-    /// A signal has come. The supervisor has said why before it sent it, unless it was someone else.
-    fn of_signal(line: &Line, draining: Option<&Drain>) -> Self {
-        let said = core::iter::from_fn(|| match line.hear() {
-            Heard::Message(message) => Some(message),
-            Heard::Silence | Heard::Gone => None,
-        });
-        let mut reasons = said.filter_map(|message| match message {
-            Message::Drain { reason, .. } | Message::End { reason } => Some(reason),
-            _ => None,
-        });
-        Self::told(reasons.next().unwrap_or(Reason::ShutdownSignal), draining)
-    }
-
-    /// The supervisor has told the daemon to end, for that reason.
-    fn told(reason: Reason, draining: Option<&Drain>) -> Self {
-        Self { now: Reason::ShutdownSignal, ..Self::new(reason, draining) }
-    }
-}
-
-/// The main thread while requests are served. Returns why the daemon is to end.
-fn watch(
-    daemon: &'static Daemon,
-    signals: &Signals,
-    limits: &mut Limits,
-    signal_events: &mut SignalEvents,
-    questions: &mut Questions,
-) -> Cause {
-    let mut draining: Option<Drain> = None;
-    let mut supervised = true;
-    loop {
-        let wait = if draining.is_some() { Some(LOOK) } else { limits.next_look() };
-        wait_for_news(signals, supervised.then_some(&daemon.line), wait);
-        while let Some(signal) = signals.next() {
-            if handle_signal(daemon, signal, signal_events) {
-                return Cause::of_signal(&daemon.line, draining.as_ref());
-            }
-        }
-        match daemon.line.hear() {
-            Heard::Message(Message::Drain { reason, milliseconds }) => {
-                daemon.group.table.drain(daemon.place);
-                let until = (milliseconds > 0).then(|| Instant::now() + Duration::from_millis(milliseconds));
-                draining.get_or_insert(Drain { reason, until });
-            }
-            // The signal that follows changes nothing any more.
-            Heard::Message(Message::End { reason }) => return Cause::told(reason, draining.as_ref()),
-            Heard::Message(Message::Ask { number, question }) => questions.take(daemon, number, question),
-            // Without a supervisor no one replaces this process, or ends it. The next supervisor starts others.
-            Heard::Gone if supervised => {
-                supervised = false;
-                daemon.group.table.drain(daemon.place);
-                draining.get_or_insert_with(|| Drain::without_supervisor(daemon));
-            }
-            Heard::Message(_) | Heard::Silence | Heard::Gone => {}
-        }
-        let is_over = |drain: &&Drain| drain.is_over(daemon, limits) || !supervised && is_left_alone(daemon);
-        if let Some(drain) = draining.as_ref().filter(is_over) {
-            return Cause::new(drain.reason, None);
-        }
-        if let Some(reason) = limits.check() {
-            // Its successor need not wait for its end.
-            daemon.ask_to_be_replaced(reason, 0);
-            return Cause::new(reason, draining.as_ref());
-        }
-    }
-}
-
-/// Waits for a signal, or for a word of the supervisor if there is one.
-fn wait_for_news(signals: &Signals, line: Option<&Line>, at_most: Option<Duration>) {
-    let mut descriptors = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    descriptors.extend(line.map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN)));
-    let timeout = at_most.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX));
-    let _ = poll(&mut descriptors, timeout);
-}
-
-/// What a signal means. Returns whether the daemon is to end now.
-fn handle_signal(daemon: &Daemon, signal: Signal, signal_events: &mut SignalEvents) -> bool {
-    match signal {
-        Signal::SIGTERM | Signal::SIGINT => return true,
-        Signal::SIGUSR1 => {
-            let eviction = daemon.config().eviction_timeout.is_some();
-            let reason = if eviction { Reason::EvictionSignal } else { Reason::GracefulSignal };
-            // It comes once, so it is not held back like what is said again.
-            daemon.line.insist(&Message::Replace { reason, change: 0 });
-        }
-        Signal::SIGXCPU => daemon.ask_to_be_replaced(Reason::CpuTimeLimit, 0),
-        // Of interest to those who subscribe to signals only.
-        _ => signal_events.tell(signal),
-    }
-    false
-}
-
-/// The end begins: no further request comes. Returns the time at which all of it has to be over, `shutdown-timeout` from now.
-fn begin_end(daemon: &Daemon, cause: &Cause) -> Option<Instant> {
-    let config = daemon.config();
-    let text = format!("process group '{}' ends process {}: {}", config.name, std::process::id(), cause.now.in_words());
-    log::server(Some(daemon.group.server), Level::Info, &text);
-    telemetry::stopping(cause.first.name());
-    daemon.group.table.drain(daemon.place);
-    // What holds up Python for ever holds up its end for ever too, whatever the limit is.
-    let deadlock = cause.now == Reason::DeadlockTimeout;
-    let limit = config.shutdown_timeout.or(deadlock.then_some(END_OF_DEADLOCK));
-    limit.map(|limit| Instant::now() + limit)
-}
-
-/// Runs `body`, which may not come back from Python. When the time is up the process leaves all the same.
-fn in_time(daemon: &'static Daemon, until: Option<Instant>, body: impl FnOnce()) {
-    let (done, news) = channel::<()>();
-    let clock = until.and_then(|until| {
-        let clock = move || {
-            let left = until.saturating_duration_since(Instant::now());
-            if news.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                tell_what_is_left(daemon);
-                fork::leave(FAILED);
-            }
-        };
-        // Without the thread it is the supervisor that ends a process which takes too long.
-        std::thread::Builder::new().name("wsgi-clock".into()).spawn(clock).ok()
-    });
-    body();
-    drop(done);
-    if let Some(clock) = clock {
-        let _ = clock.join();
-    }
-}
-
-/// Ends the daemon: requests finish, then Python does, all before `until`.
-fn wind_up(
-    daemon: &'static Daemon,
-    until: Option<Instant>,
-    threads: Vec<JoinHandle<()>>,
-    main: Server<'static>,
-) -> i32 {
-    worker::stop(daemon);
-    if !have_ended(threads, until) {
-        tell_what_is_left(daemon);
-        return FAILED;
-    }
-    telemetry::stopped(true);
-    let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()).max(LOOK));
-    finish::leave_after(left, FAILED);
-    let keep = crate::apache::directive::server_settings::<crate::config::WsgiConfiguration>(main)
-        .is_some_and(|settings| settings.start_up.keep_interpreters);
-    finish::finish(keep);
-    0
-}
-
-/// Waits for threads; `false` if the time is up before the last has ended.
-fn have_ended(mut threads: Vec<JoinHandle<()>>, until: Option<Instant>) -> bool {
-    loop {
-        let (ended, running): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
-        for thread in ended {
-            let _ = thread.join();
-        }
-        if running.is_empty() {
-            return true;
-        }
-        if until.is_some_and(|until| until <= Instant::now()) {
-            return false;
-        }
-        threads = running;
-        std::thread::sleep(LOOK);
-    }
-}
-
-/// Names the requests that the process takes with it.
-fn tell_what_is_left(daemon: &Daemon) {
-    telemetry::stopped(false);
-    let process = std::process::id();
-    let say = |text: &str| daemon.group.log(Level::Error, text);
-    say(&format!("WSGI1035: process {process} has not ended within shutdown-timeout, and leaves"));
-    for seen in activity::workers().iter().filter_map(activity::Worker::request).filter(|seen| seen.begun) {
-        say(&format!("process {process} leaves without an end of {seen}"));
-    }
 }

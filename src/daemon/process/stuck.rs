@@ -6,7 +6,7 @@
 use crate::apache::log::Level;
 use crate::config::process_group::ProcessGroup;
 use crate::daemon::process::activity::{self, Seen};
-use crate::daemon::process::examiner::{Task, Examiner};
+use crate::daemon::process::examiner::{Examiner, Task};
 use crate::daemon::process::start::Daemon;
 use crate::wire::control::Reason;
 use core::time::Duration;

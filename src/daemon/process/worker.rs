@@ -289,7 +289,8 @@ impl<'c> Request<'_, 'c> {
     /// Takes the seat of the request, whose code may run from here on; `false` if nobody waits for it any more.
     fn begin(&self) -> bool {
         let taken_seat = self.taken_seat.take();
-        let taken_seat = taken_seat.or_else(|| self.daemon.group.table.take_kept_seat(self.daemon.place, self.facts.head.seat));
+        let taken_seat =
+            taken_seat.or_else(|| self.daemon.group.table.take_kept_seat(self.daemon.place, self.facts.head.seat));
         let has_one = taken_seat.is_some();
         if has_one {
             self.worker.note_begun();

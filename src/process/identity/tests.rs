@@ -149,8 +149,12 @@ const NOBODY: u32 = u32::MAX;
 fn what_a_process_cannot_become_has_a_code() {
     let own = so_far();
     let become_them = |uid, gid, groups| {
-        let decision =
-            Decision { ids: Ids { uid, gid }, from_root: true, memberships: Memberships::Kept, directory: Directory::Kept };
+        let decision = Decision {
+            ids: Ids { uid, gid },
+            from_root: true,
+            memberships: Memberships::Kept,
+            directory: Directory::Kept,
+        };
         become_user(&decision, groups).expect_err("it cannot")
     };
     assert_code(&become_them(own.uid, NOBODY, None), "WSGI0004");
