@@ -183,7 +183,7 @@ pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option
 
 /// Writes JSON to the log of a server that is not null; `false` if that is no file.
 fn put_json(raw: *mut ffi::server_rec, level: Level, said: &Said<'_>) -> bool {
-    // SAFETY: the caller passes a server that is alive.
+    // SAFETY: CONFIGURATION: the caller passes a server that is alive.
     log_json::put(unsafe { Server::from_raw(raw) }, level, said)
 }
 
