@@ -248,9 +248,8 @@ fn finish(exchange: &mut EmbeddedExchange<'_>, outcome: Outcome) -> Result<Statu
     if exchange.response().was_answered() {
         return Ok(EmbeddedSink::ANSWERED);
     }
-    let sent = match outcome {
+    let sent = match outcome.seen_by_client(exchange.request().is_head()) {
         Outcome::Complete => exchange.response().end(),
-        Outcome::Short { .. } if exchange.request().is_head() => exchange.response().end(),
         Outcome::Short { announced, given } => match exchange.response().end_short() {
             Ok(false) => {
                 let status = Fault::Short { announced, given }.answer(exchange.request());

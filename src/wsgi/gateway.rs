@@ -227,6 +227,16 @@ pub(crate) enum Outcome {
     Answered,
 }
 
+impl Outcome {
+    /// As the client sees it: an answer to a HEAD request has no body that could be short.
+    pub(crate) fn seen_by_client(self, is_head: bool) -> Self {
+        match self {
+            Self::Short { .. } if is_head => Self::Complete,
+            outcome => outcome,
+        }
+    }
+}
+
 /// All that the host does for one request. Its parts share what is not made for two threads at once (the memory, the
 /// connection): so it is one thing, which one thread at a time has.
 pub(crate) trait Exchange: Send {

@@ -251,7 +251,6 @@ impl<'c> Request<'_, 'c> {
         match end {
             Ok(End::NotWanted) => Err(ChannelError::Closed),
             Ok(End::Outcome(Outcome::Complete)) => sink.end(),
-            Ok(End::Outcome(Outcome::Short { .. })) if self.facts.head.options.head_only => sink.end(),
             Ok(End::Outcome(Outcome::Short { announced, given })) => sink.end_short(announced, given),
             Ok(End::Outcome(Outcome::TimedOut)) => {
                 let (status, entry) = Fault::TimedOut.report();
@@ -322,7 +321,8 @@ impl<'c> Request<'_, 'c> {
             if !self.begin() {
                 return Ok(End::NotWanted);
             }
-            self.worker.interruptible(attached, || self.call(attached, reloading, sink)).map(End::Outcome)
+            let outcome = self.worker.interruptible(attached, || self.call(attached, reloading, sink))?;
+            Ok(End::Outcome(outcome.seen_by_client(self.facts.head.options.head_only)))
         })
     }
 
