@@ -7,9 +7,9 @@ mod changes;
 mod peers;
 mod progress;
 
-use super::{bytes, pool::Pool, server::Server, status::Status, table::Table};
+use super::{bytes, pool::Pool, server::Server, table::Table};
 use crate::ffi;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{c_char, c_int};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 

@@ -9,8 +9,7 @@ use crate::request::log_entry::{EntryLog, HttpdLog};
 use crate::request::response::EmbeddedSink;
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
-    Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, Raised, Record, RequestFacts, ResponseSink,
-    Severity, SinkError, Written,
+    Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, RequestFacts, ResponseSink, SinkError, Written,
 };
 use crate::wsgi::response::ResponseHead;
 use core::sync::atomic::AtomicBool;

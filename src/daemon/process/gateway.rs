@@ -6,7 +6,6 @@ use crate::daemon::process::activity::Activity;
 use crate::daemon::process::child_wait::ChildWait;
 use crate::metrics::clock::{Moment, TimeOfDay};
 use crate::python::other_thread::this_thread;
-use crate::python::script::Event;
 use crate::request::log_entry::{Entry, EntryLog, EntryWriter};
 use crate::unix::socket::TimeLimits;
 use crate::wire::channel::{Channel, ChannelError};
@@ -16,8 +15,8 @@ use crate::wire::request_head::{RequestHead, Variables};
 use crate::wire::response::{BodyLength, FilePart, HeadStart, Header, Short};
 use crate::wsgi::environ::Variable;
 use crate::wsgi::gateway::{
-    Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, QueueTimes, Raised, Record, RequestFacts,
-    ResponseSink, Severity, SinkError, Written,
+    Arrived, ArrivingBody, BodyError, ErrorLog, Exchange, FileRange, QueueTimes, RequestFacts, ResponseSink, SinkError,
+    Written,
 };
 use crate::wsgi::response::ResponseHead;
 use core::ops::Range;
