@@ -5,7 +5,7 @@
 //! and when the last of them has gone the read end says so. After a graceful restart that is when the last request of
 //! the old configuration is over; after a stop, a restart or a crash it is at once.
 
-use crate::apache::hook::BeforeChildrenHook;
+use crate::apache::hook::{BeforeChildrenHook, MonitorHook};
 use crate::apache::log::{self, Level};
 use crate::apache::other_child;
 use crate::apache::pool::{ConfigurationPool, Forked, Keep, Life, OfConfiguration, Pool};
@@ -16,7 +16,7 @@ use crate::config::control_socket::{ControlSocket, Place, Rights};
 use crate::config::process_group::{self, ProcessGroup};
 use crate::config::server::StartUp;
 use crate::daemon::pass::Pass;
-use crate::observe::board::board;
+use crate::observe::board::{self, board};
 use crate::observe::bulletin::Bulletin;
 use crate::observe::meter::Meter;
 use crate::observe::roll::Roll;
@@ -163,8 +163,17 @@ pub(crate) fn belong_to_this_process(child: Forked) {
     }
 }
 
+/// The hook that httpd calls in its parent now and then.
+pub(crate) struct Look;
+
+impl MonitorHook for Look {
+    fn run() {
+        board::look(&daemons());
+    }
+}
+
 /// The daemon processes of the newest configuration. Called in the parent of httpd.
-pub(crate) fn daemons() -> Vec<u32> {
+fn daemons() -> Vec<u32> {
     KEPT.with(|_, kept| {
         let groups = kept.iter().flat_map(|kept| &kept.generation.groups);
         let places = groups.flat_map(|group| (0..group.table.places()).filter_map(|place| group.roll.get(place)));

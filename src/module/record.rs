@@ -85,7 +85,7 @@ impl Registration for Hooks {
         hook::before_children::<generation::BeforeChildren>();
         hook::child_init::<child::Child>();
         hook::children::<counting::Children>();
-        hook::monitor::<counting::Look>();
+        hook::monitor::<generation::Look>();
         hook::post_read_request::<trace::Check>();
         hook::translate_name::<translate::Translate>(&TRANSLATE_AFTER, &TRANSLATE_BEFORE);
         hook::fixups::<translate::FileOfAlias>();

@@ -1,13 +1,12 @@
 //! The requests of this module, counted: where httpd's hooks and the handler meet `observe`.
 
 use crate::apache::directive;
-use crate::apache::hook::{ChildrenHook, MonitorHook};
+use crate::apache::hook::ChildrenHook;
 use crate::apache::mpm;
 use crate::apache::request::Request;
 use crate::apache::server::Server;
 use crate::apache::status::Status;
 use crate::config::WsgiConfiguration;
-use crate::daemon::generation;
 use crate::observe::board::{self, board};
 use crate::observe::meter::Meter;
 use crate::observe::threads::Description;
@@ -33,15 +32,6 @@ impl ChildrenHook for Children {
 
     fn ended(process: u32) {
         board::child_ended(process);
-    }
-}
-
-/// The hook that httpd calls in its parent now and then.
-pub(crate) struct Look;
-
-impl MonitorHook for Look {
-    fn run() {
-        board::look(&generation::daemons());
     }
 }
 
