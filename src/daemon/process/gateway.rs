@@ -122,7 +122,6 @@ impl EntryWriter for &Conversation<'_> {
 /// All that a daemon does for one request.
 pub(crate) struct DaemonExchange<'a, 's, 'c> {
     facts: &'a DaemonFacts<'a>,
-    conversation: &'a Conversation<'c>,
     /// The thread that has the request, and takes it back from others.
     thread: u64,
     body: DaemonBody<'a, 'c>,
@@ -137,7 +136,7 @@ impl<'a, 's, 'c> DaemonExchange<'a, 's, 'c> {
         sink: &'a mut DaemonSink<'s, 'c>,
     ) -> Self {
         let thread = this_thread();
-        Self { facts, conversation, thread, body: DaemonBody::new(conversation), sink, log: EntryLog(conversation) }
+        Self { facts, thread, body: DaemonBody::new(conversation), sink, log: EntryLog(conversation) }
     }
 
     /// Remembers that other threads than that of the request use it.
