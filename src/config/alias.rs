@@ -3,6 +3,7 @@
 use super::group_name::{CallableName, GroupName};
 use super::values::flag;
 use crate::apache::{directive::Arguments, pool::Pool, regex::Regex};
+use std::sync::Arc;
 
 /// What an alias says besides its target; `None` leaves it to the directives. `T` is the text, as in [`GroupName`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,16 +27,18 @@ impl<T> AliasOptions<T> {
 }
 
 /// How an alias recognises a URL.
+#[derive(Clone)]
 enum Pattern {
-    Prefix(String),
-    Expression(Regex),
+    Prefix(Arc<str>),
+    Expression(Arc<Regex>),
 }
 
-/// One `WSGIScriptAlias` or `WSGIScriptAliasMatch`.
+/// One `WSGIScriptAlias` or `WSGIScriptAliasMatch`. Virtual hosts share what it holds.
+#[derive(Clone)]
 pub(crate) struct ScriptAlias {
     pattern: Pattern,
-    target: String,
-    pub(crate) options: AliasOptions<String>,
+    target: Arc<str>,
+    pub(crate) options: AliasOptions<Arc<str>>,
 }
 
 impl ScriptAlias {
@@ -45,7 +48,7 @@ impl ScriptAlias {
     /// An option that is unknown or has a bad value.
     pub(crate) fn prefix(arguments: &Arguments<'_>) -> Result<Self, String> {
         let (path, target, options) = parts(arguments)?;
-        Ok(Self { pattern: Pattern::Prefix(path.to_owned()), target, options })
+        Ok(Self { pattern: Pattern::Prefix(path.into()), target, options })
     }
 
     /// `WSGIScriptAliasMatch expression target [options]`.
@@ -56,7 +59,7 @@ impl ScriptAlias {
         let (text, target, options) = parts(arguments)?;
         let expression = Regex::compile(text)
             .ok_or_else(|| format!("'{text}' does not compile; expected a regular expression (PCRE)"))?;
-        Ok(Self { pattern: Pattern::Expression(expression), target, options })
+        Ok(Self { pattern: Pattern::Expression(Arc::new(expression)), target, options })
     }
 
     /// Whether clients choose the path that the script is mounted at: an expression may
@@ -77,7 +80,7 @@ impl ScriptAlias {
             Pattern::Prefix(path) => {
                 let matched = prefix_length(path.as_bytes(), uri)?;
                 // An alias of `/` alone keeps the slash, so that the rest is path info of the script.
-                let rest = if path == "/" { uri } else { &uri[matched..] };
+                let rest = if &**path == "/" { uri } else { &uri[matched..] };
                 Some(Location::new(self.target.as_bytes(), rest))
             }
             Pattern::Expression(expression) => {
@@ -120,11 +123,11 @@ impl Location {
     }
 }
 
-fn parts<'p>(arguments: &Arguments<'p>) -> Result<(&'p str, String, AliasOptions<String>), String> {
+fn parts<'p>(arguments: &Arguments<'p>) -> Result<(&'p str, Arc<str>, AliasOptions<Arc<str>>), String> {
     let [path, target, options @ ..] = arguments.words() else {
         return Err("expected a URL path and a script".into());
     };
-    Ok((path, (*target).to_owned(), parse_options(options)?.map(|text| (*text).to_owned())))
+    Ok((path, (*target).into(), parse_options(options)?.map(|text| Arc::from(*text))))
 }
 
 /// # Errors

@@ -17,7 +17,6 @@ use super::trusted_proxies::{self, TrustedProxies};
 use super::values::{AcceptMutex, Audit, HashSeed, HeadToGet, choice, flag, leading_number, positive_seconds, seconds};
 use crate::apache::directive::{Arguments, Configuration, Declare, Directive, Others, Scope, Setter, Words};
 use core::ffi::CStr;
-use std::sync::Arc;
 
 type SetDirectory = <WsgiConfiguration as Configuration>::SetDirectory;
 type SetServer = fn(&mut ServerSettings, &Arguments<'_>) -> Result<(), String>;
@@ -196,7 +195,7 @@ fn add_alias(
     if let Some(script) = ImportScript::of_alias(&alias) {
         add_import(server, others, script)?;
     }
-    server.aliases.push(Arc::new(alias));
+    server.aliases.push(alias);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::group_name::GroupName;
 use super::values::group_literal;
 use crate::apache::directive::Arguments;
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 /// One script to load beforehand. Empty groups are the embedded processes and the main interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +55,9 @@ impl ImportScript {
 
     /// The script of an alias that names both groups plainly.
     pub(crate) fn of_alias(alias: &ScriptAlias) -> Option<Self> {
-        let plain = |name: &Option<GroupName<String>>| match name {
+        let plain = |name: &Option<GroupName<Arc<str>>>| match name {
             Some(GroupName::Global) => Some(String::new()),
-            Some(GroupName::Literal(name)) if !name.contains("%{") => Some(name.clone()),
+            Some(GroupName::Literal(name)) if !name.contains("%{") => Some((**name).to_owned()),
             _ => None,
         };
         let path = alias.fixed_target()?.to_owned();

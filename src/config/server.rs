@@ -10,13 +10,12 @@ use super::values::{AcceptMutex, Audit, HashSeed};
 use crate::apache::directive::Arguments;
 use crate::apache::server;
 use core::time::Duration;
-use std::sync::Arc;
 
 /// What is configured outside of directories.
 #[derive(Default)]
 pub(crate) struct ServerSettings {
     /// In the order in which they are tried: a virtual host's own come first.
-    pub(crate) aliases: Vec<Arc<ScriptAlias>>,
+    pub(crate) aliases: Vec<ScriptAlias>,
     /// `WSGIImportScript`, and aliases that are loaded beforehand; those of all servers count.
     pub(crate) import_scripts: Vec<ImportScript>,
     /// `WSGIDaemonProcess`, those declared in this very server.

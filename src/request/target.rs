@@ -41,7 +41,7 @@ impl<'r> Target<'r> {
     /// What the alias or the registration says beside the directives.
     pub(crate) fn options(self) -> Option<AliasOptions<&'r str>> {
         match self {
-            Self::File(alias) => alias.map(|alias| alias.options.map(String::as_str)),
+            Self::File(alias) => alias.map(|alias| alias.options.map(|text| &**text)),
             Self::HandlerScript(script) => Some(script.options),
         }
     }

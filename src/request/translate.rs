@@ -8,7 +8,6 @@ use crate::config::WsgiConfiguration;
 use crate::config::alias::ScriptAlias;
 use crate::request::group::collapse_slashes;
 use core::ffi::CStr;
-use std::sync::Arc;
 
 /// The handler name of scripts.
 pub(crate) const HANDLER: &CStr = c"wsgi-script";
@@ -74,7 +73,7 @@ fn note_alias(request: &Request<'_>, number: usize) {
     request.notes().add(request.pool(), ALIAS.to_bytes(), &note);
 }
 
-fn aliases_of<'r>(request: &Request<'r>) -> &'r [Arc<ScriptAlias>] {
+fn aliases_of<'r>(request: &Request<'r>) -> &'r [ScriptAlias] {
     server_settings::<WsgiConfiguration>(request.server()).map_or(&[], |settings| &settings.aliases)
 }
 
@@ -82,7 +81,7 @@ fn aliases_of<'r>(request: &Request<'r>) -> &'r [Arc<ScriptAlias>] {
 pub(crate) fn alias_of<'r>(request: &Request<'r>) -> Option<&'r ScriptAlias> {
     let uri = request.uri();
     let number = request.notes().values(ALIAS).find_map(|note| number_in(note, uri))?;
-    aliases_of(request).get(number.checked_sub(1)?).map(|alias| &**alias)
+    aliases_of(request).get(number.checked_sub(1)?)
 }
 
 /// The number in a note, if the note is about `uri`.
