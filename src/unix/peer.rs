@@ -30,7 +30,7 @@ fn further_groups(socket: &impl AsFd) -> nix::Result<Vec<u32>> {
     let mut groups: Vec<libc::gid_t> = vec![0; 64];
     loop {
         let mut length = size_of_val(&groups[..]) as libc::socklen_t;
-        // SAFETY: the out parameters are ours, and the length is that of the memory.
+        // SAFETY: SYSTEM: the out parameters are ours, and the length is that of the memory.
         let status = unsafe {
             libc::getsockopt(
                 socket.as_fd().as_raw_fd(),

@@ -72,10 +72,11 @@ impl Cause {
 
 /// The main thread while requests are served. Returns why the daemon is to end.
 pub(super) fn watch(
-    daemon: &Daemon,
+    daemon: &'static Daemon,
     signals: &Signals,
     limits: &mut Limits,
     signal_events: &mut SignalEvents,
+    questions: &mut Questions,
 ) -> Cause {
     let mut draining: Option<Drain> = None;
     let mut supervised = true;
