@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const DAEMON: &str = "WSGIRestrictEmbedded On\nWSGIDaemonProcess group threads=3\n\
@@ -129,6 +130,7 @@ fn serve(conf: &str, mode: GilMode) -> Vec<Value> {
         }
     };
     let running = consumer.wait_for("a slow request that runs", is_slow(0));
+    httpd.wait_for_log("  File \"*telemetry.py\", line *in application");
     fs::write(httpd.app_path("release"), "").expect("a file");
     assert_eq!(held.response().status, 200);
     let ended = consumer.wait_for("its end", is_slow(1));
@@ -152,7 +154,13 @@ fn serve(conf: &str, mode: GilMode) -> Vec<Value> {
     assert!(counted >= 5, "{counted}");
     consumer
         .wait_for("garbage", |frame| is(frame, "gc_snapshot") && frame["fields"]["gc_collections2"].as_u64() > Some(0));
-    consumer.wait_for("a collection", |frame| is(frame, "gc_event") && frame["fields"]["gc_event_generation"] == 2);
+    wait_for("a collection", || {
+        httpd.get("/collect").assert(200, "done");
+        // Not more of them than the consumer reads.
+        std::thread::sleep(Duration::from_millis(200));
+        let is_whole = |frame: &Value| is(frame, "gc_event") && frame["fields"]["gc_event_generation"] == 2;
+        consumer.frames().iter().any(is_whole).then_some(())
+    });
     httpd.finish(&["WSGI0174", "Traceback", "WSGI116", "  File"]);
     consumer.wait_for("the end", |frame| is(frame, "process_stopped"));
     consumer.frames()

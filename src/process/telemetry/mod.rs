@@ -25,6 +25,7 @@ use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 use nix::sys::utsname::uname;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -76,6 +77,8 @@ struct Sender {
     /// Of the last datagram.
     number: u32,
     dropped: u64,
+    /// How often a datagram may still be tried again before the next look.
+    retries: u32,
     reason: &'static str,
 }
 
@@ -85,6 +88,10 @@ static REPORTER: OnceLock<Reporter> = OnceLock::new();
 const BUFFER: usize = 64 << 10;
 /// The most bytes of the path of a socket (unix(7)).
 const LONGEST_PATH: usize = 107;
+/// The kernel keeps ten datagrams for a collector (net.unix.max_dgram_qlen). One that reads, and is a bit behind, gets all:
+/// so often, and so long after each other, they are tried again.
+const RETRIES: u32 = 100;
+const RETRY_AFTER: Duration = Duration::from_millis(1);
 /// How long the end of a process waits for a datagram under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -117,7 +124,7 @@ fn start_thread(
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, SndBuf, &BUFFER)?;
-    let sender = Sender { socket: Private::new(socket), number: 0, dropped: 0, reason: "" };
+    let sender = Sender { socket: Private::new(socket), number: 0, dropped: 0, retries: RETRIES, reason: "" };
     let is_free = interpreter::gil_mode() == Some(GilMode::FreeThreading);
     let setting = Setting {
         socket: service.socket.to_string(),
@@ -258,6 +265,7 @@ impl Reporter {
         let running = self.setting.threshold.map(self.running).unwrap_or_default();
         let Some(mut sender) = self.sender.try_lock_for(PATIENCE) else { return };
         let time = epoch();
+        sender.retries = RETRIES;
         sender.send(&self.setting.socket, Kind::Requests, time, |frame, sender| {
             samples::put_window(frame, &self.identity, &self.setting, &window);
             samples::put_own(frame, &self.setting, sender.dropped);
@@ -292,6 +300,7 @@ impl Reporter {
 
     fn send_one(&self, kind: Kind, fill: impl FnOnce(&mut Frame, &Sender)) {
         if let Some(mut sender) = self.sender.try_lock_for(PATIENCE) {
+            sender.retries = RETRIES;
             sender.send(&self.setting.socket, kind, epoch(), fill);
         }
     }
@@ -303,8 +312,13 @@ impl Sender {
         self.number = self.number.wrapping_add(1);
         let mut frame = Frame::new(kind, self.number, time);
         fill(&mut frame, self);
-        if self.socket.send_to(frame.bytes(), socket).is_err() {
-            self.dropped += 1;
+        while let Err(error) = self.socket.send_to(frame.bytes(), socket) {
+            if error.kind() != ErrorKind::WouldBlock || self.retries == 0 {
+                self.dropped += 1;
+                return;
+            }
+            self.retries -= 1;
+            std::thread::sleep(RETRY_AFTER);
         }
     }
 }
