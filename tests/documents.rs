@@ -178,9 +178,11 @@ fn found<'w>(text: &str, kept_out: &'w [String]) -> Vec<&'w str> {
     let text = text.to_lowercase();
     let is_in_name = |at: usize| text[..at].ends_with(['_', '/', '{']) || text[at..].starts_with("folder_");
     let has = |word: &&String| {
-        let stem = word.strip_suffix('y').unwrap_or(word);
+        // "bury" is in "buries" and not in "bursts".
+        let (stem, endings) = word.strip_suffix('y').map_or((word.as_str(), &[""][..]), |stem| (stem, &["y", "i"]));
         let begins = |at: usize| !text[..at].ends_with(|before: char| before.is_alphabetic());
-        text.match_indices(stem).any(|(at, _)| begins(at) && !is_in_name(at))
+        let ends = |at: usize| endings.iter().any(|ending| text[at + stem.len()..].starts_with(ending));
+        text.match_indices(stem).any(|(at, _)| begins(at) && ends(at) && !is_in_name(at))
     };
     kept_out.iter().filter(has).map(String::as_str).collect()
 }
