@@ -32,7 +32,7 @@ unsteady="$logs/unsteady"
 run() { name=$1; shift; "$@" >"$logs/$name" 2>&1 || echo "$?" >"$logs/$name.failed"; }
 {
   export RUST_TEST_THREADS=2
-  run unit cargo "$@" --lib
+  run unit cargo "$@" --lib --bins
   run daemons cargo "$@" --test daemon_same_requests
 } &
 short=$!
@@ -47,7 +47,7 @@ status=0
 again_if_failed() {
   if [ -e "$logs/$1.failed" ]; then again "$2" "$logs/$1" || status=1; fi
 }
-again_if_failed unit --lib
+again_if_failed unit "--lib --bins"
 again_if_failed server "--test server"
 again_if_failed daemons "--test daemon_same_requests"
 if [ -e "$logs/express.failed" ]; then status=1; fi

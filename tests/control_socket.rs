@@ -474,3 +474,43 @@ fn a_drain_that_ends_in_a_stop_is_not_taken_back() {
     httpd.get("/health/ready").assert(503, "draining\n");
     httpd.finish_by("WINCH", &["WSGI1150"]);
 }
+
+#[test]
+fn a_level_of_the_log_counts_in_all_processes_until_it_is_taken_back() {
+    const SCRIPT: &str = "import logging\nlogging.getLogger().setLevel(logging.DEBUG)\n\
+                          def application(environ, start_response):\n    logging.info('said %s', environ['QUERY_STRING'])\n    \
+                          start_response('200 OK', [])\n    return [b'done']\n";
+    let alias = |path: &str, group: &str| {
+        format!("WSGIScriptAlias {path} {{root}}/said.py process-group={group} application-group=%{{GLOBAL}}\n")
+    };
+    let conf = format!(
+        "WSGIDaemonProcess group processes=1\nWSGILogHandler On\n{}{}",
+        alias("/here", "%{GLOBAL}"),
+        alias("/there", "group")
+    );
+    let httpd = Httpd::bare(&conf).file("said.py", SCRIPT).start();
+    let say = |what: &str| {
+        for place in ["here", "there"] {
+            httpd.get(&format!("/{place}?{what}-{place}")).assert(200, "done");
+        }
+    };
+    say("before");
+    wait_until_served(&socket(&httpd));
+    control(&httpd, &["loglevel", "loud"]).fails(1, "'loud' is no level; expected one of default, crit, error");
+    control(&httpd, &["loglevel", "info"]).done();
+    say("now");
+    httpd.wait_for_log("said now-here");
+    httpd.wait_for_log("said now-there");
+    // A process that starts later is told as well; it logs its end, without a request.
+    control(&httpd, &["reload", "group"]).done();
+    httpd.wait_for_log("process group 'group' ends process *: wsgictl reload asked for it");
+    say("later");
+    httpd.wait_for_log("said later-there");
+    control(&httpd, &["loglevel", "default"]).done();
+    say("after");
+    httpd.wait_for_access("after-there");
+    let log = httpd.error_log();
+    assert_eq!((log.count("said before"), log.count("said after")), (0, 0));
+    // It says a lot meanwhile.
+    httpd.finish(&["WSGI1150: wsgictl loglevel 'info'", "WSGI1150: wsgictl loglevel 'default'", ""]);
+}

@@ -7,6 +7,7 @@ use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicPtr, Ordering};
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 use std::ffi::CString;
+use std::sync::OnceLock;
 
 /// A level of `LogLevel`: its number is syslog's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoPrimitive, TryFromPrimitive)]
@@ -81,10 +82,23 @@ fn line(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
+/// Says which level counts in the place of `LogLevel`, if one does.
+static CHOSEN: OnceLock<fn() -> Option<Level>> = OnceLock::new();
+
+/// Has `chosen` asked, for each line, which level counts in the place of `LogLevel`. It must not wait for anything.
+pub(crate) fn ask_for_level(chosen: fn() -> Option<Level>) {
+    let _ = CHOSEN.set(chosen);
+}
+
+/// The level that counts where `LogLevel` says `configured`.
+fn in_force(configured: i32) -> i32 {
+    CHOSEN.get().and_then(|chosen| chosen()).map_or(configured, |level| level as i32)
+}
+
 /// What `LogLevel` lets through for the request, in syslog's order.
 pub(crate) fn request_level(request: &Request<'_>) -> i32 {
     // SAFETY: REQUEST.
-    unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) }
+    in_force(unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) })
 }
 
 /// Whether `LogLevel` lets a line of this level through for the request.
@@ -96,7 +110,7 @@ pub(crate) fn request_logs(request: &Request<'_>, level: Level) -> bool {
 fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
     // SAFETY: CONFIGURATION: the caller passes a server that is alive.
     let allowed = unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) };
-    level.passes(allowed)
+    level.passes(in_force(allowed))
 }
 
 /// One line about a request.

@@ -8,6 +8,7 @@ use crate::daemon::generation;
 use crate::daemon::parent::supervisor;
 use crate::metrics::clock;
 use crate::module::status;
+use crate::observe::board::board;
 use crate::process::this_process::{EMBEDDED, IMPLEMENTATION};
 use crate::python::config::{FREE_THREADED_BUILD, old_free_threaded_version};
 use std::ffi::CString;
@@ -34,6 +35,7 @@ impl ConfigHook for Start {
             log::server(Some(server), Level::Warning, notice);
         }
         crate::request::counting::begin()?;
+        log::ask_for_level(level_of_operator);
         generation::begin(configuration, server, &settings.start_up, supervisor::run, status::of_everything)?;
         if !FREE_THREADED_BUILD && settings.start_up.interpreters.free_threading(EMBEDDED) {
             let text = "WSGI0200: WSGIFreeThreading On has no effect: this Python is built with the GIL";
@@ -47,4 +49,9 @@ impl ConfigHook for Start {
         }
         Ok(())
     }
+}
+
+/// The level that `wsgictl loglevel` has put in the place of `LogLevel`.
+fn level_of_operator() -> Option<Level> {
+    Level::try_from(board()?.log_level()?).ok()
 }

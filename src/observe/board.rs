@@ -22,6 +22,8 @@ static BOARD: OnceLock<Board> = OnceLock::new();
 const DRAINING: usize = 0;
 /// Not 0 once httpd stops when the drain is over.
 const STOPPING: usize = 1;
+/// The level of the log that counts in the place of the configuration's, in syslog's order and one more; 0 if none does.
+const LOG_LEVEL: usize = 2;
 const FLAGS: usize = 8;
 
 /// Beside the threads of the MPM, parts of httpd have threads of their own that serve requests (mod_http2: half as many
@@ -160,6 +162,15 @@ impl Board {
         self.flags[DRAINING].load(Relaxed) != 0
     }
 
+    /// The level of the log that counts in the place of the configuration's. A daemon has one of its own.
+    pub(crate) fn log_level(&self) -> Option<u8> {
+        u8::try_from(self.flags[LOG_LEVEL].load(Relaxed)).ok()?.checked_sub(1)
+    }
+
+    pub(crate) fn set_log_level(&self, level: Option<u8>) {
+        self.flags[LOG_LEVEL].store(level.map_or(0, |level| u64::from(level) + 1), Relaxed);
+    }
+
     /// Whether httpd stops when the drain is over.
     pub(crate) fn is_stopping(&self) -> bool {
         self.flags[STOPPING].load(Relaxed) != 0
@@ -192,6 +203,7 @@ pub(crate) fn begin(processes: usize, threads: usize) -> nix::Result<&'static Bo
         let _ = BOARD.set(board);
     }
     let board = BOARD.get().ok_or(nix::errno::Errno::ENOMEM)?;
+    board.set_log_level(None);
     // Those that ended with the configuration before.
     board.settle(|owner| !process::lives(owner));
     Ok(board)

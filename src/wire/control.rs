@@ -139,6 +139,8 @@ messages! {
         2 Interrupt { request: Vec<u8> },
         /// Collect garbage.
         3 Collect,
+        /// Log as `LogLevel` with that number says, until the process exits; 255 leaves it to the configuration.
+        4 Log { level: u8 },
     }
 }
 
@@ -341,6 +343,7 @@ mod tests {
                 Message::Ask { number, question: Question::Stacks },
                 Message::Ask { number, question: Question::Interrupt { request: b"id".to_vec() } },
                 Message::Ask { number, question: Question::Collect },
+                Message::Ask { number, question: Question::Log { level: 7 } },
                 Message::Answer { number, part: Part::Failure, text: b"why".to_vec() },
             ] {
                 proptest::prop_assert_eq!(sent(&message), message);

@@ -22,6 +22,7 @@ Change what runs:
   undrain                 be ready again
   kill REQUEST-ID         raise mod_wsgi.RequestTimeout in a request (its id is %L in the logs)
   gc GROUP|PID            collect garbage, and say how long it took
+  loglevel LEVEL          log as LogLevel wsgi:LEVEL says, until the next restart; \"default\" ends that
 
 Options:
   --socket PATH           the socket that WSGIControlSocket names; else the variable WSGICTL_SOCKET, else
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Stack { target: String },
     Kill { request: String },
     Gc { target: String },
+    LogLevel { level: String },
     Profile { target: String, seconds: u64 },
 }
 
@@ -128,6 +130,7 @@ impl Words {
             "undrain" => Command::Undrain,
             "stack" => Command::Stack { target: next("the name of a process group, or a process id,")? },
             "kill" => Command::Kill { request: next("the id of a request")? },
+            "loglevel" => Command::LogLevel { level: next("a level, such as debug or default,")? },
             "gc" => Command::Gc { target: next("the name of a process group, or a process id,")? },
             "profile" => Command::Profile {
                 target: next("the name of a process group, or a process id,")?,

@@ -85,6 +85,8 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         Command::Gc { target } => {
             soon(json!({"verb": "gc", "target": target})).and_then(|answer| output::print_answers(&answer))
         }
+        Command::LogLevel { level } => soon(json!({"verb": "loglevel", "level": level}))
+            .and_then(|_| output::print(&format!("log level {level} until the next restart\n"))),
         Command::Profile { target, seconds } => {
             soon(json!({"verb": "processes", "target": target})).and_then(|answer| profile::run(&answer, *seconds))
         }

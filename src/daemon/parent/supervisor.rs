@@ -16,6 +16,7 @@ use crate::apache::log::Level;
 use crate::daemon::generation::Generation;
 use crate::daemon::parent::control_socket::ControlSocket;
 use crate::daemon::process::start;
+use crate::observe::board::board;
 use crate::unix::signals::Signals;
 use crate::wire::control::{Application, Heard, Line, Message, Reason};
 use crate::wire::scores::Answering;
@@ -400,6 +401,9 @@ impl Supervisor {
                 self.generation.groups[group].table.ready(member.place);
                 let (pid, edition, successor) = (member.pid, member.edition, member.successor);
                 self.welcome(group, pid, edition, successor);
+                if board().is_some_and(|board| board.log_level().is_some()) {
+                    self.tell_log_level(number);
+                }
             }
             Message::Loaded(application) => {
                 let applications = &mut self.progress[group].applications;

@@ -7,6 +7,7 @@
 use crate::apache::log::Level;
 use crate::daemon::process::activity::{self, Seen, Worker};
 use crate::daemon::process::start::Daemon;
+use crate::observe::board::board;
 use crate::python::{Attached, interpreter, other_thread, thread_state};
 use crate::wire::control::Question;
 use std::fmt::Write as _;
@@ -25,6 +26,9 @@ pub(crate) struct Questions {
 impl Questions {
     /// Has a question answered.
     pub(crate) fn take(&mut self, daemon: &'static Daemon, number: u64, question: Question) {
+        if let Question::Log { level } = question {
+            return set_log_level(level);
+        }
         self.threads.retain(|thread| !thread.is_finished());
         let refuse = |why: &str| daemon.line.answer(number, Err(why));
         if self.threads.len() >= AT_ONCE {
@@ -56,6 +60,16 @@ fn answer(daemon: &Daemon, question: &Question) -> Result<String, String> {
         Question::Stacks => Ok(stacks()),
         Question::Interrupt { request } => interrupt(daemon, request),
         Question::Collect => Ok(collect()),
+        // Not a matter of Python.
+        Question::Log { .. } => Ok(String::new()),
+    }
+}
+
+/// What counts in the place of `LogLevel` from here on.
+fn set_log_level(level: u8) {
+    if let Some(board) = board() {
+        // This process has a copy of its own.
+        board.set_log_level(Level::try_from(level).ok().map(|level| level as u8));
     }
 }
 

@@ -10,10 +10,10 @@ use crate::apache::log::{self, Level};
 use crate::config::WsgiConfiguration;
 use crate::daemon::parent::control_socket::{Asked, ControlSocket, error};
 use crate::daemon::process::start;
-use crate::observe::board::{board, drain_to_stop};
+use crate::observe::board::{Board, board, drain_to_stop};
 use crate::observe::threads::Phase as RequestPhase;
 use crate::unix::peer::Peer;
-use crate::wire::control::{Part, Question};
+use crate::wire::control::{Message, Part, Question};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -45,7 +45,21 @@ enum Command {
     Processes {
         target: String,
     },
+    Loglevel {
+        level: String,
+    },
 }
+
+/// The levels by their names in `LogLevel`; none leaves it to the configuration.
+const LEVELS: [(&str, Option<Level>); 7] = [
+    ("default", None),
+    ("crit", Some(Level::Critical)),
+    ("error", Some(Level::Error)),
+    ("warn", Some(Level::Warning)),
+    ("notice", Some(Level::Notice)),
+    ("info", Some(Level::Info)),
+    ("debug", Some(Level::Debug)),
+];
 
 impl Command {
     /// For the log, if anything changes by it.
@@ -58,6 +72,7 @@ impl Command {
             Self::Undrain => Some("undrain".to_owned()),
             Self::Kill { request } => Some(format!("kill '{request}'")),
             Self::Gc { target } => Some(format!("gc '{target}'")),
+            Self::Loglevel { level } => Some(format!("loglevel '{level}'")),
         }
     }
 }
@@ -155,6 +170,7 @@ impl Supervisor {
             Command::Gc { target } => self.ask(target, &Question::Collect),
             Command::Kill { request } => self.kill_request(request),
             Command::Processes { target } => self.processes(target),
+            Command::Loglevel { level } => self.log_level(level),
         }
     }
 
@@ -189,6 +205,25 @@ impl Supervisor {
             board.set_draining(true);
         }
         Ok(Answer::Now(json!({ "ok": true, "stops_after_seconds": stop.then_some(time.as_secs_f64()) })))
+    }
+
+    /// httpd's own processes see the level in shared memory; daemons are told, also those that start later.
+    fn log_level(&self, name: &str) -> Reply {
+        let board = board().ok_or("nothing is counted here")?;
+        let level = LEVELS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).ok_or_else(|| {
+            format!("'{name}' is no level; expected one of {}", LEVELS.map(|(known, _)| known).join(", "))
+        })?;
+        board.set_log_level(level.1.map(|level| level as u8));
+        (0..self.members.len()).for_each(|number| self.tell_log_level(number));
+        Ok(Answer::Now(json!({ "ok": true })))
+    }
+
+    /// Tells a daemon which level of the log counts.
+    pub(super) fn tell_log_level(&self, number: usize) {
+        let level = board().and_then(Board::log_level).unwrap_or(u8::MAX);
+        if let Some(line) = self.members[number].line.line() {
+            line.say(&Message::Ask { number: 0, question: Question::Log { level } });
+        }
     }
 
     fn kill_request(&mut self, id: &str) -> Reply {
@@ -231,7 +266,7 @@ impl Supervisor {
         } else if member.phase == Phase::Starting {
             poll.end(if is_one_of_many { Part::Last } else { Part::Failure }, b"it is starting");
         } else if let Some(line) = member.line.line() {
-            let message = crate::wire::control::Message::Ask { number: self.questions, question: question.clone() };
+            let message = Message::Ask { number: self.questions, question: question.clone() };
             line.say(&message);
         } else {
             poll.end(Part::Failure, b"it has closed its line to the supervisor");
