@@ -95,10 +95,27 @@ fn in_force(configured: i32) -> i32 {
     CHOSEN.get().and_then(|chosen| chosen()).map_or(configured, |level| level as i32)
 }
 
-/// What `LogLevel` lets through for the request, in syslog's order.
-pub(crate) fn request_level(request: &Request<'_>) -> i32 {
+/// The level that httpd is told of a line: it drops what `configured` does not let through, but for notices.
+fn shown(level: Level, configured: i32) -> c_int {
+    let shown = if level.passes(configured) { level } else { Level::Notice };
+    shown as c_int
+}
+
+/// What `LogLevel` says for the request, in syslog's order.
+fn configured_for_request(request: &Request<'_>) -> i32 {
     // SAFETY: REQUEST.
-    in_force(unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) })
+    unsafe { ffi::ap_get_request_module_loglevel(request.as_raw(), module_index()) }
+}
+
+/// What `LogLevel` says for the server, which is alive.
+fn configured_for_server(server: *const ffi::server_rec) -> i32 {
+    // SAFETY: CONFIGURATION: the caller passes a server that is alive.
+    unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) }
+}
+
+/// What is let through for the request, in syslog's order.
+pub(crate) fn request_level(request: &Request<'_>) -> i32 {
+    in_force(configured_for_request(request))
 }
 
 /// Whether `LogLevel` lets a line of this level through for the request.
@@ -108,9 +125,7 @@ pub(crate) fn request_logs(request: &Request<'_>, level: Level) -> bool {
 
 /// Whether `LogLevel` lets a line of this level through for the server.
 fn server_logs(server: *const ffi::server_rec, level: Level) -> bool {
-    // SAFETY: CONFIGURATION: the caller passes a server that is alive.
-    let allowed = unsafe { ffi::ap_get_server_module_loglevel(server, module_index()) };
-    level.passes(in_force(allowed))
+    level.passes(in_force(configured_for_server(server)))
 }
 
 /// One line about a request.
@@ -124,13 +139,14 @@ pub(crate) fn request_at(request: &Request<'_>, level: Level, source: Option<&So
         return;
     }
     let (line, (file, number)) = (line(text), Source::parts(source));
+    let shown = shown(level, configured_for_request(request));
     // SAFETY: REQUEST; the format takes exactly one string.
     unsafe {
         ffi::ap_log_rerror_(
             file.as_ptr(),
             number,
             module_index(),
-            level as c_int,
+            shown,
             0,
             request.as_raw(),
             c"%s".as_ptr(),
@@ -180,18 +196,10 @@ pub(crate) fn server_at(server: Option<Server<'_>>, level: Level, source: Option
         return;
     }
     let (line, (file, number)) = (line(text), Source::parts(source));
+    let shown = shown(level, configured_for_server(raw));
     // SAFETY: CONFIGURATION: the server is alive; the format takes exactly one string.
     unsafe {
-        ffi::ap_log_error_(
-            file.as_ptr(),
-            number,
-            module_index(),
-            level as c_int,
-            0,
-            raw,
-            c"%s".as_ptr(),
-            line.as_ptr(),
-        );
+        ffi::ap_log_error_(file.as_ptr(), number, module_index(), shown, 0, raw, c"%s".as_ptr(), line.as_ptr());
     }
 }
 
