@@ -8,13 +8,19 @@ A window with a failed request is no result: the variant is left out of the work
 
 import collections
 import dataclasses
+import os
+import pathlib
+import re
 import statistics
+import subprocess
+import tempfile
 
 import load
 import process
 import workloads
 from results import CLOSED
 
+HERE = pathlib.Path(__file__).parent
 KIB_PER_MIB = 1024
 MIB = 1024 * 1024
 
@@ -24,6 +30,9 @@ FIRST_TRANSFER = MIB
 GROWTH_POINTS = 10
 CLIENTS_OF_WAITS = (1, 4, 16, 64)
 TRACED_SECONDS = 1
+THREADS_OF_ADAPTER = (1, 2, 4, 16, 64)
+ADAPTER_REQUESTS = 100_000
+ADAPTER_TEST = "wsgi::tests::scaling::threads_of_one_interpreter_serve_side_by_side"
 # Above this part of the capacity a server may refuse.
 FULL = 1.0
 
@@ -156,6 +165,39 @@ def per_request(calls, window):
     return collections.Counter({name: count / window.requests for name, count in calls.items()})
 
 
+def adapter(bench, variants):
+    """The adapter of WSGI by itself, without httpd: ever more threads serve from one interpreter."""
+    for variant in variants:
+        for threads in THREADS_OF_ADAPTER:
+            bench.attempt(workloads.BY_NAME["hello"], variant, adapter_of, threads, name="adapter")
+
+
+def adapter_of(bench, workload, variant, threads):
+    del workload
+    record = bench.results.record("adapter", variant.name, CLOSED)
+    calls, _ = run_adapter(variant, threads, 0, traced=True)
+    more, _ = run_adapter(variant, threads, ADAPTER_REQUESTS, traced=True)
+    _, started = run_adapter(variant, threads, 0)
+    _, took = run_adapter(variant, threads, ADAPTER_REQUESTS)
+    sample = {"threads": threads, "rate": ADAPTER_REQUESTS / (took - started)}
+    sample |= {name: max(0.0, (more[name] - calls[name]) / ADAPTER_REQUESTS) for name in ("futex", "sched_yield")}
+    bench.results.add(record, sample)
+
+
+def run_adapter(variant, threads, requests, traced=False):
+    """How often the program of src/wsgi/tests/scaling.rs made system calls, and how many seconds it took."""
+    with tempfile.NamedTemporaryFile("r", prefix="bench-strace-") as summary:
+        tracer = ["strace", "-f", "-c", "-e", "trace=futex,sched_yield", "-o", summary.name] if traced else ["env"]
+        command = [HERE.parent / "setup" / "cargo.sh", variant.python.program, "--config", f"target.'cfg(all())'.runner={tracer}"]
+        command += ["test", "--quiet", "--release", "--lib", "--", "--ignored", "--exact", ADAPTER_TEST, "--nocapture"]
+        numbers = {"BENCH_THREADS": str(threads), "BENCH_REQUESTS": str(requests)}
+        done = subprocess.run(command, env=os.environ | numbers, capture_output=True, text=True)
+        found = re.search(r"^bench: ([\d.]+) s$", done.stdout, re.MULTILINE)
+        if done.returncode != 0 or not found:
+            raise RuntimeError(f"the adapter's program failed:\n{done.stdout}{done.stderr}")
+        return process.system_calls(summary), float(found[1])
+
+
 def memory(bench, variants):
     """How much the serving processes grow together while large bodies pass through them."""
     transfers = {"upload_mib": (load.upload, UPLOAD), "download_mib": (load.download, DOWNLOAD)}
@@ -215,6 +257,10 @@ def is_module(variant):
     return variant.is_module and not variant.may_refuse
 
 
+def has_an_adapter(variant):
+    return variant.name == "ours-ft"
+
+
 def has_no_gil_to_wait_for(variant):
     return variant.is_module and variant.kind == "ours" and variant.mode == "ft" and not variant.daemon
 
@@ -223,6 +269,7 @@ EXTRAS = {
     extra.name: extra
     for extra in (
         Extra("waits", "waits of the module per request, without the GIL", waits, has_no_gil_to_wait_for),
+        Extra("adapter", "the adapter without httpd, threads of one interpreter", adapter, has_an_adapter),
         Extra("memory", "memory that large bodies add", memory, is_module),
         Extra("growth", "memory over many requests", growth, is_module),
     )

@@ -107,6 +107,13 @@ def extra_table(run, extra):
             for sample in record["samples"]
         ]
         return Table(extra.title, ["", "futex", "sched_yield"], rows)
+    if extra.name == "adapter":
+        rows = [
+            [str(sample["threads"]), number(sample["rate"]), f"{sample['futex']:.3f}", f"{sample['sched_yield']:.3f}"]
+            for record in found
+            for sample in record["samples"]
+        ]
+        return Table(extra.title, ["threads", "requests/s", "futex per request", "sched_yield per request"], rows)
     names = list(found[0]["samples"][0])
     rows = [
         [run.title(record["variant"]), *(number(run.median(extra.name, record["variant"], name)) for name in names)]

@@ -438,6 +438,23 @@ pub(crate) fn with_application<R>(source: &str, body: impl FnOnce(&Application<'
     })
 }
 
+/// Loads `source` once and gives it to `body` on so many threads side by side.
+pub(super) fn on_threads(source: &str, threads: usize, body: impl Fn(&Application<'_, '_>) + Sync) {
+    let loaded = run(|attached| load(attached, source).map(Bound::unbind).map_err(|error| shown(attached.py, &error)));
+    let module = loaded.unwrap_or_else(|error| panic!("{error}"));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                run(|attached| {
+                    let module = module.bind(attached.py).clone();
+                    body(&Application::new(attached, wsgi(attached), module, &silently));
+                });
+            });
+        }
+    });
+    run(|attached| drop(module.into_bound(attached.py)));
+}
+
 impl<'a, 'py> Application<'a, 'py> {
     /// The application of a module, with a host that has its requests watched.
     pub(crate) fn new(

@@ -2,6 +2,7 @@
 //! (Specification Details), `environ`, `input`, `errors` (environ Variables, Input and
 //! Error Streams), `start_response`, `content_length`, `write` (The start_response()
 //! Callable), `file_wrapper` (Optional Platform-Specific File Handling); then `validator`.
+//! `scaling` is not of the PEP: it measures.
 
 mod close;
 mod content_length;
@@ -10,6 +11,7 @@ mod errors;
 mod file_wrapper;
 mod input;
 mod iteration;
+mod scaling;
 mod start_response;
 mod validator;
 mod write;
