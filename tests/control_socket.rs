@@ -454,8 +454,11 @@ fn without_a_group_there_is_a_socket_if_it_is_asked_for() {
     let httpd = Httpd::with("WSGIScriptAlias / {app}\nWSGIControlSocket run/wsgi.control\n", "faults.py").start();
     wait_until_served(&socket(&httpd));
     httpd.get("/plain").assert(200, "done");
-    let status = json(&httpd, &["status", "--json"]);
-    assert!(status["embedded"]["counts"]["requests_total"].as_u64() >= Some(1), "{status}");
+    // httpd has sent the response before it counts the request.
+    wait_for("the request to be counted", || {
+        let status = json(&httpd, &["status", "--json"]);
+        (status["embedded"]["counts"]["requests_total"].as_u64() >= Some(1)).then_some(())
+    });
     control(&httpd, &["reload", "x"]).fails(1, "there are: none");
     httpd.graceful();
     wait_until_served(&socket(&httpd));
