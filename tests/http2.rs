@@ -223,6 +223,21 @@ impl Frames {
     }
 }
 
+impl Frames {
+    /// The first bytes of the body of the response.
+    fn first_data(&mut self) -> String {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).expect("a frame");
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            self.0.read_exact(&mut payload).expect("the rest of the frame");
+            if head[3] == 0 {
+                return String::from_utf8_lossy(&payload).into_owned();
+            }
+        }
+    }
+}
+
 /// `:status: 200` in the table of HPACK.
 const OK: u8 = 0x88;
 
@@ -239,11 +254,26 @@ fn a_body_that_nobody_reads_does_not_cost_the_response() {
         let options = ["--data", "a short body", "--output", "/dev/null", "--write-out", "%{http_code}"];
         Wire::PriorKnowledge.assert_answer(&httpd, "/fails", &options, "500");
     }
-    // A client that does not end its request does not wait for its response.
+    // A client that does not end its request has its response, and waits for no more than the end of it.
     let mut client = Frames::send_head(&httpd, "POST", "1");
     client.send_data(b"a part", false);
+    assert_eq!(client.first_data(), "1");
     drop(client);
     httpd.finish(&["WSGI0174", "ValueError: no page"]);
+}
+
+#[test]
+fn a_response_to_head_has_no_body_however_it_is_made() {
+    for wire in Wire::ALL {
+        let httpd = wire.serving("WSGIScriptAlias / {app}", "http2.py").start();
+        for path in ["/large", "/written", "/protocol"] {
+            for _ in 0..5 {
+                let options = ["--head", "--output", "/dev/null", "--write-out", "%{http_code} %{size_download}"];
+                wire.assert_answer(&httpd, path, &options, "200 0");
+            }
+        }
+        httpd.finish(&[]);
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! mod_deflate, mod_include, mod_cache, ...) and before those of the protocol.
 //!
 //! `apache/brigade` adds it to the chain of a request whose response passes. It tells what has left the other filters,
-//! and never changes a byte; what it may do is to hold back the end of a body that nobody has made.
+//! and never changes a byte; what it may do is to hold back the end of a body that nobody has made, and the body of a
+//! response to HEAD once its head is on its way.
 
 use super::boundary::guard;
 use super::request::Request;
@@ -113,6 +114,11 @@ unsafe extern "C" fn pass(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
             unsafe { (*seen).has_held_end = true };
             return 0;
         }
+        if so_far.began && is_head(filter) {
+            // mod_http2 leaves a body out only where it comes together with the head: what follows would break the stream.
+            // SAFETY: httpd calls a filter with a brigade.
+            unsafe { leave_out_body(brigade) };
+        }
         let now = Seen { began: so_far.began || holds.anything, has_body: so_far.has_body || holds.body, ..so_far };
         // SAFETY: BRIGADE: httpd calls a filter with a brigade.
         unsafe { *seen = now };
@@ -133,6 +139,34 @@ fn status_of(filter: *mut ffi::ap_filter_t) -> i32 {
     let request = unsafe { (*filter).r };
     // SAFETY: REQUEST.
     unsafe { (*request).status }
+}
+
+fn is_head(filter: *mut ffi::ap_filter_t) -> bool {
+    // SAFETY: a filter of a request knows it.
+    let request = unsafe { (*filter).r };
+    // SAFETY: REQUEST.
+    unsafe { (*request).header_only != 0 }
+}
+
+/// Leaves in a brigade only what is no content.
+///
+/// # Safety
+/// The brigade is alive.
+unsafe fn leave_out_body(brigade: *mut ffi::apr_bucket_brigade) {
+    // SAFETY: says the caller.
+    let end = unsafe { inline::brigade_sentinel(brigade) };
+    // SAFETY: says the caller.
+    let mut bucket = unsafe { inline::brigade_first(brigade) };
+    while bucket != end {
+        // SAFETY: a bucket of the brigade; the ring leads back to `end`.
+        let next = unsafe { (*bucket).link.next };
+        // SAFETY: a bucket of the brigade.
+        if !unsafe { inline::bucket_is_metadata(bucket) } {
+            // SAFETY: a bucket of the brigade, which nobody else knows.
+            unsafe { inline::bucket_delete(bucket) };
+        }
+        bucket = next;
+    }
 }
 
 /// What is in a brigade.

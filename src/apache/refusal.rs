@@ -39,27 +39,28 @@ pub(crate) fn status_of(request: &Request<'_>) -> Option<i32> {
     core::str::from_utf8(request.notes().get(NOTE)?).ok()?.parse().ok()
 }
 
-/// For how long [`take_rest`] waits, and how many bytes it takes.
-const REST_TIME: Duration = Duration::from_millis(100);
+/// For how long [`take_rest`] usually waits, and how many bytes it takes.
+pub(crate) const REST_TIME: Duration = Duration::from_millis(500);
 const REST_SIZE: usize = 256 << 10;
 /// How long it sleeps before it looks again.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Takes what a client of HTTP/2 still sends of the body, and throws it away. mod_http2 resets a stream whose response is
 /// complete before its body is, and often before it has sent the response: a short body is taken to its end, so that the
-/// client gets the response. HTTP/1.1 needs none of it: httpd reads on before it closes a connection.
-pub(crate) fn take_rest(request: &Request<'_>) {
+/// client gets the response. HTTP/1.1 needs none of it: httpd reads on before it closes a connection. Returns whether nothing
+/// of it is left, as far as that is to be seen within `time`.
+pub(crate) fn take_rest(request: &Request<'_>, time: Duration) -> bool {
     let headers = request.headers_in();
     let has_body = headers.get(c"Transfer-Encoding").is_some() || headers.get(c"Content-Length").is_some();
     if !has_body || !request.protocol().starts_with(b"HTTP/2") {
-        return;
+        return true;
     }
     // SAFETY: REQUEST: the connection and its allocator outlive the request.
     let allocator = unsafe { (*request.connection()).bucket_alloc };
     // SAFETY: POOL: the brigade is cleaned up with the pool of the request.
     let brigade = unsafe { ffi::apr_brigade_create(request.pool().as_raw(), allocator) };
-    let (until, mut taken) = (Instant::now() + REST_TIME, 0);
-    while taken < REST_SIZE && Instant::now() < until {
+    let (until, mut taken) = (Instant::now() + time, 0);
+    while taken < REST_SIZE {
         // SAFETY: REQUEST: the connection of a stream is this request's alone.
         let filters = unsafe { (*request.connection()).input_filters };
         let (mode, block, most) = (ffi::AP_MODE_READBYTES, ffi::APR_NONBLOCK_READ, REST_SIZE as ffi::apr_off_t);
@@ -70,12 +71,14 @@ pub(crate) fn take_rest(request: &Request<'_>) {
         unsafe { ffi::apr_brigade_cleanup(brigade.cast()) };
         taken += length;
         match status {
-            0 if ended => return,
+            0 if ended => return true,
             0 if length > 0 => {}
-            0 | APR_EAGAIN => std::thread::sleep(PAUSE),
-            _ => return,
+            0 | APR_EAGAIN if Instant::now() < until => std::thread::sleep(PAUSE),
+            0 | APR_EAGAIN => return false,
+            _ => return true,
         }
     }
+    false
 }
 
 /// How many bytes a brigade has, and whether the end of the stream is among it.

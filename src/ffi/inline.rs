@@ -90,6 +90,30 @@ pub(crate) unsafe fn bucket_read(
     if status == super::APR_SUCCESS as i32 { Ok((data.cast(), length)) } else { Err(status) }
 }
 
+/// `apr_bucket_delete`.
+///
+/// # Safety
+/// `bucket` is alive, in a brigade, and not used afterwards.
+pub(crate) unsafe fn bucket_delete(bucket: *mut apr_bucket) {
+    // SAFETY: the caller says that the bucket is alive.
+    let (next, previous) = unsafe { ((*bucket).link.next, (*bucket).link.prev) };
+    // SAFETY: the ring of a brigade is never broken.
+    unsafe { (*next).link.prev = previous };
+    // SAFETY: as above.
+    unsafe { (*previous).link.next = next };
+    // SAFETY: the caller says that the bucket is alive.
+    let (kind, data, free) = unsafe { ((*bucket).type_, (*bucket).data, (*bucket).free) };
+    // SAFETY: the type of a bucket outlives it.
+    if let Some(destroy) = unsafe { (*kind).destroy } {
+        // SAFETY: the bucket type's own function, with its own data.
+        unsafe { destroy(data) };
+    }
+    if let Some(free) = free {
+        // SAFETY: the function that the bucket came with.
+        unsafe { free(bucket.cast()) };
+    }
+}
+
 /// `APR_BUCKET_IS_METADATA`.
 ///
 /// # Safety

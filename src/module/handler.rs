@@ -46,7 +46,7 @@ impl RequestHook for Handler {
         let Some(target) = Target::of(request) else { return Status::DECLINED };
         counting::counted(request, |request, watch| {
             let status = serve(request, target, watch).unwrap_or_else(|fault| fault.answer(request));
-            refusal::take_rest(request);
+            refusal::take_rest(request, refusal::REST_TIME);
             if status.is_server_error() {
                 request.keep_whole_out_of_caches();
             }

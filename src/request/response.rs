@@ -14,6 +14,7 @@ use crate::wsgi::gateway::{FileRange, ResponseSink, SinkError, Written};
 use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 
 /// So much is sent at once where a thread must not wait for the client: a socket that takes anything takes as much.
 const PIECE: usize = 8 << 10;
@@ -145,6 +146,10 @@ impl<'r> EmbeddedSink<'r> {
         }
         self.passed = true;
         self.has_body |= !data.is_empty();
+        if tail != Tail::End && self.request.is_head() && self.output.has_begun() {
+            // The client has all that it asked for, and may be gone.
+            return Ok(());
+        }
         let _phase = watch::in_phase(Phase::Writing);
         self.output.send(data, tail).map_err(|error| self.failure(error))
     }
@@ -197,6 +202,12 @@ impl<'r> EmbeddedSink<'r> {
     pub(crate) fn end(&mut self) -> Result<(), SinkError> {
         if self.ended {
             return Ok(());
+        }
+        if !refusal::take_rest(self.request, Duration::ZERO) {
+            // The client is not to wait for its own body; only the end does, for a moment.
+            let kept = core::mem::take(&mut self.kept);
+            self.send(&kept, Tail::Flush)?;
+            refusal::take_rest(self.request, refusal::REST_TIME);
         }
         let kept = core::mem::take(&mut self.kept);
         let has_body = self.has_body || !kept.is_empty();

@@ -23,5 +23,12 @@ def large(environ, start_response):
     return (b"x" * 65536 for _ in range(64))
 
 
+def written(environ, start_response):
+    write = start_response("200 OK", HEADERS)
+    for _ in range(3):
+        write(b"x" * 100)
+    return [b"the rest"]
+
+
 def fails(environ, start_response):
     raise ValueError("at once")
