@@ -89,7 +89,7 @@ def behind_haproxy():
     finally:
         if haproxy and haproxy.poll() is None:
             haproxy.kill()
-        httpd.parent.kill()
+        httpd.kill()
         httpd.remove()
 
 
@@ -102,7 +102,7 @@ def main():
         for path in ("/health/live", "/health/startup", "/health/ready", "/status?json", "/status?metrics"):
             measure(httpd, path)
     finally:
-        httpd.parent.kill()
+        httpd.kill()
         httpd.remove()
     httpd = Httpd(EMBEDDED, children=2, threads=4).start()
     try:
@@ -119,7 +119,7 @@ def main():
         except OSError:
             print("8 of 8: no answer within 5 s")
     finally:
-        httpd.parent.kill()
+        httpd.kill()
         httpd.remove()
     behind_haproxy()
 

@@ -72,7 +72,7 @@ def main():
                 subprocess.run(["pngquant", "--force", "--output", directory / f"{name}.png", "64", directory / f"{name}.png"], check=True)
             print(f"{name}.png: {(directory / f'{name}.png').stat().st_size} bytes")
     finally:
-        httpd.parent.kill()
+        httpd.kill()
         httpd.remove()
 
 
