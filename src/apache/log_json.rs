@@ -248,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_no_line_is_too_long(text: String, details: Vec<String>, times in 1_usize..100) {
+        fn nothing_is_lost_and_no_line_is_too_long(text: String, details: Vec<String>, times in 1_usize..20) {
             let details: Vec<_> = details.into_iter().map(|line| line.replace('\n', "").repeat(times)).collect();
             let said = Said { text: &text, details: &details, ..Said::default() };
             let lines = lines(Level::Info, &said, LONGEST);

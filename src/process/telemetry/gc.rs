@@ -54,6 +54,9 @@ pub(super) fn look() -> ([u64; NUMBERS], Vec<Collection>) {
     (sum, collections)
 }
 
+/// As `gc.py` has it: the fields of [`Collection`].
+type Event = (f64, f64, u64, u64, u64);
+
 fn drain(py: Python<'_>) -> PyResult<Option<(Vec<u64>, Vec<Collection>)>> {
     let callbacks = py.import("gc")?.getattr("callbacks")?.cast_into::<PyList>()?;
     // An application may remove what it finds there.
@@ -62,7 +65,7 @@ fn drain(py: Python<'_>) -> PyResult<Option<(Vec<u64>, Vec<Collection>)>> {
         name.is_ok_and(|name| name == "_gc_callback") && callback.hasattr("drain").unwrap_or(false)
     };
     let Some(callback) = callbacks.iter().find(ours) else { return Ok(None) };
-    let (numbers, events): (Vec<i64>, Vec<(f64, f64, u64, u64, u64)>) = callback.call_method0("drain")?.extract()?;
+    let (numbers, events): (Vec<i64>, Vec<Event>) = callback.call_method0("drain")?.extract()?;
     let numbers = numbers.into_iter().map(|value| u64::try_from(value).unwrap_or(0)).collect();
     let events = events.into_iter().map(|(stamp, duration, generation, collected, uncollectable)| Collection {
         stamp,
