@@ -59,6 +59,8 @@ fn what_the_module_logs_is_json() {
         let expected: Vec<_> = (0..2000).map(|number| format!("line {number}")).collect();
         assert!(text.join("\n") == format!("app: {}", expected.join("\n")), "{:.300}", text.join("\n"));
         // What belongs to no request is JSON too.
+        let [loaded] = said(&objects, "loaded")[..] else { panic!("{objects:#?}") };
+        assert_eq!((&loaded["script"], loaded.get("request_id")), (&Value::from(&*script), None), "{loaded}");
         let [started, ..] = said(&objects, "Python 3")[..] else { panic!("{objects:#?}") };
         assert_eq!((&started["level"], started.get("request_id")), (&"info".into(), None));
         httpd.finish(&["{\"time\":\""]);
@@ -80,7 +82,7 @@ fn lines_of_one_record_have_an_id_in_common() {
     assert_eq!(id("[script *log_format.py] [record *] *second"), first);
     assert_ne!(id("[record *] app: line 0"), first);
     assert_eq!(id("[record *] line 1999"), id("[record *] app: line 0"));
-    httpd.finish(&["printed", "[record ", "WSGI0174", "Traceback"]);
+    httpd.finish(&["loaded", "printed", "[record ", "WSGI0174", "Traceback"]);
 }
 
 /// A handler on the root logger of an application that knows nothing of it.

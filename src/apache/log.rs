@@ -222,6 +222,17 @@ pub(crate) fn server_lines(server: Option<Server<'_>>, level: Level, text: &str,
     details.iter().for_each(|line| self::server(server, level, line));
 }
 
+/// One line as [`server`] writes it, from a script that is being loaded: `origin` says so where a line is text.
+pub(crate) fn server_script(level: Level, script: &str, origin: &str, text: &str) {
+    let raw = owner();
+    if raw.is_null() || !server_logs(raw, level) {
+        return;
+    }
+    if !log_json::is_on() || !put_json(raw, level, &Said { text, script: Some(script), ..Said::default() }) {
+        server(None, level, &format!("{origin}{text}"));
+    }
+}
+
 /// Adds a word to the server's description (`Server` header, by `ServerTokens`).
 pub(crate) fn add_version_component(pool: Pool<'_>, component: &CStr) {
     // SAFETY: POOL; httpd copies the text.

@@ -40,6 +40,8 @@ pub(crate) struct Said<'a> {
     /// A traceback, or further lines.
     pub(crate) details: &'a [String],
     pub(crate) request: Option<OfRequest<'a>>,
+    /// The script that is being loaded, where there is no request.
+    pub(crate) script: Option<&'a str>,
     pub(crate) source: Option<&'a Source>,
     /// What lines of one record have in common.
     pub(crate) record: Option<&'a str>,
@@ -176,7 +178,7 @@ fn line(level: Level, said: &Said<'_>, message: &str, details: Option<&str>) -> 
         request_id: request.map(|request| request.id),
         trace_id: request.and_then(|request| request.trace).map(|(trace, _)| trace),
         span_id: request.and_then(|request| request.trace).map(|(_, span)| span),
-        script: request.map(|request| request.script),
+        script: request.map(|request| request.script).or(said.script),
         group: request.and_then(|request| request.group).unwrap_or(group),
         client: request.map(|request| request.client),
         source: said.source.map(place),

@@ -3,7 +3,7 @@
 use crate::apache::log::{self, Level, Source};
 use crate::apache::log_json;
 use crate::process::this_process::{EMBEDDED, process};
-use crate::python::loading;
+use crate::python::loading::{self, Loading};
 use crate::wsgi::gateway::{Record, Severity};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -47,16 +47,16 @@ pub(crate) fn record_id() -> String {
 
 /// Writes a line of a standard stream that belongs to no request.
 pub(crate) fn write_line_without_request(line: &str) {
-    log::server(None, Level::Error, &format!("{}{line}", origin()));
+    let Some(loading) = loading::current() else { return log::server(None, Level::Error, line) };
+    let script = String::from_utf8_lossy(&loading.path);
+    log::server_script(Level::Error, &script, &origin(&loading, &script), line);
 }
 
 /// How a line begins that a script writes while it is loaded: its path, and its groups as an alias names them.
-fn origin() -> String {
-    let Some(loading) = loading::current() else { return String::new() };
+fn origin(loading: &Loading, script: &str) -> String {
     let global = |name: &str| if name.is_empty() { "%{GLOBAL}".to_owned() } else { name.to_owned() };
     format!(
-        "[script {}] [process-group={} application-group={}] ",
-        String::from_utf8_lossy(&loading.path),
+        "[script {script}] [process-group={} application-group={}] ",
         global(process().map_or(EMBEDDED, |process| process.group)),
         global(&loading.application_group)
     )

@@ -190,7 +190,14 @@ impl Entry {
             }
         };
         let record = self.record.as_deref();
-        let said = Said { text, details, request: Some(request_in_words), source: self.source.as_ref(), record };
+        let said = Said {
+            text,
+            details,
+            request: Some(request_in_words),
+            source: self.source.as_ref(),
+            record,
+            ..Said::default()
+        };
         log_json::put(request.server(), self.level, &said)
     }
 }

@@ -2,6 +2,8 @@
 
 import logging
 
+print("loaded")
+
 
 def application(environ, start_response):
     print('printed "quotes" \\ caf\xe9')
