@@ -108,7 +108,7 @@ fn the_page_of_the_python_api_names_what_the_modules_have() {
 
 #[test]
 fn the_page_of_the_python_api_names_the_keys_of_the_environ() {
-    let source = include_str!("../src/wsgi/environ.rs");
+    let source = include_str!("../src/wsgi/environ/keys.rs");
     let keys = |prefix: &str| -> BTreeSet<String> {
         let beginning = format!("c\"{prefix}");
         let all = source.split(&beginning).skip(1).filter_map(|rest| rest.split('"').next());
