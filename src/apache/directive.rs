@@ -8,7 +8,7 @@ use super::{
     boundary::guard,
     pool::Pool,
     request::Request,
-    server::{Place, Server},
+    server::{Server, ServerPlace},
 };
 use crate::ffi;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -109,12 +109,12 @@ pub(crate) struct Others<'s, C> {
 
 impl<'s, C: Configuration> Others<'s, C> {
     /// Where the directive stands.
-    pub(crate) fn here(&self) -> Place<'s> {
+    pub(crate) fn here(&self) -> ServerPlace<'s> {
         self.here.place()
     }
 
     /// The other servers, and their settings.
-    pub(crate) fn settings(&self) -> impl Iterator<Item = (Place<'s>, &'s C::Server)> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (ServerPlace<'s>, &'s C::Server)> {
         let servers = self.here.main().into_iter().flat_map(Server::and_following);
         let others = servers.filter(|server| server.as_raw() != self.here.as_raw());
         others.filter_map(|server| Some((server.place(), server_settings::<C>(server)?)))

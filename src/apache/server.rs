@@ -17,7 +17,7 @@ pub(crate) struct Server<'s> {
 
 /// Where something stands: in the main server, or in which virtual host.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'s> {
+pub(crate) struct ServerPlace<'s> {
     pub(crate) is_virtual: bool,
     /// `ServerName`; none as long as a section being read has not named it.
     pub(crate) name: Option<&'s [u8]>,
@@ -71,13 +71,13 @@ impl<'s> Server<'s> {
     }
 
     /// Which server of the configuration this is.
-    pub(crate) fn place(self) -> Place<'s> {
+    pub(crate) fn place(self) -> ServerPlace<'s> {
         // SAFETY: CONFIGURATION: the server is alive.
         let is_virtual = unsafe { (*self.as_raw()).is_virtual } != 0;
         // SAFETY: CONFIGURATION: the server is alive.
         let name = unsafe { (*self.as_raw()).server_hostname };
         // SAFETY: CONFIGURATION: its strings live as long.
-        Place { is_virtual, name: unsafe { bytes(name) } }
+        ServerPlace { is_virtual, name: unsafe { bytes(name) } }
     }
 
     /// The port of `ServerName`; 0 if it names none.

@@ -6,7 +6,7 @@ use super::WsgiConfiguration;
 use super::account::{Group, User};
 use super::server::ServerSettings;
 use crate::apache::directive::{Arguments, Others, settings_of_all};
-use crate::apache::server::{Place, Server};
+use crate::apache::server::{Server, ServerPlace};
 use core::time::Duration;
 
 /// One `WSGIDaemonProcess`.
@@ -220,7 +220,7 @@ pub(crate) fn is_visible(declared_in: Server<'_>, server: Server<'_>) -> bool {
     declared_in.as_raw() == server.as_raw() || reaches(declared_in.place(), server.place())
 }
 
-fn reaches(declared_in: Place<'_>, server: Place<'_>) -> bool {
+fn reaches(declared_in: ServerPlace<'_>, server: ServerPlace<'_>) -> bool {
     !declared_in.is_virtual || declared_in.name == server.name
 }
 
@@ -256,13 +256,13 @@ pub(crate) fn check_is_usable(
 mod tests {
     use super::*;
 
-    fn host(name: Option<&'static str>) -> Place<'static> {
-        Place { is_virtual: true, name: name.map(str::as_bytes) }
+    fn host(name: Option<&'static str>) -> ServerPlace<'static> {
+        ServerPlace { is_virtual: true, name: name.map(str::as_bytes) }
     }
 
     #[test]
     fn a_group_of_the_main_server_is_visible_everywhere() {
-        let main = Place { is_virtual: false, name: Some(b"main.example") };
+        let main = ServerPlace { is_virtual: false, name: Some(b"main.example") };
         assert!(reaches(main, host(Some("other.example"))));
         assert!(reaches(main, host(None)));
     }
@@ -274,7 +274,7 @@ mod tests {
         assert!(!reaches(host(Some("a.example")), host(Some("b.example"))));
         assert!(!reaches(host(Some("a.example")), host(None)));
         assert!(!reaches(host(None), host(Some("a.example"))));
-        let main = Place { is_virtual: false, name: Some(b"main.example") };
+        let main = ServerPlace { is_virtual: false, name: Some(b"main.example") };
         assert!(!reaches(host(Some("a.example")), main));
     }
 

@@ -1,6 +1,6 @@
 //! The events of a request: `request_started`, `response_started`, `request_exception` and `request_finished`.
 
-use super::running::Place;
+use super::running::ThreadPlace;
 use super::subscribers;
 use crate::metrics::{CpuTime, RequestMeter};
 use crate::python::thread_state;
@@ -18,7 +18,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 /// # Errors
 /// `mod_wsgi.RequestTimeout`, which was meant for the request, hit a subscriber. Everything else that goes wrong is logged.
 fn tell<'py>(
-    place: &Place,
+    place: &ThreadPlace,
     py: Python<'py>,
     (request, errors): (u64, &RequestErrors),
     name: &str,
@@ -54,7 +54,7 @@ fn tell<'py>(
 /// # Errors
 /// See [`tell`].
 pub(super) fn started<'py>(
-    place: &Place,
+    place: &ThreadPlace,
     call: &Observed<'_>,
     environ: &Bound<'py, PyDict>,
     application: &Bound<'py, PyAny>,
@@ -72,7 +72,7 @@ pub(super) fn started<'py>(
 }
 
 /// `request_exception`, after the exception has been logged. It is too late to end the request for its time.
-pub(super) fn raised(place: &Place, py: Python<'_>, call: &Observed<'_>, error: &PyErr) {
+pub(super) fn raised(place: &ThreadPlace, py: Python<'_>, call: &Observed<'_>, error: &PyErr) {
     let _ = tell(place, py, (call.request, call.errors), "request_exception", |payload| {
         let info = (error.get_type(py), error.value(py), error.traceback(py));
         payload.set_item("exception_info", info)
@@ -81,7 +81,7 @@ pub(super) fn raised(place: &Place, py: Python<'_>, call: &Observed<'_>, error: 
 
 /// `request_finished`. It is too late to end the request for its time.
 pub(super) fn finished(
-    place: &Place,
+    place: &ThreadPlace,
     py: Python<'_>,
     call: &Observed<'_>,
     meter: Option<&RequestMeter>,
@@ -158,7 +158,7 @@ fn measured(payload: &Bound<'_, PyDict>, meter: &RequestMeter, cpu: Option<CpuTi
 /// # Errors
 /// See [`tell`].
 pub(super) fn response_started(
-    place: &Place,
+    place: &ThreadPlace,
     request: u64,
     errors: &RequestErrors,
     status: &Bound<'_, PyAny>,

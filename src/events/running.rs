@@ -27,11 +27,11 @@ pub(crate) struct ActiveRequests {
     /// Whether it has those requests too that were there before.
     filled: AtomicBool,
     /// One for each thread that has served here. Locked for moments only.
-    places: Mutex<Vec<Weak<Place>>>,
+    places: Mutex<Vec<Weak<ThreadPlace>>>,
 }
 
 /// What a thread shows of the request that it runs in one interpreter, and whom it tells about it.
-pub(crate) struct Place {
+pub(crate) struct ThreadPlace {
     requests: Arc<ActiveRequests>,
     /// `mod_wsgi.event_callbacks`
     pub(super) subscribers: Py<PyList>,
@@ -50,19 +50,19 @@ struct State {
     /// `request_data()`, made when it is first asked for.
     data: Option<Py<PyDict>>,
     /// Where requests are recorded.
-    recorded: Option<metrics::Request>,
+    recorded: Option<metrics::RecordedRequest>,
 }
 
 thread_local! {
     /// The place of the request that this thread runs.
-    static CURRENT: RefCell<Option<Arc<Place>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Arc<ThreadPlace>>> = const { RefCell::new(None) };
     /// How many requests this thread has begun.
     static BEGUN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// One request of one thread. It may outlive the request.
 struct Ticket {
-    place: Arc<Place>,
+    place: Arc<ThreadPlace>,
     number: u64,
 }
 
@@ -76,11 +76,11 @@ pub(crate) struct Running<'py> {
 
 /// What the thread showed before.
 struct Outer {
-    current: Option<Arc<Place>>,
+    current: Option<Arc<ThreadPlace>>,
     state: Option<State>,
 }
 
-impl Place {
+impl ThreadPlace {
     /// The place of this thread in an interpreter.
     pub(crate) fn new(py: Python<'_>, serving: &Serving) -> Arc<Self> {
         let requests = &serving.active_requests;
@@ -189,7 +189,7 @@ impl Drop for Running<'_> {
     }
 }
 
-impl Place {
+impl ThreadPlace {
     /// Whether someone wants to know of events.
     pub(super) fn has_subscribers(&self, py: Python<'_>) -> bool {
         !self.subscribers.bind(py).is_empty()
@@ -217,7 +217,7 @@ impl Place {
     }
 }
 
-impl Observer for Place {
+impl Observer for ThreadPlace {
     fn meter(&self, py: Python<'_>, request: u64) -> Option<Arc<RequestMeter>> {
         (self.record(request) || self.has_subscribers(py)).then(RequestMeter::start)
     }
@@ -315,7 +315,7 @@ impl ActiveRequests {
     /// Enters the requests that began before the dictionary was there.
     fn fill(&self, dict: &Bound<'_, PyDict>) {
         let places: Vec<_> = self.places.lock().iter().filter_map(Weak::upgrade).collect();
-        for ticket in places.iter().filter_map(Place::ticket) {
+        for ticket in places.iter().filter_map(ThreadPlace::ticket) {
             let Some(id) = ticket.place.id(dict.py(), ticket.number) else { continue };
             ticket.enter(dict);
             let is_over = ticket.place.state.lock().of(ticket.number).is_none();

@@ -102,7 +102,7 @@ pub(crate) fn take() -> VecDeque<SlowRecord> {
 }
 
 /// The application of a request has ended. Nobody who holds the lock waits for Python.
-pub(super) fn note_end(request: &metrics::Request, facts: &dyn RequestFacts) {
+pub(super) fn note_end(request: &metrics::RecordedRequest, facts: &dyn RequestFacts) {
     let duration = request.elapsed();
     if duration.as_micros() < u128::from(THRESHOLD.load(Relaxed)) {
         return;

@@ -1,7 +1,7 @@
 //! What subscribers are told of a request, and what they may change.
 
 use super::Serving;
-use super::running::{ACTIVE_REQUESTS, Place, REQUEST_DATA, RequestFunctions};
+use super::running::{ACTIVE_REQUESTS, REQUEST_DATA, RequestFunctions, ThreadPlace};
 use crate::python::class::ClassType;
 use crate::wsgi::environ::Key;
 use crate::wsgi::gateway::{Outcome, Raised};
@@ -25,7 +25,7 @@ fn with_subscribers<R>(source: &str, body: impl FnOnce(&Application<'_, '_>) -> 
             names.set_item(name, functions.bound_method(method).expect("a method")).expect("a dictionary");
         }
         let module = testing::load_with(attached, source, &names);
-        let place = Place::new(py, &serving);
+        let place = ThreadPlace::new(py, &serving);
         body(&Application::new(attached, &serving.wsgi, module, &|id, serve| serve(&place.begin(py, id).watched())))
     })
 }

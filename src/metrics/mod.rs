@@ -75,11 +75,11 @@ pub(crate) fn telemetry() -> Option<&'static Recorder> {
 }
 
 /// A request of this thread begins, if requests are recorded. `number` tells the number of the thread.
-pub(crate) fn begin(number: fn() -> i64) -> Option<Request> {
+pub(crate) fn begin(number: fn() -> i64) -> Option<RecordedRequest> {
     if !is_recording() {
         return None;
     }
-    let request = Request {
+    let request = RecordedRequest {
         slots: [const { OnceCell::new() }; READERS],
         began: Instant::now(),
         thread: number(),
@@ -92,7 +92,7 @@ pub(crate) fn begin(number: fn() -> i64) -> Option<Request> {
 }
 
 /// A request under way. It is entered when this is dropped.
-pub(crate) struct Request {
+pub(crate) struct RecordedRequest {
     slots: [OnceCell<Arc<Slot>>; READERS],
     began: Instant,
     thread: i64,
@@ -102,7 +102,7 @@ pub(crate) struct Request {
     is_counted: Cell<bool>,
 }
 
-impl Request {
+impl RecordedRequest {
     /// Has it recorded for all who read by now.
     pub(crate) fn join(&self) {
         for (at, recorder) in RECORDERS.iter().enumerate() {
@@ -148,7 +148,7 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for RecordedRequest {
     fn drop(&mut self) {
         let (now, sample) = (Instant::now(), self.sample.take());
         for slot in self.slots.iter().filter_map(OnceCell::get) {

@@ -167,9 +167,9 @@ impl<'r> View<'r> {
         Counts::new(totals, &lately).with_exemplars(meter.exemplars().read())
     }
 
-    fn request(&self, running: &Running) -> page::Request {
+    fn request(&self, running: &Running) -> page::RunningRequest {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        page::Request {
+        page::RunningRequest {
             id: text(&running.id),
             group: self.board.group_of(running.meter).unwrap_or_default(),
             pid: (running.process != 0).then_some(running.process),

@@ -3,7 +3,7 @@
 //! children and in daemons: what differs stands behind the gateway.
 
 use crate::events::Serving;
-use crate::events::running::Place;
+use crate::events::running::ThreadPlace;
 use crate::python::Attached;
 use crate::python::script::{Announce, Applications, Event, Known, LoadError, Script};
 use crate::request::fault::Fault;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 struct KeptForRequests {
     applications: Applications,
     wsgi: OnceCell<Kept>,
-    place: Arc<Place>,
+    place: Arc<ThreadPlace>,
 }
 
 impl KeptForRequests {
@@ -51,7 +51,7 @@ fn belongings<'a>(attached: &'a Attached<'_>) -> Result<(&'static Wsgi, &'a Kept
     let kept = attached.kept(|| KeptForRequests {
         applications: Applications::default(),
         wsgi: OnceCell::new(),
-        place: Place::new(attached.py, serving),
+        place: ThreadPlace::new(attached.py, serving),
     });
     Ok((&serving.wsgi, kept))
 }

@@ -206,7 +206,8 @@ impl Worker {
         let conversation = Conversation::new(channel, activity, *limits, head.log_level);
         let facts = DaemonFacts { head, variables, daemon_start: TimeOfDay::now(), daemon_moment: Moment::now() };
         let taken_seat = Cell::new(None);
-        let request = Request { daemon: self.daemon, worker, facts: &facts, conversation: &conversation, taken_seat };
+        let request =
+            DaemonRequest { daemon: self.daemon, worker, facts: &facts, conversation: &conversation, taken_seat };
         let answered = request.answer();
         drop(busy);
         count(self.daemon);
@@ -233,7 +234,7 @@ fn count(daemon: &Daemon) {
 }
 
 /// A request that is being served.
-struct Request<'a, 'c> {
+struct DaemonRequest<'a, 'c> {
     daemon: &'static Daemon,
     worker: &'static activity::Worker,
     facts: &'a DaemonFacts<'a>,
@@ -242,7 +243,7 @@ struct Request<'a, 'c> {
     taken_seat: Cell<Option<TakenSeat<'static>>>,
 }
 
-impl<'c> Request<'_, 'c> {
+impl<'c> DaemonRequest<'_, 'c> {
     fn answer(&self) -> Result<(), ChannelError> {
         let mut sink = DaemonSink::new(self.conversation);
         let end = caught(|| self.run(&mut sink)).unwrap_or_else(|panic| Err(Fault::of_panic(panic)));

@@ -2,7 +2,7 @@
 
 use super::super::ends::DIED;
 use super::super::meter::Outcome;
-use super::{Counts, Embedded, Group, LastEnd, Process, Request, Snapshot};
+use super::{Counts, Embedded, Group, LastEnd, Process, RunningRequest, Snapshot};
 use core::fmt::{self, Display, Write as _};
 use std::collections::BTreeSet;
 
@@ -309,7 +309,7 @@ impl Display for TimeOfDay {
     }
 }
 
-fn write_requests(out: &mut String, requests: &[Request]) -> fmt::Result {
+fn write_requests(out: &mut String, requests: &[RunningRequest]) -> fmt::Result {
     writeln!(out, "<section>\n<h2>Requests that run</h2>")?;
     if requests.is_empty() {
         writeln!(out, "<p class=\"faint\">None.</p>")?;

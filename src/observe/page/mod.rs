@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
     /// Requests that were refused before it was clear who serves them.
     pub(crate) refused: Option<Counts>,
     /// Those that run.
-    pub(crate) requests: Vec<Request>,
+    pub(crate) requests: Vec<RunningRequest>,
 }
 
 /// httpd's own processes, as far as they run Python.
@@ -218,7 +218,7 @@ impl Serialize for Shown {
 
 /// A request that runs.
 #[derive(Debug, Serialize)]
-pub(crate) struct Request {
+pub(crate) struct RunningRequest {
     /// What the logs call it.
     pub(crate) id: String,
     /// Empty in httpd's own processes.
@@ -311,7 +311,7 @@ pub(super) mod tests {
                 last_ends: vec![end.into()],
             }],
             refused: Some(counts()),
-            requests: vec![Request {
+            requests: vec![RunningRequest {
                 id: "abc".into(),
                 group: NASTY.into(),
                 pid: Some(4711),
