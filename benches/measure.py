@@ -29,6 +29,8 @@ DOWNLOAD = 200 * MIB
 FIRST_TRANSFER = MIB
 GROWTH_POINTS = 10
 CLIENTS_OF_WAITS = (1, 4, 16, 64)
+# The first stack of a thread takes long.
+SECONDS_OF_WAITS = 4
 TRACED_SECONDS = 1
 THREADS_OF_ADAPTER = (1, 2, 4, 16, 64)
 ADAPTER_REQUESTS = 100_000
@@ -155,7 +157,7 @@ def waits_of(bench, workload, variant):
     with bench.serve(variant, workload) as server:
         load.closed(workload, server.port, bench.warm_up)
         with process.traced(server.serving, "-k", "-e", "trace=futex,sched_yield") as stacks:
-            window = load.closed(workload, server.port, bench.seconds)
+            window = load.closed(workload, server.port, max(bench.seconds, SECONDS_OF_WAITS))
     calls = process.system_calls_below([variant.python.module.resolve().name, "libpython"], stacks)
     found = per_request(calls, window)
     bench.results.add(record, {"clients": workload.connections} | {name: float(found[name]) for name in ("futex", "sched_yield")})
