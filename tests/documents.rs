@@ -118,7 +118,9 @@ fn targets_of_make_that_documents_name_are_there() {
     let makefile = read("Makefile");
     let targets: BTreeSet<_> =
         makefile.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
-    for document in ["README.md", "CONTRIBUTING.md", "docs/python.md", "docs/speed.md"] {
+    let documents =
+        ["README.md", "CONTRIBUTING.md", "docs/python.md", "docs/speed.md", "docs/start.md", "docs/examples.md"];
+    for document in documents {
         let text = read(document);
         // In code, not in prose.
         let code = text.split("```").skip(1).step_by(2).chain(quoted(&text));
