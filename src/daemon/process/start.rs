@@ -108,7 +108,11 @@ enum StartError {
 /// Writes an entry whose request can not be told any more.
 pub(crate) fn log_without_request(entry: &Entry) {
     let server = DAEMON.get().map(|daemon| daemon.group.server);
-    log::server_lines(server, entry.level, &entry.text, &entry.details);
+    if entry.details.is_empty() {
+        log::server_at(server, entry.level, entry.source.as_ref(), &entry.text);
+    } else {
+        log::server_lines(server, entry.level, &entry.text, &entry.details);
+    }
 }
 
 /// One line about this daemon: httpd names the process, and this the group.
