@@ -10,7 +10,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 /// are an error of a request, which logs it, write none.
 pub(crate) fn report_panics_in_one_line(is_told: fn(&str) -> bool) {
     panic::set_hook(Box::new(move |info| {
-        if info.payload_as_str().is_some_and(is_told) {
+        if text_of(info.payload()).is_some_and(is_told) {
             return;
         }
         let mut line = Line { text: [0; Line::LONGEST], length: 0 };
@@ -60,8 +60,12 @@ pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {
+    text_of(payload).unwrap_or("no message").to_owned()
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+    text.or(payload.downcast_ref::<String>().map(String::as_str))
 }
 
 #[cfg(test)]

@@ -96,15 +96,16 @@ pub(crate) unsafe fn bucket_read(
 /// `bucket` is alive, in a brigade, and not used afterwards.
 pub(crate) unsafe fn bucket_delete(bucket: *mut apr_bucket) {
     // SAFETY: the caller says that the bucket is alive.
-    let (next, previous) = unsafe { ((*bucket).link.next, (*bucket).link.prev) };
+    let removed = unsafe { &*bucket };
+    let (next, previous) = (removed.link.next, removed.link.prev);
+    let (data, free) = (removed.data, removed.free);
+    // SAFETY: the type of a bucket outlives it.
+    let kind = unsafe { &*removed.type_ };
     // SAFETY: the ring of a brigade is never broken.
     unsafe { (*next).link.prev = previous };
     // SAFETY: as above.
     unsafe { (*previous).link.next = next };
-    // SAFETY: the caller says that the bucket is alive.
-    let (kind, data, free) = unsafe { ((*bucket).type_, (*bucket).data, (*bucket).free) };
-    // SAFETY: the type of a bucket outlives it.
-    if let Some(destroy) = unsafe { (*kind).destroy } {
+    if let Some(destroy) = kind.destroy {
         // SAFETY: the bucket type's own function, with its own data.
         unsafe { destroy(data) };
     }
