@@ -29,7 +29,7 @@ const AT_ONCE: usize = 16;
 /// The longest line of a client.
 const LONGEST: usize = 4096;
 /// How long a client may take to send its line ...
-const READ_WITHIN: Duration = Duration::from_secs(10);
+const READ_WITHIN: Duration = Duration::from_secs(60);
 /// ... and to take the answer.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
 /// How often the log says that someone was refused.
