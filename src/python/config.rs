@@ -32,7 +32,7 @@ pub(crate) fn old_free_threaded_version() -> Option<String> {
 
 /// The same of a version as `Py_Version` has it: a byte each for major, minor and patch, above one for the release level.
 fn old_version(version: c_ulong) -> Option<String> {
-    let [major, minor, patch] = [24, 16, 8].map(|shift| version >> shift & 0xff);
+    let [major, minor, patch] = [24, 16, 8].map(|shift| (version >> shift) & 0xff);
     let is_old = (major, minor) == (FIRST_GOOD_3_14.0, FIRST_GOOD_3_14.1) && patch < FIRST_GOOD_3_14.2;
     is_old.then(|| format!("{major}.{minor}.{patch}"))
 }
