@@ -116,7 +116,7 @@ unsafe extern "C" fn pass(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_
         }
         if so_far.began && is_head(filter) {
             // mod_http2 leaves a body out only where it comes together with the head: what follows would break the stream.
-            // SAFETY: httpd calls a filter with a brigade.
+            // SAFETY: BRIGADE: httpd calls a filter with a brigade.
             unsafe { leave_out_body(brigade) };
         }
         let now = Seen { began: so_far.began || holds.anything, has_body: so_far.has_body || holds.body, ..so_far };
@@ -142,7 +142,7 @@ fn status_of(filter: *mut ffi::ap_filter_t) -> i32 {
 }
 
 fn is_head(filter: *mut ffi::ap_filter_t) -> bool {
-    // SAFETY: a filter of a request knows it.
+    // SAFETY: HTTPD: a filter of a request knows it.
     let request = unsafe { (*filter).r };
     // SAFETY: REQUEST.
     unsafe { (*request).header_only != 0 }
@@ -153,16 +153,16 @@ fn is_head(filter: *mut ffi::ap_filter_t) -> bool {
 /// # Safety
 /// The brigade is alive.
 unsafe fn leave_out_body(brigade: *mut ffi::apr_bucket_brigade) {
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: the brigade is alive.
     let end = unsafe { inline::brigade_sentinel(brigade) };
-    // SAFETY: says the caller.
+    // SAFETY: CONTRACT: the brigade is alive.
     let mut bucket = unsafe { inline::brigade_first(brigade) };
     while bucket != end {
-        // SAFETY: a bucket of the brigade; the ring leads back to `end`.
+        // SAFETY: BRIGADE: a bucket of the brigade; the ring leads back to `end`.
         let next = unsafe { (*bucket).link.next };
-        // SAFETY: a bucket of the brigade.
+        // SAFETY: BRIGADE: a bucket of the brigade.
         if !unsafe { inline::bucket_is_metadata(bucket) } {
-            // SAFETY: a bucket of the brigade, which nobody else knows.
+            // SAFETY: BRIGADE: a bucket of the brigade, which nobody else knows.
             unsafe { inline::bucket_delete(bucket) };
         }
         bucket = next;

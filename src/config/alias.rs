@@ -123,7 +123,10 @@ impl Location {
     }
 }
 
-fn parts<'p>(arguments: &Arguments<'p>) -> Result<(&'p str, Arc<str>, AliasOptions<Arc<str>>), String> {
+/// The words of a line: what it matches, its target, and its options.
+type Parts<'p> = (&'p str, Arc<str>, AliasOptions<Arc<str>>);
+
+fn parts<'p>(arguments: &Arguments<'p>) -> Result<Parts<'p>, String> {
     let [path, target, options @ ..] = arguments.words() else {
         return Err("expected a URL path and a script".into());
     };

@@ -29,10 +29,10 @@ impl<'p> ControlScript<'p> {
         let mut application_group = GroupName::Global;
         for word in options {
             match word.split_once('=') {
-                Some((_, value)) if value.is_empty() => {
+                Some((_, "")) => {
                     return Err(format!("'{word}' has no value; expected application-group=NAME"));
                 }
-                Some((name, value)) if name == "application-group" => application_group = plain(value),
+                Some(("application-group", value)) => application_group = plain(value),
                 _ => return Err(format!("'{word}' is not an option; expected application-group=")),
             }
         }
