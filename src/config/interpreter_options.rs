@@ -234,10 +234,10 @@ mod tests {
     fn a_bad_selector_is_named() {
         let mut options = InterpreterOptions::default();
         for word in ["server=x", "lonely"] {
-            let message = options.open(&[word.into()]).expect_err("no selector");
+            let message = options.open(&[word]).expect_err("no selector");
             assert!(message.contains(word) && message.contains("expected process-group="), "{message}");
         }
-        assert!(options.open(&["process-group=a".into(), "PROCESS-GROUP=b".into()]).is_err());
+        assert!(options.open(&["process-group=a", "PROCESS-GROUP=b"]).is_err());
     }
 
     fn opened(words: &[String]) -> Result<InterpreterOptions, String> {

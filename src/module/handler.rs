@@ -190,7 +190,7 @@ fn ends_without_a_byte(request: &Request<'_>) -> bool {
 fn process_group(request: &Request<'_>, mount: &Mount<'_>, settings: &Settings<'_>) -> Result<String, Fault> {
     let group = group::expand(request, mount, settings.process_group);
     if let Some(allowed) = settings.restrict_process {
-        let is_allowed = allowed.iter().any(|name| group_literal(*name).eq_ignore_ascii_case(&group));
+        let is_allowed = allowed.iter().any(|name| group_literal(name).eq_ignore_ascii_case(&group));
         if !is_allowed {
             return Err(Fault::ProcessGroupRefused(group));
         }

@@ -339,7 +339,7 @@ fn set_surroundings(group: &ProcessGroup, user: Option<&User>, threads: &Threads
         warnings.extend(set.err().map(|errno| IdentityError::Variable { name, errno }));
     }
     if let Some(name) = &group.locale {
-        let set = locale::set(threads, &name);
+        let set = locale::set(threads, name);
         warnings.extend(set.err().map(|errno| IdentityError::Locale { name: name.to_string(), errno }));
     }
     warnings

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn group() -> ProcessGroup {
-        ProcessGroup::with_defaults("demo".into(), 1)
+        ProcessGroup::with_defaults("demo", 1)
     }
 
     #[test]

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn stuck(threads: u32, interrupt: Option<u64>) -> StuckRequests {
-        let mut config = ProcessGroup::with_defaults("demo".into(), 1);
+        let mut config = ProcessGroup::with_defaults("demo", 1);
         config.threads = threads;
         config.request_timeout = Some(Duration::from_secs(10));
         config.interrupt_timeout = interrupt.map(Duration::from_secs);

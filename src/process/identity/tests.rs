@@ -7,7 +7,7 @@ const ROOT: Ids = Ids { uid: 0, gid: 0 };
 const SOMEONE: Ids = Ids { uid: 1000, gid: 1001 };
 
 fn group() -> ProcessGroup {
-    ProcessGroup::with_defaults("demo".into(), 1)
+    ProcessGroup::with_defaults("demo", 1)
 }
 
 fn user(uid: u32) -> User {
