@@ -95,22 +95,22 @@ pub(crate) unsafe fn bucket_read(
 /// # Safety
 /// `bucket` is alive, in a brigade, and not used afterwards.
 pub(crate) unsafe fn bucket_delete(bucket: *mut apr_bucket) {
-    // SAFETY: the caller says that the bucket is alive.
+    // SAFETY: CONTRACT: the bucket is alive.
     let removed = unsafe { &*bucket };
     let (next, previous) = (removed.link.next, removed.link.prev);
     let (data, free) = (removed.data, removed.free);
-    // SAFETY: the type of a bucket outlives it.
+    // SAFETY: BRIGADE: the type of a bucket outlives it.
     let kind = unsafe { &*removed.type_ };
-    // SAFETY: the ring of a brigade is never broken.
+    // SAFETY: BRIGADE: the ring of a brigade is never broken.
     unsafe { (*next).link.prev = previous };
-    // SAFETY: as above.
+    // SAFETY: BRIGADE: the ring of a brigade is never broken.
     unsafe { (*previous).link.next = next };
     if let Some(destroy) = kind.destroy {
-        // SAFETY: the bucket type's own function, with its own data.
+        // SAFETY: BRIGADE: the bucket type's own function, with its own data.
         unsafe { destroy(data) };
     }
     if let Some(free) = free {
-        // SAFETY: the function that the bucket came with.
+        // SAFETY: BRIGADE: the function that the bucket came with.
         unsafe { free(bucket.cast()) };
     }
 }
