@@ -5,7 +5,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 python=$("$here/python.sh" --quiet)
 host=$(rustc -vV | sed -n 's/^host: //p')
-[ $# -gt 0 ] || set -- python::loan metrics:: wire:: observe::
+[ $# -gt 0 ] || set -- python::loan metrics:: wire::table wire::channel observe::
 
 # The switches are for nightly compilers; this has a stable one take them. The standard library is not built for the
 # sanitizer, which the compiler wants to be told.
