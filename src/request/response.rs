@@ -151,7 +151,8 @@ impl<'r> EmbeddedSink<'r> {
             return Ok(());
         }
         let _phase = watch::in_phase(Phase::Writing);
-        self.output.send(data, tail).map_err(|error| self.failure(error))
+        let passed = self.output.send(data, tail);
+        self.outcome(passed)
     }
 
     /// Whether the filters are to get more: not where one of them has ended the response in the application's place.
@@ -165,16 +166,19 @@ impl<'r> EmbeddedSink<'r> {
         }
     }
 
-    fn failure(&mut self, error: PassError) -> SinkError {
-        match error {
-            PassError::Answered => {
+    fn outcome(&mut self, passed: Result<(), PassError>) -> Result<(), SinkError> {
+        match passed {
+            Ok(()) => Ok(()),
+            Err(PassError::Answered) => {
                 self.answered.store(true, Ordering::Relaxed);
-                SinkError::Answered
+                Err(SinkError::Answered)
             }
-            PassError::ClientGone(error) => unsent(error),
-            PassError::Filter(error) => {
+            // A client that asked for the head alone leaves when it has that.
+            Err(PassError::ClientGone(_)) if self.request.is_head() && self.output.has_begun() => Ok(()),
+            Err(PassError::ClientGone(error)) => Err(unsent(error)),
+            Err(PassError::Filter(error)) => {
                 self.filter_failure = Some(error);
-                unsent(error)
+                Err(unsent(error))
             }
         }
     }
@@ -336,7 +340,8 @@ impl ResponseSink for EmbeddedSink<'_> {
         let FileRange { descriptor, offset, length } = file;
         let _phase = watch::in_phase(Phase::Writing);
         let part = FilePart { descriptor, offset, length, sendfile: self.sendfile };
-        self.output.send_file(part, tail).map_err(|error| self.failure(error))
+        let passed = self.output.send_file(part, tail);
+        self.outcome(passed)
     }
 }
 
