@@ -112,8 +112,11 @@ impl Entry {
     /// What is not passed on of what the application said, if anything.
     pub(crate) fn left_out(head: &ResponseHead) -> Option<Self> {
         let names = head.hop_by_hop_headers();
+        if names.is_empty() {
+            return None;
+        }
         let text = format!("WSGI1090: hop-by-hop headers of the application were left out: {}", names.join(", "));
-        (!names.is_empty()).then(|| Self::of_module(Level::Warning, text))
+        Some(Self::of_module(Level::Warning, text))
     }
 
     /// What happens to a script, where that is of interest.
