@@ -475,18 +475,17 @@ fn a_process_without_memory_fails_requests_and_serves_when_it_has_some() {
     fs::set_permissions(&pipe, fs::Permissions::from_mode(0o666)).expect("our own file");
     // Nobody may read from it: the process may have ended.
     let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&pipe).expect("our own file");
-    let _ = httpd.get("/fill");
-    for _ in 0..8 {
-        let response = httpd.get("/pid");
-        assert!([200, 500, 502].contains(&response.status), "{response:?}");
-    }
+    let answers: Vec<_> = ["/fill"].iter().chain(&["/pid"; 8]).map(|path| httpd.get(path).status).collect();
+    assert!(answers.iter().all(|status| [200, 500, 502].contains(status)), "{answers:?}");
     pipe.write_all(b"x").expect("a pipe with room");
     for _ in 0..8 {
         wait_for("the process, or its successor", || (httpd.get("/pid").status == 200).then_some(()));
     }
     let log = httpd.error_log();
     let expected: Vec<_> = WITHOUT_MEMORY.into_iter().filter(|line| log.count(line) > 0).collect();
-    assert!(!expected.is_empty(), "there was memory all the time");
+    // What is freed on the way may be enough for small requests.
+    let failed = answers.iter().any(|status| *status != 200);
+    assert!(!failed || !expected.is_empty(), "nothing is logged of {answers:?}");
     httpd.finish(&expected);
 }
 
