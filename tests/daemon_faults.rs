@@ -2,6 +2,7 @@
 
 use crate::support::faults::{
     answering, daemons, noted, release, serving, supervisor, wait_for_end, wait_for_note, wait_for_notes,
+    wait_until_started,
 };
 use crate::support::{Builder, Connection, GilMode, Httpd, Mpm, Process, in_both_modes, wait_for};
 use nix::sys::stat::Mode;
@@ -100,6 +101,7 @@ fn only_the_requests_of_a_killed_process_fail() {
 fn a_stopped_process_costs_what_it_had_and_serves_again_when_it_goes_on() {
     in_both_modes(|mode| {
         let httpd = serving("processes=2 threads=2 socket-timeout=1", "").gil_mode(mode).start();
+        wait_until_started(&httpd, 2);
         let [stopped, other] = daemons(&httpd, 2)[..] else { panic!("two daemons") };
         stopped.signal("STOP");
         wait_for("the process to stop", || stopped.is_stopped().then_some(()));
@@ -133,6 +135,7 @@ fn a_stopped_process_costs_what_it_had_and_serves_again_when_it_goes_on() {
 
 /// The child of httpd that serves; there is one.
 fn child_of_httpd(httpd: &Httpd) -> Process {
+    wait_until_started(httpd, 1);
     let supervisor = supervisor(httpd);
     httpd.children().into_iter().find(|child| *child != supervisor).expect("a child of httpd")
 }

@@ -1,6 +1,8 @@
 //! More than a process group can take at once: queues that are full or too slow, and bodies of which one side takes no notice.
 
-use crate::support::faults::{daemons, release, serving, supervisor, wait_for_note, wait_for_notes};
+use crate::support::faults::{
+    daemons, release, serving, supervisor, wait_for_note, wait_for_notes, wait_until_started,
+};
 use crate::support::{Connection, Httpd, in_both_modes, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 /// A connection over which a request is under way that waits to be released.
 fn block(httpd: &Httpd, number: u64) -> Connection {
+    wait_until_started(httpd, 1);
     let mut connection = httpd.connect();
     connection.send_get("/blocked");
     wait_for_notes(httpd, "blocked", number);
@@ -134,6 +137,7 @@ fn a_client_that_goes_away_gives_its_thread_back() {
 fn a_thread_whose_client_gave_up_gets_no_further_request_before_it_is_done() {
     in_both_modes(|mode| {
         let httpd = serving("processes=2 threads=1 socket-timeout=1", "").gil_mode(mode).start();
+        wait_until_started(&httpd, 2);
         daemons(&httpd, 2);
         let mut connection = httpd.connect();
         connection.send_get("/blocked");

@@ -1,6 +1,6 @@
 //! Each side of the connection between httpd's children and daemons is sent what the other one never sends.
 
-use crate::support::faults::{answering, serving};
+use crate::support::faults::{answering, serving, wait_until_started};
 use crate::support::{Httpd, in_both_modes, is_root, wait_for};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -92,6 +92,7 @@ fn a_daemon_drops_a_connection_over_which_it_is_sent_nonsense() {
 fn a_daemon_does_not_wait_for_the_rest_of_a_request_for_long() {
     in_both_modes(|mode| {
         let httpd = serving("processes=1 threads=1 socket-timeout=1", "").gil_mode(mode).start();
+        wait_until_started(&httpd, 1);
         let daemon = answering(&httpd);
         let mut slow = UnixStream::connect(socket(&httpd)).expect("the daemon listens");
         slow.set_read_timeout(Some(Duration::from_secs(10))).expect("an open socket");

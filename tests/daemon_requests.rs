@@ -3,6 +3,7 @@
 //!
 //! What is the same in both modes is in tests/daemon_same_requests.rs.
 
+use crate::support::faults::wait_until_started;
 use crate::support::{Builder, GilMode, Httpd, Process, in_both_modes, wait_for};
 use std::time::Duration;
 
@@ -153,6 +154,7 @@ fn what_httpd_holds_back_is_flushed_at_the_size_of_the_buffer() {
 fn a_daemon_that_says_nothing_in_time_is_given_up() {
     in_both_modes(|mode| {
         let httpd = group("socket-timeout=1", "").gil_mode(mode).start();
+        wait_until_started(&httpd, 1);
         let mut connection = httpd.connect();
         connection.get("/wait_and_answer").assert_error_page(504);
         // Half-way the client can tell.
@@ -170,6 +172,7 @@ fn a_daemon_that_says_nothing_in_time_is_given_up() {
 fn a_client_that_reads_nothing_has_a_time_limit_of_its_own() {
     for options in ["response-socket-timeout=1", "socket-timeout=1"] {
         let httpd = group(options, "Timeout 60").start();
+        wait_until_started(&httpd, 1);
         let mut connection = httpd.connect();
         connection.send_get("/endless");
         wait_for("the end of the iteration", || (httpd.get("/was_released").text() == "True").then_some(()));
@@ -181,6 +184,7 @@ fn a_client_that_reads_nothing_has_a_time_limit_of_its_own() {
 fn a_body_that_does_not_come_is_the_client_s_fault() {
     in_both_modes(|mode| {
         let httpd = group("", "Timeout 1").gil_mode(mode).start();
+        wait_until_started(&httpd, 1);
         let mut connection = httpd.connect();
         connection.send("POST /read_all HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npart");
         connection.response().assert_error_page(408);

@@ -44,6 +44,16 @@ pub fn wait_for_notes(httpd: &Httpd, text: &str, count: u64) {
     wait_for(&format!("{count} notes {text:?}"), || (sum() >= count).then_some(()));
 }
 
+/// Returns once so many daemon processes have threads for requests: before, a request may meet a short time limit of a test on
+/// a busy machine. They have them last of all, behind Python.
+#[track_caller]
+pub fn wait_until_started(httpd: &Httpd, count: usize) {
+    wait_for(&format!("{count} processes with threads"), || {
+        let daemons = httpd.children().into_iter().flat_map(Process::children);
+        (daemons.filter(|daemon| daemon.threads() > 1).count() >= count).then_some(())
+    });
+}
+
 /// The process that answers.
 #[track_caller]
 pub fn answering(httpd: &Httpd) -> Process {
