@@ -277,6 +277,15 @@ fn a_response_to_head_has_no_body_however_it_is_made() {
 }
 
 #[test]
+fn a_response_to_head_that_has_no_end_does_not_run_for_ever() {
+    let httpd = Wire::PriorKnowledge.serving("WSGIScriptAlias / {app}", "http2.py").start();
+    let options = ["--head", "--output", "/dev/null", "--write-out", "%{http_code} %{size_download}"];
+    Wire::PriorKnowledge.assert_answer(&httpd, "/endless", &options, "200 0");
+    httpd.wait_for_log("the endless response is closed");
+    httpd.finish(&["the endless response is closed"]);
+}
+
+#[test]
 fn a_request_may_say_late_that_it_has_no_body() {
     for setting in ["Off", "On"] {
         let conf = format!("{ONE_APP}WSGIChunkedRequest {setting}");

@@ -16,6 +16,9 @@ use std::time::Instant;
 /// The note with the status of the refusal.
 const NOTE: &CStr = c"mod_wsgi-refusal";
 
+/// The note of a request that [`take_rest`] has waited for once.
+const WAITED: &CStr = c"mod_wsgi-rest";
+
 /// The record of the filter, which lives as long as the process.
 static FILTER: AtomicPtr<ffi::ap_filter_rec_t> = AtomicPtr::new(ptr::null_mut());
 
@@ -48,12 +51,17 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Takes what a client of HTTP/2 still sends of the body, and throws it away. mod_http2 resets a stream whose response is
 /// complete before its body is, and often before it has sent the response: a short body is taken to its end, so that the
 /// client gets the response. HTTP/1.1 needs none of it: httpd reads on before it closes a connection. Returns whether nothing
-/// of it is left, as far as that is to be seen within `time`.
+/// of it is left, as far as that is to be seen within `time`; it waits once for each request.
 pub(crate) fn take_rest(request: &Request<'_>, time: Duration) -> bool {
     let headers = request.headers_in();
     let has_body = headers.get(c"Transfer-Encoding").is_some() || headers.get(c"Content-Length").is_some();
     if !has_body || !request.protocol().starts_with(b"HTTP/2") {
         return true;
+    }
+    let notes = request.notes();
+    let time = if notes.get(WAITED).is_some() { Duration::ZERO } else { time };
+    if !time.is_zero() {
+        notes.set(request.pool(), WAITED, b"1");
     }
     // SAFETY: REQUEST: the connection and its allocator outlive the request.
     let allocator = unsafe { (*request.connection()).bucket_alloc };

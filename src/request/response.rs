@@ -15,9 +15,13 @@ use crate::wsgi::response::ResponseHead;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::time::Instant;
 
 /// So much is sent at once where a thread must not wait for the client: a socket that takes anything takes as much.
 const PIECE: usize = 8 << 10;
+
+/// For so long an application may go on behind the head of a response to HEAD.
+const HEAD_ALONE_TIME: Duration = Duration::from_secs(5);
 
 const CHALLENGE: &CStr = c"WWW-Authenticate";
 
@@ -45,6 +49,8 @@ pub(crate) struct EmbeddedSink<'r> {
     status_before: i32,
     /// How many challenges (WWW-Authenticate) this response has added to those of others.
     challenges: usize,
+    /// When the application first gave more than the head of a response to HEAD.
+    head_alone_since: Option<Instant>,
 }
 
 impl<'r> EmbeddedSink<'r> {
@@ -65,6 +71,7 @@ impl<'r> EmbeddedSink<'r> {
             filter_failure: None,
             status_before: request.status(),
             challenges: 0,
+            head_alone_since: None,
         }
     }
 
@@ -147,12 +154,21 @@ impl<'r> EmbeddedSink<'r> {
         self.passed = true;
         self.has_body |= !data.is_empty();
         if tail != Tail::End && self.request.is_head() && self.output.has_begun() {
-            // The client has all that it asked for, and may be gone.
-            return Ok(());
+            return self.leave_out();
         }
         let _phase = watch::in_phase(Phase::Writing);
         let passed = self.output.send(data, tail);
         self.outcome(passed)
+    }
+
+    /// What follows the head of a response to HEAD goes nowhere: the client has all that it asked for, and may be gone. Over
+    /// HTTP/2 its stream is over, so that nothing else would tell an application whose response never ends.
+    fn leave_out(&mut self) -> Result<(), SinkError> {
+        let since = *self.head_alone_since.get_or_insert_with(Instant::now);
+        if self.request.protocol().starts_with(b"HTTP/2") && since.elapsed() > HEAD_ALONE_TIME {
+            return Err(SinkError::ClientGone("the client asked for the head alone, and has it".to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether the filters are to get more: not where one of them has ended the response in the application's place.

@@ -1,5 +1,7 @@
 """Bodies in both directions; the path names the function that answers."""
 
+import time
+
 HEADERS = [("Content-Type", "text/plain")]
 
 
@@ -28,6 +30,16 @@ def written(environ, start_response):
     for _ in range(3):
         write(b"x" * 100)
     return [b"the rest"]
+
+
+def endless(environ, start_response):
+    start_response("200 OK", HEADERS)
+    try:
+        while True:
+            yield b"more"
+            time.sleep(0.01)
+    finally:
+        print("the endless response is closed", file=environ["wsgi.errors"])
 
 
 def fails(environ, start_response):
